@@ -1,0 +1,194 @@
+"""The native engine: a numba kernel that trains sixteen networks side by side in vector registers, for CPUs.
+
+Strict IEEE 754 float32 and no vendor mathematics, so a run's bits never depend on its cohort, the threads or the
+machine.
+"""
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.initial import initial_weights
+from sweep.model import Configuration
+from sweep.randomness import Stream, keep_threshold
+from sweep.runs import Cohort, Measurements
+
+MODELS = 16
+
+
+@cache
+def compiled_kernel() -> Any:
+    """The kernel, compiled for this processor or taken from the cache beside this file.
+
+    Numba's cache looks at one source file only; the folder is named after all of them, so that a changed kernel is
+    never mistaken for the old one.
+    """
+    import numba
+
+    from sweep.engines.native.kernel import train_tile
+
+    folder = Path(__file__).parent
+    sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    digest = hashlib.sha256(sources).hexdigest()[:16]
+    config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]  (documented, not listed)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_cache_folder(folder) / digest)
+    try:
+        return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(train_tile)
+    finally:
+        config.CACHE_DIR = before
+
+
+def _cache_folder(folder: Path) -> Path:
+    beside = folder / "__pycache__"
+    if os.access(beside if beside.exists() else folder, os.W_OK):
+        return beside / "kernel"
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches) / "xor-sweep" / "kernel"
+
+
+def _aligned(n: int, dtype: Any) -> npt.NDArray[Any]:
+    """`n` zeros of 4 bytes each, beginning at a multiple of 64 bytes."""
+    room = np.zeros(n + MODELS, dtype)
+    start = (-room.ctypes.data // 4) % MODELS
+    return room[start : start + n]
+
+
+def _optimizer_settings(configuration: Configuration) -> Any:
+    from sweep.engines.native import optimizers
+
+    arguments: dict[str, Any] = dict(configuration.optimizer.arguments)
+    variant = arguments.get("nesterov") or arguments.get("centered") or arguments.get("amsgrad") or False
+    return optimizers.Settings(
+        code=optimizers.codes[configuration.optimizer.name],
+        learning_rate=configuration.learning_rate,
+        momentum=float(arguments.get("momentum", 0.0)),
+        beta_1=float(arguments.get("beta_1", 0.0)),
+        beta_2=float(arguments.get("beta_2", arguments.get("rho", 0.0))),
+        epsilon=float(arguments.get("epsilon", 0.0)),
+        variant=bool(variant),
+        weight_decay=float(arguments.get("weight_decay", 0.0)),
+        initial_state=float(arguments.get("initial_accumulator_value", 0.0)),
+    )
+
+
+def _plan(cohort: Cohort, n_models: int) -> Any:
+    """Sizes and places of a tile's arrays; see the head of the kernel for their meaning."""
+    from sweep.engines.native import functions, kernel, optimizers
+
+    c = cohort.configuration
+    n_units, max_units = sum(c.n_units), max(c.n_units)
+    shares = c.is_full_batch and c.dropout == 0
+    place = 0
+    places: dict[str, int] = {}
+    for name, n_vectors in (
+        ("weights", c.n_parameters),
+        ("gradients", c.n_parameters),
+        ("state", optimizers.N_STATES * c.n_parameters),
+        ("errors", 2 * 4 * max_units),
+        ("targets", c.task.n_outputs * c.batch_size),
+        ("table", 2 * n_units * c.task.n_rows),
+        ("batch", 0 if shares else 2 * n_units * c.batch_size),
+    ):
+        places[name] = place
+        place += n_vectors * MODELS
+    if shares:
+        places["batch"] = places["table"]
+    return kernel.Plan(
+        n_models=n_models,
+        n_rows=c.task.n_rows,
+        n_inputs=c.task.n_inputs,
+        n_outputs=c.task.n_outputs,
+        n_layers=c.depth + 1,
+        n_units=n_units,
+        n_parameters=c.n_parameters,
+        max_units=max_units,
+        batch_size=c.batch_size,
+        epochs=c.epochs,
+        use_bias=int(c.use_bias),
+        activation=functions.activation_codes[c.activation.name],
+        loss=kernel.loss_codes[c.loss],
+        dropout=c.dropout,
+        keep_threshold=keep_threshold(c.dropout),
+        margin=cohort.margin,
+        n_elements=place,
+        **places,
+    )
+
+
+class NativeEngine:
+    """Trains cohorts on the CPU, one tile of sixteen models after the other; threads may call `train` together."""
+
+    name = "native"
+    device = "cpu"
+    piece_size = 4 * MODELS
+    is_threaded = True
+
+    def refusal(self, configuration: Configuration) -> str | None:
+        """What of this configuration the kernel lacks, in words; None where it can train it."""
+        from sweep.engines.native import functions
+
+        if configuration.activation.name not in functions.activation_codes:
+            return f"activation {configuration.activation.name}"
+        if configuration.samples is not None:
+            return "samples"
+        return None
+
+    def train(self, cohort: Cohort) -> Measurements:
+        """Train a cohort; raises `ValueError` for a configuration that `refusal` names."""
+        lacking = self.refusal(cohort.configuration)
+        if lacking:
+            raise ValueError(f"the native engine has no {lacking}")
+        c = cohort.configuration
+        n, n_snapshots = len(cohort), len(cohort.snapshots)
+        weights = initial_weights(cohort)
+        measured = Measurements(
+            losses=np.empty((n, n_snapshots), np.float32),
+            predictions=np.empty((n, n_snapshots, c.task.n_rows, c.task.n_outputs), np.float32),
+            weights=weights,
+            last_unlearned=np.empty(n, np.int64),
+            units_off_initial=np.empty((n, c.depth), np.int64),
+            units_off=np.empty((n, c.depth), np.int64),
+        )
+        plan = _plan(cohort, min(n, MODELS))
+        memory = _aligned(plan.n_elements, np.float32)
+        for first in range(0, n, MODELS):
+            part = slice(first, min(n, first + MODELS))
+            _train_tile(cohort, plan._replace(n_models=part.stop - first), memory, measured, part)
+        return measured
+
+
+def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, part: slice) -> None:
+    """Train the models of `part` and write their measurements; unused lanes repeat the first model."""
+    c = cohort.configuration
+    lanes = np.minimum(np.arange(MODELS), plan.n_models - 1) + part.start
+    settings = _optimizer_settings(c)
+    memory[plan.state :] = 0
+    memory[plan.state : plan.errors] = settings.initial_state
+    weights = memory[: plan.n_parameters * MODELS].reshape(plan.n_parameters, MODELS)
+    weights[:] = measured.weights[lanes].T
+    seeds = _aligned(2 * MODELS, np.uint32)
+    seeds[:MODELS] = cohort.stream_seeds(Stream.ORDER)[lanes]
+    seeds[MODELS:] = cohort.stream_seeds(Stream.DROPOUT)[lanes]
+    compiled_kernel()(
+        plan,
+        settings,
+        np.array(c.n_units, np.int64),
+        c.inputs(),
+        c.targets(),
+        seeds,
+        memory,
+        _aligned((c.task.n_rows + 1) * MODELS, np.uint32),
+        cohort.snapshots,
+        measured.losses[part],
+        measured.predictions[part],
+        measured.last_unlearned[part],
+        measured.units_off_initial[part],
+        measured.units_off[part],
+    )
+    measured.weights[part] = weights.T[: plan.n_models]

@@ -1,0 +1,15 @@
+"""Compile the kernel, or find it compiled: `python -m sweep.engines.native`."""
+
+import sys
+import time
+
+import numpy as np
+
+from sweep.engines.native import NativeEngine
+from sweep.model import resolve
+from sweep.runs import Cohort
+
+print("  kernel: compiling for this processor ...", end="", flush=True, file=sys.stderr)
+started = time.perf_counter()
+NativeEngine().train(Cohort(resolve({"epochs": 1}), np.arange(1, dtype=np.uint32)))
+print(f" {time.perf_counter() - started:.0f} s", file=sys.stderr)

@@ -1,0 +1,427 @@
+# numba, not the signatures, gives compiled functions their types
+# pyright: basic
+"""The training of one tile: sixteen models of one configuration, from initial weights to measurements.
+
+Everything that a configuration may vary is a runtime value, so one compiled program serves all. All numbers of a tile
+live in one block of memory; `Plan` holds where.
+
+    W  weights          [parameter]           D  errors at a layer's units   [unit, row]
+    G  gradients        [parameter]           T  targets                     [output, row]
+    M  first moment     [parameter]           H  outputs of units            [unit, row], inputs first
+    V  second moment    [parameter]           S  slopes of units, as H; for the output layer the logits
+
+Each entry is a vector of sixteen models; places count elements. A row is a row of the table
+when evaluating, a position in the batch when training. Rows go through the network in blocks of four, two and one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sweep.engines.native import optimizers
+from sweep.engines.native.functions import activate, inlined, sigmoid, softplus
+from sweep.engines.native.simd import (
+    fold,
+    load,
+    n_rows_of,
+    rotate_left,
+    select,
+    shift_right,
+    splat,
+    spread,
+    store,
+    zeros1,
+    zeros2,
+    zeros4,
+)
+from sweep.randomness import PARITY, Stream
+
+CROSS_ENTROPY, SQUARED_ERROR = range(2)
+loss_codes = {"binary_crossentropy": CROSS_ENTROPY, "mean_squared_error": SQUARED_ERROR}
+ORDER_STREAM, DROPOUT_STREAM = int(Stream.ORDER), int(Stream.DROPOUT)
+THREEFRY_PARITY = PARITY
+
+
+class Plan(NamedTuple):
+    """A tile's sizes, choices, and where its arrays begin (in elements)."""
+
+    n_models: int
+    n_rows: int
+    n_inputs: int
+    n_outputs: int
+    n_layers: int
+    n_units: int
+    n_parameters: int
+    max_units: int
+    batch_size: int
+    epochs: int
+    use_bias: int
+    activation: int
+    loss: int
+    dropout: float
+    keep_threshold: int
+    margin: float
+    weights: int
+    gradients: int
+    state: int
+    errors: int
+    targets: int
+    batch: int
+    table: int
+    n_elements: int
+
+
+@inlined
+def _mix(x, y, distance):
+    x = x + y
+    return x, rotate_left(y, distance) ^ x
+
+
+@inlined
+def threefry(key0, stream, counter0, counter1):
+    """One block for sixteen seeds: `key0` a vector of seeds, the counters plain numbers. As `sweep.randomness`."""
+    key1 = splat(np.uint32(stream), key0)
+    key2 = (key0 ^ key1) ^ splat(np.uint32(THREEFRY_PARITY), key0)
+    x = key0 + splat(np.uint32(counter0), key0)
+    y = key1 + splat(np.uint32(counter1), key0)
+    for group in range(5):
+        if group % 2 == 0:
+            x, y = _mix(x, y, 13)
+            x, y = _mix(x, y, 15)
+            x, y = _mix(x, y, 26)
+            x, y = _mix(x, y, 6)
+        else:
+            x, y = _mix(x, y, 17)
+            x, y = _mix(x, y, 29)
+            x, y = _mix(x, y, 16)
+            x, y = _mix(x, y, 24)
+        injection = splat(np.uint32(group + 1), key0)
+        if group % 3 == 0:
+            x, y = x + key1, y + key2 + injection
+        elif group % 3 == 1:
+            x, y = x + key2, y + key0 + injection
+        else:
+            x, y = x + key0, y + key1 + injection
+    return x, y
+
+
+@inlined
+def _exchange(order, i, j, like):
+    """Put two sort keys in order, for each model."""
+    a, b = load(order, i * 16, like), load(order, j * 16, like)
+    swap = b < a
+    store(order, i * 16, select(swap, b, a))
+    store(order, j * 16, select(swap, a, b))
+
+
+@inlined
+def shuffle(seeds, epoch, n_rows, order):
+    """Each model's row order in an epoch, `order` [position]: rows sorted by random keys.
+
+    Batcher's merge exchange sort (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M): which positions are
+    compared does not depend on the keys, so sixteen models are sorted at once.
+    """
+    key = load(seeds, 0, zeros1(seeds))
+    high = splat(np.uint32(0xFFFFFF00), key)
+    for half in range((n_rows + 1) // 2):
+        first, second = threefry(key, ORDER_STREAM, half, epoch)
+        store(order, half * 32, (first & high) | splat(np.uint32(2 * half), key))
+        if 2 * half + 1 < n_rows:
+            store(order, half * 32 + 16, (second & high) | splat(np.uint32(2 * half + 1), key))
+    top = 1
+    while 2 * top < n_rows:
+        top *= 2
+    p = top if n_rows > 1 else 0
+    while p > 0:
+        q, r, d = top, 0, p
+        while True:
+            for i in range(n_rows - d):
+                if (i & p) == r:
+                    _exchange(order, i, i + d, key)
+            if q == p:
+                break
+            d, q, r = q - p, q // 2, p
+        p //= 2
+
+
+@inlined
+def _gather(plan, order, first, n, inputs, targets, memory):
+    """Copy each model's rows at positions first .. first + n of the order into the batch."""
+    for slot in range(n):
+        for model in range(16):
+            row = order[(first + slot) * 16 + model] & 0xFF
+            for i in range(plan.n_inputs):
+                memory[plan.batch + (i * plan.batch_size + slot) * 16 + model] = inputs[row, i]
+            for o in range(plan.n_outputs):
+                memory[plan.targets + (o * plan.batch_size + slot) * 16 + model] = targets[row, o]
+
+
+@inlined
+def _place_table(plan, region, inputs, memory):
+    """Write the table's inputs into a region of as many slots as it has rows, the same for every model."""
+    one = zeros1(memory)
+    for row in range(plan.n_rows):
+        for i in range(plan.n_inputs):
+            store(memory, region + (i * plan.n_rows + row) * 16, splat(inputs[row, i], one))
+
+
+@inlined
+def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, layer, epoch):
+    """Dropout on a layer's outputs and slopes for `n` rows from `slot`; `position`: the first one's in the epoch."""
+    one = zeros1(memory)
+    factor = splat(1 / (1 - plan.dropout), one)
+    threshold = splat(np.uint32(plan.keep_threshold), key)
+    low = splat(np.uint32(0xFFFF), key)
+    quads = (n_units + 3) // 4
+    for r in range(n):
+        for quad in range(quads):
+            words = threefry(key, DROPOUT_STREAM, (layer << 24) + (position + r) * quads + quad, epoch)
+            for k in range(min(4, n_units - 4 * quad)):
+                word = words[0] if k < 2 else words[1]
+                half = (word & low) if k % 2 == 0 else shift_right(word, 16)
+                keep = half >= threshold
+                at = out + (4 * quad + k) * stride + (slot + r) * 16
+                store(memory, at, select(keep, load(memory, at, one) * factor, one))
+                store(memory, at + slope, select(keep, load(memory, at + slope, one) * factor, one))
+
+
+@inlined
+def _forward_block(plan, units, memory, region, slots, slot, dropping, key, position, epoch, like):
+    """Take a block of rows through the network: H at `region`, S behind it, `slots` rows to a unit."""
+    one = zeros1(memory)
+    stride = slots * 16
+    slope = plan.n_units * stride
+    into = region
+    w = plan.weights
+    for layer in range(plan.n_layers):
+        n_in, n_out = units[layer], units[layer + 1]
+        out = into + n_in * stride
+        for o in range(n_out):
+            z = splat(0.0, like)
+            if plan.use_bias:
+                z = spread(load(memory, w + (n_in * n_out + o) * 16, one), like)
+            for i in range(n_in):
+                weight = spread(load(memory, w + (i * n_out + o) * 16, one), like)
+                z = z + load(memory, into + i * stride + slot * 16, like) * weight
+            if layer < plan.n_layers - 1:
+                y, s = activate(plan.activation, z)
+            else:
+                y, s = sigmoid(z), z
+            store(memory, out + o * stride + slot * 16, y)
+            store(memory, out + o * stride + slot * 16 + slope, s)
+        if dropping and layer < plan.n_layers - 1:
+            _drop(plan, key, memory, out, slope, n_out, stride, slot, n_rows_of(like), position, layer, epoch)
+        w += (n_in + plan.use_bias) * n_out * 16
+        into = out
+
+
+@inlined
+def _forward(plan, units, memory, region, slots, n, dropping, key, position, epoch):
+    """Take `n` rows through the network, in blocks."""
+    slot = 0
+    while slot + 4 <= n:
+        like = zeros4(memory)
+        _forward_block(plan, units, memory, region, slots, slot, dropping, key, position + slot, epoch, like)
+        slot += 4
+    if slot + 2 <= n:
+        pair = zeros2(memory)
+        _forward_block(plan, units, memory, region, slots, slot, dropping, key, position + slot, epoch, pair)
+        slot += 2
+    if slot < n:
+        one = zeros1(memory)
+        _forward_block(plan, units, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
+
+
+@inlined
+def _output_errors(plan, memory, region, slot, n, like):
+    """The loss's gradient at the outputs' logits, for a block of a batch of `n` rows."""
+    stride = plan.batch_size * 16
+    out = region + (plan.n_units - plan.n_outputs) * stride + slot * 16
+    share = splat(1.0 / (n * plan.n_outputs), like)
+    one = splat(1.0, like)
+    for o in range(plan.n_outputs):
+        p = load(memory, out + o * stride, like)
+        error = p - load(memory, plan.targets + o * stride + slot * 16, like)
+        if plan.loss == SQUARED_ERROR:
+            error = (error + error) * (p * (one - p))
+        store(memory, plan.errors + o * n_rows_of(like) * 16, error * share)
+
+
+@inlined
+def _backward_block(plan, units, memory, region, slot, n, like):
+    """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
+    one = zeros1(memory)
+    stride = plan.batch_size * 16
+    lanes = n_rows_of(like) * 16
+    slope = plan.n_units * stride
+    into = region + (plan.n_units - plan.n_outputs) * stride + slot * 16
+    w = plan.n_parameters * 16
+    current, previous = plan.errors, plan.errors + plan.max_units * 64
+    _output_errors(plan, memory, region, slot, n, like)
+    for layer in range(plan.n_layers - 1, -1, -1):
+        n_in, n_out = units[layer], units[layer + 1]
+        w -= (n_in + plan.use_bias) * n_out * 16
+        into -= n_in * stride
+        for i in range(n_in):
+            x = load(memory, into + i * stride, like)
+            back = splat(0.0, like)
+            for o in range(n_out):
+                at = w + (i * n_out + o) * 16
+                error = load(memory, current + o * lanes, like)
+                back = back + error * spread(load(memory, plan.weights + at, one), like)
+                gradient = fold(x * error)
+                if slot > 0:
+                    gradient = load(memory, plan.gradients + at, one) + gradient
+                store(memory, plan.gradients + at, gradient)
+            if layer > 0:
+                store(memory, previous + i * lanes, back * load(memory, into + i * stride + slope, like))
+        if plan.use_bias:
+            for o in range(n_out):
+                at = plan.gradients + w + (n_in * n_out + o) * 16
+                gradient = fold(load(memory, current + o * lanes, like))
+                if slot > 0:
+                    gradient = load(memory, at, one) + gradient
+                store(memory, at, gradient)
+        current, previous = previous, current
+
+
+@inlined
+def _backward(plan, units, memory, region, n):
+    """The gradient of a batch of `n` rows, in blocks."""
+    slot = 0
+    while slot + 4 <= n:
+        _backward_block(plan, units, memory, region, slot, n, zeros4(memory))
+        slot += 4
+    if slot + 2 <= n:
+        _backward_block(plan, units, memory, region, slot, n, zeros2(memory))
+        slot += 2
+    if slot < n:
+        _backward_block(plan, units, memory, region, slot, n, zeros1(memory))
+
+
+@inlined
+def _is_learned(plan, memory, targets):
+    """Which models have the whole table right by more than the margin."""
+    one = zeros1(memory)
+    unit, margin = splat(1.0, one), splat(plan.margin, one)
+    learned = one == one
+    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * 16
+    for o in range(plan.n_outputs):
+        for row in range(plan.n_rows):
+            p = load(memory, out + (o * plan.n_rows + row) * 16, one)
+            side = splat(targets[row, o] + targets[row, o] - 1, one)
+            learned = learned & (side * (p + p - unit) > margin)
+    return learned
+
+
+@inlined
+def _record(plan, memory, targets, losses, predictions, snapshot):
+    """Keep the loss and the predictions of every model."""
+    one = zeros1(memory)
+    unit = splat(1.0, one)
+    total = one
+    slope = plan.n_units * plan.n_rows * 16
+    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * 16
+    for row in range(plan.n_rows):
+        for o in range(plan.n_outputs):
+            at = out + (o * plan.n_rows + row) * 16
+            p, z = load(memory, at, one), load(memory, at + slope, one)
+            y = splat(targets[row, o], one)
+            if plan.loss == CROSS_ENTROPY:
+                total = total + (softplus(z) - y * z)
+            else:
+                total = total + (p - y) * (p - y)
+            for model in range(plan.n_models):
+                predictions[model, snapshot, row, o] = memory[at + model]
+    mean = total / (unit * splat(float(plan.n_rows * plan.n_outputs), one))
+    store(memory, plan.errors, mean)
+    for model in range(plan.n_models):
+        losses[model, snapshot] = memory[plan.errors + model]
+
+
+@inlined
+def _count_units_off(plan, units, memory, counts):
+    """Count each hidden layer's units whose output and slope are 0 on every row: counts `[model, layer]`."""
+    slope = plan.n_units * plan.n_rows * 16
+    unit = plan.n_inputs
+    for layer in range(plan.n_layers - 1):
+        for model in range(plan.n_models):
+            counts[model, layer] = 0
+        for _ in range(units[layer + 1]):
+            for model in range(plan.n_models):
+                is_off = True
+                for row in range(plan.n_rows):
+                    at = plan.table + (unit * plan.n_rows + row) * 16 + model
+                    is_off &= memory[at] == 0 and memory[at + slope] == 0
+                counts[model, layer] += is_off
+            unit += 1
+
+
+@inlined
+def _train_epoch(plan, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
+    """One pass over the table.
+
+    Where one batch holds it and nothing is dropped, the evaluation has taken it forward already.
+    """
+    key = load(seeds, 16, zeros1(seeds))
+    is_full = plan.batch_size == plan.n_rows
+    if not is_full:
+        shuffle(seeds, epoch, plan.n_rows, order)
+    for first in range(0, plan.n_rows, plan.batch_size):
+        n = min(plan.batch_size, plan.n_rows - first)
+        if not is_full:
+            _gather(plan, order, first, n, inputs, targets, memory)
+        if plan.batch != plan.table:
+            dropping = plan.dropout > 0
+            _forward(plan, units, memory, plan.batch, plan.batch_size, n, dropping, key, first, epoch)
+        _backward(plan, units, memory, plan.batch, n)
+        optimizers.update(memory, plan.weights, plan.gradients, plan.state, plan.n_parameters, optimizer, powers)
+
+
+def train_tile(
+    plan,
+    optimizer,
+    units,
+    inputs,
+    targets,
+    seeds,
+    memory,
+    order,
+    snapshots,
+    losses,
+    predictions,
+    last_unlearned,
+    units_off_initial,
+    units_off,
+):
+    """Train one tile. `memory` begins with the initial weights and ends with the trained ones.
+
+    units `[layer]`, inputs first, outputs last; seeds: the sixteen seeds of the row order, then those of the dropout;
+    order: room for `n_rows` vectors, and one more. The other arrays are `Measurements`, for `n_models` models.
+    """
+    powers = np.ones(4)
+    zero = splat(np.uint32(0), load(seeds, 0, zeros1(seeds)))
+    unlearned = plan.n_rows * 16  # where `order` keeps the first epoch not known to be unlearned
+    store(order, unlearned, zero)
+    _place_table(plan, plan.table, inputs, memory)
+    if plan.batch_size == plan.n_rows:
+        _place_table(plan, plan.batch, inputs, memory)
+        for row in range(plan.n_rows):
+            for o in range(plan.n_outputs):
+                at = plan.targets + (o * plan.n_rows + row) * 16
+                store(memory, at, splat(targets[row, o], zeros1(memory)))
+    snapshot = 0
+    for epoch in range(plan.epochs + 1):
+        _forward(plan, units, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
+        known = load(order, unlearned, zero)
+        store(order, unlearned, select(_is_learned(plan, memory, targets), known, splat(np.uint32(epoch + 1), zero)))
+        if epoch == snapshots[snapshot]:
+            _record(plan, memory, targets, losses, predictions, snapshot)
+            snapshot += 1
+        if epoch == 0:
+            _count_units_off(plan, units, memory, units_off_initial)
+        if epoch < plan.epochs:
+            _train_epoch(plan, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch)
+    _count_units_off(plan, units, memory, units_off)
+    for model in range(plan.n_models):
+        last_unlearned[model] = np.int64(order[unlearned + model]) - 1

@@ -1,0 +1,336 @@
+"""Vector values for numba: sixteen models side by side, kept in registers.
+
+A `Vector` is a first-class value of numba's compiled code, an LLVM vector of 16 models times 1, 2 or 4 rows; LLVM
+splits it over as many registers as the processor needs. Lane `row * 16 + model`. Functions below are generic over
+element and lane count: where a type cannot be seen from the arguments, `like` is a value of the wanted type.
+
+Only operations that IEEE 754 rounds correctly are offered (+ - * / sqrt, comparison, selection), none is fused or
+reordered, so the bits are the same on every processor.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import extending
+from numba.core import cgutils, types
+from numba.core.datamodel.models import PrimitiveModel
+
+MODELS = 16
+
+# decorators without types of their own; what they make is called from compiled code, with other arguments than written
+intrinsic: Any = extending.intrinsic
+lower_builtin: Any = extending.lower_builtin
+register_model: Any = extending.register_model
+type_callable: Any = extending.type_callable
+
+_elements: dict[str, ir.Type] = {
+    "f32": ir.FloatType(),
+    "u32": ir.IntType(32),
+    "bool": ir.IntType(1),
+}
+_element_of = {types.float32: "f32", types.uint32: "u32"}
+
+
+class Vector(types.Type):
+    """The type of a vector: element (`f32`, `u32`, `bool`) and number of lanes."""
+
+    def __init__(self, element: str, lanes: int) -> None:
+        self.element = element
+        self.lanes = lanes
+        super().__init__(name=f"Vector({element}x{lanes})")
+
+    @property
+    def rows(self) -> int:
+        """Rows of sixteen models."""
+        return self.lanes // MODELS
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.element == "f32"
+
+    @property
+    def llvm(self) -> ir.VectorType:
+        """The vector's type in LLVM."""
+        return ir.VectorType(_elements[self.element], self.lanes)
+
+    def with_element(self, element: str) -> "Vector":
+        """As many lanes of another element."""
+        return Vector(element, self.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Vector) -> None:
+        super().__init__(dmm, fe_type, fe_type.llvm)
+
+
+def _constant(vector: Vector, value: float | int) -> ir.Constant:
+    return ir.Constant(vector.llvm, [value] * vector.lanes)
+
+
+def _shuffle(builder: Any, value: Any, lanes: list[int]) -> Any:
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(cgutils.create_struct_proxy(array_type)(context, builder, value=array).data, [index])
+
+
+# operators between vectors of one type --------------------------------------------------------------------------------
+
+
+def _typed(function: Any, elements: tuple[str, ...], result: str | None = None) -> None:
+    """Let `function` take two equal vectors of these elements; comparisons give a vector of `result`."""
+
+    @type_callable(function)
+    def typed(context: Any) -> Callable[[Any, Any], Vector | None]:
+        def typer(a: Any, b: Any) -> Vector | None:
+            if isinstance(a, Vector) and a == b and a.element in elements:
+                return a.with_element(result) if result else a
+            return None
+
+        return typer
+
+
+def _arithmetic(function: Any, for_floats: str | None, for_words: str | None) -> None:
+    elements = (("f32",) if for_floats else ()) + (("u32", "bool") if for_words else ())
+    _typed(function, elements)
+
+    @lower_builtin(function, Vector, Vector)
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        method = for_floats if signature.args[0].is_float else for_words
+        return getattr(builder, str(method))(*args)
+
+
+def _comparison(function: Any, symbol: str) -> None:
+    _typed(function, ("f32", "u32"), "bool")
+
+    @lower_builtin(function, Vector, Vector)
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if signature.args[0].is_float:
+            return builder.fcmp_ordered(symbol, *args)
+        return builder.icmp_unsigned(symbol, *args)
+
+
+_arithmetic(operator.add, "fadd", "add")
+_arithmetic(operator.sub, "fsub", "sub")
+_arithmetic(operator.mul, "fmul", None)
+_arithmetic(operator.truediv, "fdiv", None)
+_arithmetic(operator.xor, None, "xor")
+_arithmetic(operator.and_, None, "and_")
+_arithmetic(operator.or_, None, "or_")
+for _function, _symbol in (
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.eq, "=="),
+):
+    _comparison(_function, _symbol)
+
+
+# memory ---------------------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any, like: Any) -> Any:
+    """The vector at `index` (in elements, a multiple of 16) of an array aligned to 64 bytes."""
+    element = _element_of[array.dtype]
+    vector = Vector(element, like.lanes)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, signature.args[0], args[0], args[1])
+        return builder.load(builder.bitcast(pointer, vector.llvm.as_pointer()), align=64)
+
+    return vector(array, types.intp, like), code
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write a vector at `index` (in elements, a multiple of 16) of an array aligned to 64 bytes."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, signature.args[0], args[0], args[1])
+        builder.store(args[2], builder.bitcast(pointer, value.llvm.as_pointer()), align=64)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), code
+
+
+# making and reshaping -------------------------------------------------------------------------------------------------
+
+
+def _convert(builder: Any, number: Any, found: Any, wanted: str) -> Any:
+    """A scalar argument as an element: numbers written in the code become constants of the element's type."""
+    if wanted == "u32":
+        width = number.type.width
+        return builder.trunc(number, _elements["u32"]) if width > 32 else number
+    if isinstance(found, types.Integer):
+        return builder.sitofp(number, _elements[wanted])
+    return builder.fptrunc(number, _elements[wanted]) if found == types.float64 else number
+
+
+def _broadcast(builder: Any, element: Any, vector: Vector) -> Any:
+    first = builder.insert_element(ir.Constant(vector.llvm, ir.Undefined), element, ir.Constant(ir.IntType(32), 0))
+    return _shuffle(builder, first, [0] * vector.lanes)
+
+
+@intrinsic
+def splat(typing_context: Any, number: Any, like: Any) -> Any:
+    """A number in every lane, rounded to the element of `like`."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = _convert(builder, args[0], signature.args[0], like.element)
+        return _broadcast(builder, element, like)
+
+    number = types.unliteral(number)
+    return like(number, like), code
+
+
+def _empty(array: Any, rows: int) -> Any:
+    vector = Vector(_element_of[array.dtype], rows * MODELS)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _constant(vector, 0)
+
+    return vector(array), code
+
+
+@intrinsic
+def zeros1(typing_context: Any, array: Any) -> Any:
+    """Zeros for one row of sixteen models, of the array's element."""
+    return _empty(array, 1)
+
+
+@intrinsic
+def zeros2(typing_context: Any, array: Any) -> Any:
+    """Zeros for two rows of sixteen models."""
+    return _empty(array, 2)
+
+
+@intrinsic
+def zeros4(typing_context: Any, array: Any) -> Any:
+    """Zeros for four rows of sixteen models."""
+    return _empty(array, 4)
+
+
+@intrinsic
+def n_rows_of(typing_context: Any, like: Any) -> Any:
+    """How many rows a vector holds, known when the code is compiled."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, like.rows)
+
+    return types.intp(like), code
+
+
+@intrinsic
+def spread(typing_context: Any, value: Any, like: Any) -> Any:
+    """One row's vector repeated for every row of `like`."""
+    vector = like.with_element(value.element)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _shuffle(builder, args[0], list(range(MODELS)) * like.rows)
+
+    return vector(value, like), code
+
+
+@intrinsic
+def fold(typing_context: Any, value: Any) -> Any:
+    """The sum over rows, added in row order: a vector of one row."""
+    one = Vector(value.element, MODELS)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rows = [_shuffle(builder, args[0], list(range(r * MODELS, (r + 1) * MODELS))) for r in range(value.rows)]
+        total = rows[0]
+        for row in rows[1:]:
+            total = builder.fadd(total, row)
+        return total
+
+    return one(value), code
+
+
+# selection and elementary operations ----------------------------------------------------------------------------------
+
+
+@intrinsic
+def select(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
+    """`a` where the condition holds, else `b`; nothing of the other leaks, NaN neither."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return a(condition, a, b), code
+
+
+def _llvm_intrinsic(name: str, value: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        suffix = f"v{value.lanes}{value.element}"
+        function = ir.FunctionType(value.llvm, [value.llvm])
+        return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.{suffix}"), args)
+
+    return value(value), code
+
+
+@intrinsic
+def sqrt(typing_context: Any, value: Any) -> Any:
+    """The square root, correctly rounded."""
+    return _llvm_intrinsic("sqrt", value)
+
+
+@intrinsic
+def absolute(typing_context: Any, value: Any) -> Any:
+    """The value without its sign."""
+    return _llvm_intrinsic("fabs", value)
+
+
+@intrinsic
+def round_down(typing_context: Any, value: Any) -> Any:
+    """The largest whole number not above the value."""
+    return _llvm_intrinsic("floor", value)
+
+
+@intrinsic
+def power_of_two(typing_context: Any, exponent: Any) -> Any:
+    """2 to a whole exponent from -126 to 127."""
+    whole = ir.VectorType(ir.IntType(32), exponent.lanes)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        biased = builder.add(builder.fptosi(args[0], whole), ir.Constant(whole, [127] * exponent.lanes))
+        return builder.bitcast(builder.shl(biased, ir.Constant(whole, [23] * exponent.lanes)), exponent.llvm)
+
+    return exponent(exponent), code
+
+
+# words ----------------------------------------------------------------------------------------------------------------
+
+
+def _distances(builder: Any, distance: Any, vector: Vector) -> Any:
+    return _broadcast(builder, builder.trunc(distance, ir.IntType(32)), vector)
+
+
+@intrinsic
+def rotate_left(typing_context: Any, value: Any, distance: Any) -> Any:
+    """32-bit words rotated to the left by a distance from 1 to 31."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        distances = _distances(builder, args[1], value)
+        function = ir.FunctionType(value.llvm, [value.llvm] * 3)
+        rotate = cgutils.get_or_insert_function(builder.module, function, f"llvm.fshl.v{value.lanes}i32")
+        return builder.call(rotate, [args[0], args[0], distances])
+
+    return value(value, types.intp), code
+
+
+@intrinsic
+def shift_right(typing_context: Any, value: Any, distance: Any) -> Any:
+    """32-bit words shifted to the right by a distance from 0 to 31, zeros following."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.lshr(args[0], _distances(builder, args[1], value))
+
+    return value(value, types.intp), code

@@ -1,0 +1,329 @@
+"""A configuration: everything that decides a training except the seed, resolved so that equals are equal.
+
+`resolve` turns settings as a user writes them into a `Configuration`: names become `Named`, defaults are filled in,
+unused settings become neutral. The id is a digest of the outcome, the task's table included.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep import tasks, vocabulary
+from sweep.tasks import Task
+from sweep.vocabulary import Argument, Named, SettingError, Signature, Value, did_you_mean, show
+
+max_width = 1_000_000
+max_depth = 1_000
+
+defaults: Mapping[str, Any] = {
+    "task": "xor",
+    "encoding": "binary",
+    "samples": None,
+    "width": 8,
+    "depth": 1,
+    "layers": None,
+    "activation": "relu",
+    "dropout": 0.0,
+    "use_bias": True,
+    "kernel_initializer": "glorot_uniform",
+    "bias_initializer": "zeros",
+    "optimizer": "adam",
+    "learning_rate": None,
+    "batch_size": 32,
+    "epochs": 1000,
+    "loss": "binary_crossentropy",
+}
+
+hyperparameters = tuple(defaults)
+
+# what one value of each may forbid another: rules of `resolve` that span two hyperparameters
+coupled = (
+    ("task", "encoding"),
+    ("samples", "dropout"),
+    ("optimizer", "learning_rate"),
+    ("layers", "width"),
+    ("layers", "depth"),
+)
+
+_scalars: Mapping[str, Argument] = {
+    "encoding": Argument("binary", choices=vocabulary.encodings),
+    "samples": Argument(0, low=1, high=2**31 - 1),
+    "width": Argument(8, low=1, high=max_width),
+    "depth": Argument(1, low=0, high=max_depth),
+    "dropout": Argument(0.0, low=0.0, high=1.0, open_high=True),
+    "use_bias": Argument(True),
+    "learning_rate": vocabulary.learning_rate,
+    "batch_size": Argument(32, low=1),
+    "epochs": Argument(1000, low=1, high=2**31 - 1),
+    "loss": Argument("binary_crossentropy", choices=vocabulary.losses),
+}
+
+# hyperparameters that a range of numbers can vary, with their type
+numeric: Mapping[str, type[int] | type[float]] = {
+    key: type(argument.default) for key, argument in _scalars.items() if type(argument.default) in (int, float)
+}  # pyright: ignore[reportAssignmentType]  (a type is int or float here)
+
+_named: Mapping[str, Mapping[str, Signature]] = {
+    "activation": vocabulary.activations,
+    "kernel_initializer": vocabulary.initializers,
+    "bias_initializer": vocabulary.initializers,
+    "optimizer": {
+        name: {"learning_rate": Argument(vocabulary.default_learning_rates[name], low=0.0), **signature}
+        for name, signature in vocabulary.optimizers.items()
+    },
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A resolved configuration. `layers`: units of each hidden layer; `optimizer`: without its learning rate."""
+
+    task: Task
+    encoding: str
+    samples: int | None
+    layers: tuple[int, ...]
+    activation: Named
+    dropout: float
+    use_bias: bool
+    kernel_initializer: Named
+    bias_initializer: Named
+    optimizer: Named
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    loss: str
+
+    def __post_init__(self) -> None:
+        if self.encoding == "bipolar" and not self.task.is_boolean:
+            raise SettingError(("encoding",), "bipolar with a table of other values than 0 and 1", "allowed: binary")
+        if self.samples is not None and self.dropout > 0:
+            raise SettingError(("samples",), "samples together with dropout", "allowed: one of the two")
+
+    @cached_property
+    def id(self) -> str:
+        """`c` and 12 hex digits of a SHA-256 over the canonical JSON of every field."""
+        return "c" + hashlib.sha256(self.canonical_json().encode()).hexdigest()[:12]
+
+    def canonical_json(self) -> str:
+        """The configuration as JSON: keys sorted, no spaces, every argument spelled out, the task's table included."""
+        plain: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Named):
+                value = [value.name, dict(value.arguments)]
+            elif isinstance(value, Task):
+                value = {"inputs": value.inputs, "targets": value.targets}
+            plain[field.name] = value
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def depth(self) -> int:
+        """Hidden layers."""
+        return len(self.layers)
+
+    @property
+    def n_units(self) -> tuple[int, ...]:
+        """Units of every layer, inputs first, outputs last."""
+        return (self.task.n_inputs, *self.layers, self.task.n_outputs)
+
+    @property
+    def variable_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the trained variables in Keras's order: kernel `[input, output]`, then bias, layer by layer."""
+        shapes: list[tuple[int, ...]] = []
+        for n_in, n_out in zip(self.n_units, self.n_units[1:], strict=False):
+            shapes += [(n_in, n_out), (n_out,)] if self.use_bias else [(n_in, n_out)]
+        return tuple(shapes)
+
+    @property
+    def n_parameters(self) -> int:
+        """Trained numbers: kernels and biases."""
+        return sum(int(np.prod(shape)) for shape in self.variable_shapes)
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows of the data set: the table's, or the number of samples drawn from it."""
+        return self.task.n_rows if self.samples is None else self.samples
+
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether one batch holds the whole data set; it is then taken in table order."""
+        return self.batch_size == self.rows_per_epoch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch, the partial last one included."""
+        return -(-self.rows_per_epoch // self.batch_size)
+
+    def inputs(self) -> npt.NDArray[np.float32]:
+        """The encoded table `[row, input]`: bipolar turns 0 into -1."""
+        table = np.array(self.task.inputs, np.float32)
+        return table * np.float32(2) - np.float32(1) if self.encoding == "bipolar" else table
+
+    def targets(self) -> npt.NDArray[np.float32]:
+        """The targets `[row, output]`, 0 or 1."""
+        return np.array(self.task.targets, np.float32)
+
+    def labels(self) -> dict[str, Value | None]:
+        """Every hyperparameter as it stands in the tables."""
+        if not self.layers:
+            width: Value = 0
+        else:
+            width = self.layers[0] if len(set(self.layers)) == 1 else "-".join(map(str, self.layers))
+        return {
+            "task": self.task.label,
+            "encoding": self.encoding,
+            "samples": self.samples,
+            "width": width,
+            "depth": self.depth,
+            "activation": self.activation.label(vocabulary.activations),
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.kernel_initializer.label(vocabulary.initializers),
+            "bias_initializer": self.bias_initializer.label(vocabulary.initializers),
+            "optimizer": self.optimizer.label(vocabulary.optimizers),
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "loss": self.loss,
+        }
+
+
+def _scalar(key: str, value: object) -> Any:
+    try:
+        return _scalars[key].coerce(value)
+    except ValueError as error:
+        raise SettingError((key,), f"found {show(value)}", f"allowed: {error}") from None
+
+
+def _name_and_arguments(key: str, value: object) -> tuple[str, dict[str, object]]:
+    if isinstance(value, str):
+        return value, {}
+    given = cast(Mapping[str, object], value if isinstance(value, Mapping) else {})
+    name = given.get("name")
+    if isinstance(name, str):
+        return name, {k: v for k, v in given.items() if k != "name"}
+    raise SettingError(
+        (key,), f"found {show(cast(object, value))}", "allowed: a name, or a mapping {name: .., argument: ..}"
+    )
+
+
+def _resolve_named(key: str, value: object) -> Named:
+    name, arguments = _name_and_arguments(key, value)
+    try:
+        return vocabulary.named(name, arguments, _named[key])
+    except SettingError as error:
+        raise SettingError((key, *error.place), error.found, error.allowed) from None
+
+
+def _resolve_task(value: object) -> Task:
+    try:
+        if isinstance(value, Mapping) and "name" not in value:
+            return _given_task(cast(Mapping[str, object], value))
+        return tasks.named_task(*_name_and_arguments("task", cast(object, value)))
+    except SettingError as error:
+        place = error.place if error.place[:1] == ("task",) else ("task", *error.place)
+        raise SettingError(place, error.found, error.allowed) from None
+
+
+def _given_task(table: Mapping[str, object]) -> Task:
+    if "file" in table:
+        raise SettingError(
+            ("file",), "a task from a file is not built yet", "allowed for now: {inputs: .., targets: ..}"
+        )
+    for key in table:
+        if key not in ("inputs", "targets"):
+            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", "inputs", "targets")))
+    for key in ("inputs", "targets"):
+        if key not in table:
+            raise SettingError((), f"a task without {key}", "allowed: {name: ..}, or {inputs: [[..]], targets: [[..]]}")
+    return tasks.table_task(table["inputs"], table["targets"])
+
+
+def _resolve_layers(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    layers: object = settings.get("layers")
+    if layers is None:
+        width = _scalar("width", settings.get("width", defaults["width"]))
+        return (width,) * _scalar("depth", settings.get("depth", defaults["depth"]))
+    for other in ("width", "depth"):
+        if other in settings:
+            raise SettingError(("layers",), f"layers together with {other}", "allowed: layers, or width and depth")
+    if not isinstance(layers, Sequence) or isinstance(layers, str):
+        raise SettingError(("layers",), f"found {show(layers)}", "allowed: a list of whole numbers, [4, 2]")
+    listed = cast(Sequence[object], layers)
+    if len(listed) > max_depth:
+        raise SettingError(("layers",), f"{len(listed)} layers", f"allowed: at most {max_depth}")
+    units: list[int] = []
+    for i, n in enumerate(listed):
+        try:
+            units.append(int(_scalars["width"].coerce(n)))
+        except ValueError as error:
+            raise SettingError(("layers", i), f"found {show(n)}", f"allowed: {error}") from None
+    return tuple(units)
+
+
+def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float]:
+    """The optimizer without its learning rate, and the learning rate, which may stand in either place."""
+    value = settings.get("optimizer", defaults["optimizer"])
+    chosen = _resolve_named("optimizer", value)
+    rate: Any = chosen["learning_rate"]
+    if settings.get("learning_rate") is not None:
+        if isinstance(value, Mapping) and "learning_rate" in value:
+            raise SettingError(("learning_rate",), "given twice, here and in the optimizer", "allowed: one of the two")
+        rate = _scalar("learning_rate", settings["learning_rate"])
+    return Named(chosen.name, tuple(a for a in chosen.arguments if a[0] != "learning_rate")), rate
+
+
+def _resolve_batch_size(value: object, n_rows: int) -> int:
+    """The batch size, at most the number of rows."""
+    if value == "full":
+        return n_rows
+    try:
+        return min(_scalar("batch_size", value), n_rows)
+    except SettingError as error:
+        raise SettingError(error.place, error.found, f"{error.allowed}, or full") from None
+
+
+def resolve(settings: Mapping[str, Any]) -> Configuration:
+    """The configuration that `settings` (hyperparameter: value, as in an experiment file) mean.
+
+    Raises `SettingError` whose place begins with the hyperparameter.
+
+    >>> resolve({"width": 2}).id == resolve({"width": 2, "batch_size": 4}).id
+    True
+    """
+    for key in settings:
+        if key not in defaults:
+            raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
+    values = {**defaults, **settings}
+    task = _resolve_task(values["task"])
+    layers = _resolve_layers(settings)
+    optimizer, learning_rate = _resolve_optimizer(settings)
+    if values["samples"] is not None:
+        _scalar("samples", values["samples"])
+        raise SettingError(("samples",), "drawing samples is not built yet", "allowed for now: null, the table itself")
+    dropout = _scalar("dropout", values["dropout"])
+    use_bias = _scalar("use_bias", values["use_bias"])
+    activation = _resolve_named("activation", values["activation"])
+    bias_initializer = _resolve_named("bias_initializer", values["bias_initializer"])
+    return Configuration(
+        task=task,
+        encoding=_scalar("encoding", values["encoding"]),
+        samples=None,
+        layers=layers,
+        activation=activation if layers else Named("linear"),
+        dropout=dropout if layers else 0.0,
+        use_bias=use_bias,
+        kernel_initializer=_resolve_named("kernel_initializer", values["kernel_initializer"]),
+        bias_initializer=bias_initializer if use_bias else Named("zeros"),
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=_resolve_batch_size(values["batch_size"], task.n_rows),
+        epochs=_scalar("epochs", values["epochs"]),
+        loss=_scalar("loss", values["loss"]),
+    )

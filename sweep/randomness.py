@@ -1,0 +1,105 @@
+"""Random numbers as a function of seed, purpose and index: Threefry-2x32 with 20 rounds.
+
+A block of two 32-bit words is a function of a key (seed, stream) and a counter (index, place). Nothing is carried from
+one draw to the next, so every engine, thread and machine that asks for the same number gets it, in any order.
+
+    stream    purpose            counter 0                                    counter 1
+    0         initial weights    element of the variable, halved              2 * layer, + 1 for a bias
+    1         row order          position in the epoch, halved                epoch
+    2         dropout masks      layer * 2^24 + position * quads + unit / 4   epoch
+    3         drawn samples      position, halved                             0
+
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Words = npt.NDArray[np.uint32]
+
+ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
+PARITY = 0x1BD11BDA
+N_ROUNDS = 20
+
+
+class Stream(IntEnum):
+    """What a random number is for. The streams of one seed are independent."""
+
+    WEIGHTS = 0
+    ORDER = 1
+    DROPOUT = 2
+    SAMPLE = 3
+
+
+def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[Words, Words]:
+    """The block of two words of each key and counter, which broadcast against each other.
+
+    >>> zero = np.zeros(1, np.uint32)
+    >>> [hex(w[0]) for w in threefry((zero, zero), (zero, zero))]
+    ['0x6b200159', '0x99ba4efe']
+    """
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ np.uint32(PARITY))
+    shape = np.broadcast_shapes(key[0].shape, key[1].shape, counter[0].shape, counter[1].shape)
+    x = np.empty(shape, np.uint32)
+    y = np.empty(shape, np.uint32)
+    np.add(counter[0], schedule[0], out=x)
+    np.add(counter[1], schedule[1], out=y)
+    high = np.empty(shape, np.uint32)
+    for r in range(N_ROUNDS):
+        rotation = ROTATIONS[r % 8]
+        x += y
+        np.left_shift(y, np.uint32(rotation), out=high)
+        np.right_shift(y, np.uint32(32 - rotation), out=y)
+        y |= high
+        y ^= x
+        if r % 4 == 3:
+            injection = r // 4 + 1
+            x += schedule[injection % 3]
+            y += schedule[(injection + 1) % 3] + np.uint32(injection)
+    return x, y
+
+
+def words(seeds: Words, stream: Stream, n: int, place: int) -> Words:
+    """The first `n` words of each seed at `place` (counter 1): `[model, n]`."""
+    index = np.arange((n + 1) // 2, dtype=np.uint32)
+    key = (seeds[:, None], np.full((1, 1), stream, np.uint32))
+    first, second = threefry(key, (index[None, :], np.full((1, 1), place, np.uint32)))
+    return np.stack([first, second], axis=-1).reshape(len(seeds), 2 * len(index))[:, :n]
+
+
+def symmetric_uniform(bits: Words) -> npt.NDArray[np.float64]:
+    """Numbers in (-1, 1), exactly symmetric about 0 and never 0: 2^23 equal steps from the upper 23 bits."""
+    return ((bits >> np.uint32(9)).astype(np.float64) * 2.0 + (1.0 - 2.0**23)) * 2.0**-23
+
+
+def row_order(seeds: Words, epoch: int, n_rows: int) -> npt.NDArray[np.int64]:
+    """The order in which each model sees the rows in `epoch` (from 0): `[model, position]`.
+
+    The rows are sorted by random keys of 24 bits; the row's number in the low 8 bits keeps the keys distinct.
+    """
+    keys = words(seeds, Stream.ORDER, n_rows, epoch) & np.uint32(0xFFFFFF00)
+    keys |= np.arange(n_rows, dtype=np.uint32)
+    return (np.sort(keys, axis=1) & np.uint32(0xFF)).astype(np.int64)
+
+
+def keep_threshold(dropout: float) -> int:
+    """A unit is kept where its 16 random bits are at or above this: the rate to within 2^-17."""
+    return round(dropout * 65536)
+
+
+def mask_bits(seeds: Words, epoch: int, layer: int, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
+    """The 16 bits that decide each unit's dropout in `epoch`: `[model, position, unit]`, `shape` the last two.
+
+    `position` is the place in the epoch's row order, `layer` the hidden layer from 0. A block serves four neighbouring
+    units: low and high half of its first word, then of its second.
+    """
+    n_rows, n_units = shape
+    quads = (n_units + 3) // 4
+    place = np.full((1, 1), layer << 24, np.uint32) + np.arange(n_rows * quads, dtype=np.uint32)[None, :]
+    key = (seeds[:, None], np.full((1, 1), Stream.DROPOUT, np.uint32))
+    first, second = threefry(key, (place, np.full((1, 1), epoch, np.uint32)))
+    low = np.uint32(0xFFFF)
+    halves = np.stack([first & low, first >> np.uint32(16), second & low, second >> np.uint32(16)], axis=-1)
+    return halves.astype(np.uint16).reshape(len(seeds), n_rows, quads * 4)[:, :, :n_units]

@@ -1,0 +1,1 @@
+"""What is shown of results: data halves in `summaries`, drawn by the command line. Reads files and never trains."""

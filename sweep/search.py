@@ -1,0 +1,221 @@
+"""The study: which configurations to try next. The only module that knows Optuna.
+
+A trial is a point of the experiment. Its place in the order of suggestions, `index`, is an attribute of Optuna's trial;
+it decides what is suggested (together with the trials told before), so that a study that was interrupted goes on as it
+would have gone on without.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import StorageInternalError
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from sweep.experiment import Choices, Dimension, Experiment, Range, significant
+from sweep.vocabulary import SettingError
+
+# a lock on the journal that is held longer was left by a process that was killed; writing takes milliseconds
+seconds_locked = 3
+
+Scalar = None | bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A point to train: `index` in the order of suggestions, and whether its result was told already."""
+
+    index: int
+    point: Mapping[str, Any]
+    is_told: bool
+
+
+def _as_choice(value: Any) -> Scalar:
+    """A choice as Optuna stores it: scalars as they are, mappings and lists as JSON."""
+    is_scalar = value is None or isinstance(value, bool | int | float | str)
+    return value if is_scalar else json.dumps(value, sort_keys=True)  # mappings are equal whatever their order
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if isinstance(dimension, Choices):
+        return CategoricalDistribution(tuple(dict.fromkeys(map(_as_choice, dimension.values))))
+    if dimension.is_integer:
+        step = int(dimension.step or 1)
+        return IntDistribution(int(dimension.low), _last(dimension), log=dimension.log, step=step)
+    return FloatDistribution(dimension.low, _last(dimension), log=dimension.log, step=dimension.step)
+
+
+def _last(dimension: Range) -> Any:
+    """The upper end that a step really reaches."""
+    return dimension.high if dimension.step is None else dimension.low + (dimension.n_steps - 1) * dimension.step
+
+
+def _value(dimension: Dimension, stored: Any) -> Any:
+    """The experiment's value for a parameter as Optuna gives it back."""
+    if isinstance(dimension, Choices):
+        return next(v for v in dimension.values if _same(_as_choice(v), stored))
+    return int(stored) if dimension.is_integer else significant(float(stored))
+
+
+def _same(a: Scalar, b: Scalar) -> bool:
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _at_share(dimension: Dimension, share: float) -> Any:
+    """The value at a share in [0, 1) of a dimension, evenly (for a log range: evenly in the logarithm)."""
+    if isinstance(dimension, Choices) or dimension.step is not None:
+        values = dimension.values if isinstance(dimension, Choices) else dimension.values()
+        return values[int(share * len(values))]
+    low, high = (dimension.low, dimension.high)
+    if dimension.is_integer:
+        low, high = low - 0.5, high + 0.5
+    if dimension.log:
+        x = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+    else:
+        x = low + share * (high - low)
+    return int(min(max(round(x), dimension.low), dimension.high)) if dimension.is_integer else significant(x)
+
+
+class Search:
+    """An experiment's study in a storage: a journal file, or an Optuna URL."""
+
+    def __init__(self, experiment: Experiment, storage: Path | str, name: str) -> None:
+        """Open or create the study `name`; trials that a killed process left without a result are given up or kept.
+
+        A trial in flight is kept where it was suggested completely, since its rows may be on disk already.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._experiment = experiment
+        self._dimensions = experiment.dimensions()
+        self._distributions: dict[str, BaseDistribution] = {k: _distribution(d) for k, d in self._dimensions.items()}
+        self._distributions["seed"] = CategoricalDistribution((experiment.seeds.label(),))
+        directions: list[Any] = ["maximize" if o == "success_rate" else "minimize" for o in experiment.study.objective]
+        self._study = _open_study(storage, name, directions)
+        self._trials: dict[int, optuna.Trial] = {}
+        self._known = self._take_over()
+
+    def _take_over(self) -> dict[int, FrozenTrial]:
+        while any(t.state == TrialState.WAITING for t in self._study.get_trials(deepcopy=False)):
+            self._study.tell(self._study.ask(), state=TrialState.FAIL)
+        known: dict[int, FrozenTrial] = {}
+        for trial in self._study.get_trials(deepcopy=False):
+            if "index" in trial.user_attrs and trial.state in (TrialState.COMPLETE, TrialState.RUNNING):
+                known[trial.user_attrs["index"]] = trial
+            elif trial.state == TrialState.RUNNING:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+        return known
+
+    def rounds(self) -> Iterator[range]:
+        """The indices of the trials of each round."""
+        n, size = self._experiment.n_trials, self._experiment.study.trials_per_round
+        for first in range(0, n, size):
+            yield range(first, min(first + size, n))
+
+    def ask(self, indices: range) -> list[Suggestion]:
+        """The points of a round: those stored already, the others as the sampler suggests them."""
+        fixed = self._fixed_points(indices)
+        return [self._stored(i) if i in self._known else self._suggest(i, fixed) for i in indices]
+
+    def _stored(self, index: int) -> Suggestion:
+        trial = self._known[index]
+        is_told = trial.state == TrialState.COMPLETE
+        if not is_told:
+            self._trials[index] = optuna.Trial(self._study, trial._trial_id)  # pyright: ignore[reportPrivateUsage]
+        return Suggestion(index, self._point(trial.params), is_told)
+
+    def _point(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: _value(d, parameters[k]) for k, d in self._dimensions.items()}
+
+    def _fixed_points(self, indices: range) -> dict[int, dict[str, Any]]:
+        """The points that do not depend on earlier trials: the grid's and the quasi-random ones."""
+        if self._experiment.study.sampler == "grid":
+            return dict(
+                zip(indices, itertools.islice(self._experiment.grid(), indices.start, indices.stop), strict=True)
+            )
+        if self._experiment.study.sampler == "qmc" and self._dimensions:
+            from scipy.stats import qmc
+
+            sobol = qmc.Sobol(len(self._dimensions), scramble=True, rng=self._experiment.study.seed)
+            if indices.start:
+                sobol.fast_forward(indices.start)
+            shares = [sobol.random(1)[0] for _ in indices]
+            return {
+                i: {k: _at_share(d, x) for (k, d), x in zip(self._dimensions.items(), share, strict=True)}
+                for i, share in zip(indices, shares, strict=True)
+            }
+        return {}
+
+    def _suggest(self, index: int, fixed: Mapping[int, Mapping[str, Any]]) -> Suggestion:
+        seed = int(np.random.SeedSequence([self._experiment.study.seed, index]).generate_state(1)[0])
+        if self._experiment.study.sampler == "tpe":
+            self._study.sampler = optuna.samplers.TPESampler(seed=seed)
+        else:
+            self._study.sampler = optuna.samplers.RandomSampler(seed=seed)
+        if index in fixed:
+            self._study.enqueue_trial({k: _as_choice(v) for k, v in fixed[index].items()})
+        trial = self._study.ask(self._distributions)
+        point = self._point(trial.params)
+        seeds = self._experiment.seeds.seeds()
+        trial.set_user_attr("configuration", self._experiment.configuration(point).id)
+        trial.set_user_attr("first_seed", int(seeds[0]))
+        trial.set_user_attr("n_seeds", len(seeds))
+        trial.set_user_attr("index", index)  # last: a trial that has it was suggested completely
+        self._trials[index] = trial
+        return Suggestion(index, point, is_told=False)
+
+    def tell(self, suggestion: Suggestion, *, rate: float, n_runs: int, n_parameters: int) -> None:
+        """Store a trial's result: its success rate after `n_runs` seeds, and its configuration's parameters."""
+        objectives = self._experiment.study.objective
+        values = [rate if objective == "success_rate" else float(n_parameters) for objective in objectives]
+        trial = self._trials.pop(suggestion.index)
+        is_reported = n_runs in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        if len(values) == 1 and not is_reported:  # it is where the process was killed between report and tell
+            trial.report(rate, step=n_runs)
+        self._study.tell(trial, values)
+
+
+def _open_study(storage: Path | str, name: str, directions: list[Any]) -> optuna.Study:
+    """The study of this name; opening one that exists writes nothing. `SettingError` where the storage refuses."""
+    sampler = optuna.samplers.RandomSampler(0)  # never asked: every suggestion brings its own
+    try:
+        opened = _open_storage(storage)
+        if name in optuna.get_all_study_names(opened):
+            return optuna.load_study(storage=opened, study_name=name, sampler=sampler)
+        return optuna.create_study(storage=opened, study_name=name, directions=directions, sampler=sampler)
+    except (SQLAlchemyError, StorageInternalError, ImportError, ValueError, LookupError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise SettingError(
+            ("study", "storage"),
+            f"{storage} cannot be used: {reason}",
+            "allowed: journal, or a URL that Optuna can open",
+        ) from None
+
+
+def _open_storage(storage: Path | str) -> Any:
+    from optuna.storages import JournalStorage, get_storage
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+    if isinstance(storage, Path):
+        _cut_torn_line(storage)
+        lock = JournalFileSymlinkLock(str(storage), grace_period=seconds_locked)
+        return JournalStorage(JournalFileBackend(str(storage), lock))
+    return get_storage(storage)
+
+
+def _cut_torn_line(journal: Path) -> None:
+    """Cut a journal back to its last whole line: Optuna would glue its next entry to a torn one."""
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)

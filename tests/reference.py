@@ -1,0 +1,197 @@
+"""A training in float64 by plain NumPy, written from the formulas: what every engine is held against.
+
+One network at a time, one step at a time, slowly. Shares with the engines the random streams and the initial weights
+(which have tests of their own), and nothing else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import erf, expit
+
+from sweep.initial import initial_weights
+from sweep.model import Configuration
+from sweep.randomness import Stream, keep_threshold, mask_bits, row_order
+from sweep.runs import Cohort
+from sweep.vocabulary import Named
+
+Doubles = npt.NDArray[np.float64]
+Pair = tuple[Doubles, Doubles]
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _gelu(z: Doubles, approximate: bool) -> Pair:
+    if approximate:
+        inner, slope = np.sqrt(2 / np.pi) * (z + 0.044715 * z**3), np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+        t = np.tanh(inner)
+        return z * (1 + t) / 2, (1 + t) / 2 + z * (1 - t**2) * slope / 2
+    share = (1 + erf(z / np.sqrt(2))) / 2
+    return z * share, share + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def activate(activation: Named, z: Doubles) -> Pair:
+    """The activation's value and slope at `z`."""
+    a = {k: float(v) for k, v in activation.arguments}
+    falling = np.exp(np.minimum(z, 0))
+    formulas: dict[str, Callable[[], Pair]] = {
+        "linear": lambda: (z, np.ones_like(z)),
+        "relu": lambda: (np.maximum(z, 0), (z > 0).astype(np.float64)),
+        "leaky_relu": lambda: (np.where(z > 0, z, a["negative_slope"] * z), np.where(z > 0, 1.0, a["negative_slope"])),
+        "elu": lambda: (np.where(z > 0, z, a["alpha"] * (falling - 1)), np.where(z > 0, 1.0, a["alpha"] * falling)),
+        "selu": lambda: (
+            SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * (falling - 1)),
+            SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * falling),
+        ),
+        "tanh": lambda: (np.tanh(z), 1 - np.tanh(z) ** 2),
+        "sigmoid": lambda: (expit(z), expit(z) * expit(-z)),
+        "softplus": lambda: (np.logaddexp(0, z), expit(z)),
+        "softsign": lambda: (z / (1 + np.abs(z)), (1 + np.abs(z)) ** -2.0),
+        "silu": lambda: (z * expit(z), expit(z) * (1 + z * expit(-z))),
+        "gelu": lambda: _gelu(z, bool(a["approximate"])),
+    }
+    return formulas[activation.name]()
+
+
+@dataclass
+class Optimizer:
+    """The update formulas of Keras's optimizers on one vector of all weights."""
+
+    named: Named
+    rate: float
+    n_steps: int = 0
+    product: float = 1.0
+    slots: dict[str, Doubles] = field(default_factory=dict)
+
+    def _slot(self, name: str, like: Doubles, value: float = 0.0) -> Doubles:
+        return self.slots.setdefault(name, np.full_like(like, value))
+
+    def step(self, w: Doubles, g: Doubles) -> Doubles:
+        """The weights after one step with gradient `g`."""
+        arguments = {k: float(v) for k, v in self.named.arguments if not isinstance(v, str)}
+        self.n_steps += 1
+        w = w - w * arguments["weight_decay"] * self.rate
+        return w - getattr(self, "_" + self.named.name)(w, g, **arguments)
+
+    def _sgd(self, w: Doubles, g: Doubles, *, momentum: float, nesterov: float, **_: float) -> Doubles:
+        m = self._slot("m", w)
+        m[:] = momentum * m - self.rate * g
+        return -(momentum * m - self.rate * g if nesterov and momentum else m)
+
+    def _rmsprop(
+        self, w: Doubles, g: Doubles, *, rho: float, momentum: float, epsilon: float, centered: float, **_: float
+    ) -> Doubles:
+        v, mean, m = (self._slot(name, w) for name in ("v", "mean", "m"))
+        v[:] = rho * v + (1 - rho) * g**2
+        mean[:] = rho * mean + (1 - rho) * g
+        increment = self.rate * g / np.sqrt((v - mean**2 if centered else v) + epsilon)
+        m[:] = momentum * m + increment
+        return m.copy()
+
+    def _adagrad(
+        self, w: Doubles, g: Doubles, *, initial_accumulator_value: float, epsilon: float, **_: float
+    ) -> Doubles:
+        v = self._slot("v", w, initial_accumulator_value)
+        v += g**2
+        return self.rate * g / np.sqrt(v + epsilon)
+
+    def _moments(self, w: Doubles, g: Doubles, beta_1: float, beta_2: float) -> Pair:
+        m, v = self._slot("m", w), self._slot("v", w)
+        m += (1 - beta_1) * (g - m)
+        v += (1 - beta_2) * (g**2 - v)
+        return m, v
+
+    def _adam(
+        self, w: Doubles, g: Doubles, *, beta_1: float, beta_2: float, epsilon: float, amsgrad: float, **_: float
+    ) -> Doubles:
+        m, v = self._moments(w, g, beta_1, beta_2)
+        if amsgrad:
+            largest = self._slot("largest", w)
+            v = np.maximum(largest, v, out=largest)
+        alpha = self.rate * np.sqrt(1 - beta_2**self.n_steps) / (1 - beta_1**self.n_steps)
+        return alpha * m / (np.sqrt(v) + epsilon)
+
+    _adamw = _adam
+
+    def _adamax(self, w: Doubles, g: Doubles, *, beta_1: float, beta_2: float, epsilon: float, **_: float) -> Doubles:
+        m, largest = self._slot("m", w), self._slot("largest", w)
+        m += (1 - beta_1) * (g - m)
+        largest[:] = np.maximum(beta_2 * largest, np.abs(g))
+        return self.rate * m / ((1 - beta_1**self.n_steps) * (largest + epsilon))
+
+    def _nadam(self, w: Doubles, g: Doubles, *, beta_1: float, beta_2: float, epsilon: float, **_: float) -> Doubles:
+        now, after = (beta_1 * (1 - 0.5 * 0.96 ** (self.n_steps + i)) for i in (0, 1))
+        self.product *= now
+        m, v = self._moments(w, g, beta_1, beta_2)
+        ahead = after * m / (1 - self.product * after) + (1 - now) * g / (1 - self.product)
+        return self.rate * ahead / (np.sqrt(v / (1 - beta_2**self.n_steps)) + epsilon)
+
+    def _lion(self, w: Doubles, g: Doubles, *, beta_1: float, beta_2: float, **_: float) -> Doubles:
+        m = self._slot("m", w)
+        change = self.rate * np.sign(beta_1 * m + (1 - beta_1) * g)
+        m[:] = beta_2 * m + (1 - beta_2) * g
+        return change
+
+
+def _split(c: Configuration, w: Doubles) -> list[Pair]:
+    """Kernel and bias of each layer, as views of the vector of all weights."""
+    variables, start = [], 0
+    for shape in c.variable_shapes:
+        n = int(np.prod(shape))
+        variables.append(w[start : start + n].reshape(shape))
+        start += n
+    if not c.use_bias:
+        return [(kernel, np.zeros(kernel.shape[1])) for kernel in variables]
+    return list(zip(variables[::2], variables[1::2], strict=True))
+
+
+def gradient(c: Configuration, w: Doubles, x: Doubles, y: Doubles, kept: list[npt.NDArray[np.bool_]]) -> Doubles:
+    """The gradient of the batch's mean loss; `kept` `[position, unit]` per hidden layer, empty without dropout."""
+    layers = _split(c, w)
+    signals, slopes = [x], []
+    for i, (kernel, bias) in enumerate(layers[:-1]):
+        value, slope = activate(c.activation, signals[-1] @ kernel + bias)
+        factor = kept[i] / (1 - c.dropout) if kept else 1.0
+        signals.append(value * factor)
+        slopes.append(slope * factor)
+    p = expit(signals[-1] @ layers[-1][0] + layers[-1][1])
+    delta = (p - y if c.loss == "binary_crossentropy" else 2 * (p - y) * p * (1 - p)) / y.size
+    parts: list[Doubles] = []
+    for i in range(len(layers) - 1, -1, -1):
+        parts = [np.ravel(signals[i].T @ delta), *([delta.sum(axis=0)] if c.use_bias else []), *parts]
+        if i:
+            delta = (delta @ layers[i][0].T) * slopes[i - 1]
+    return np.concatenate(parts)
+
+
+def trajectory(cohort: Cohort, model: int, disturbance: float = 0.0) -> Doubles:
+    """One model's weights before training and after every step: `[step, parameter]`.
+
+    With a `disturbance`, what float32 might make of it: weights rounded to float32 after each step, and noise of that
+    share of its largest entry on every gradient.
+    """
+    c = cohort.configuration
+    n = c.task.n_rows
+    noise = np.random.default_rng(model)
+    w = initial_weights(cohort)[model].astype(np.float64)
+    x, y = c.inputs().astype(np.float64), c.targets().astype(np.float64)
+    optimizer = Optimizer(c.optimizer, c.learning_rate)
+    path = [w]
+    for epoch in range(c.epochs):
+        order = row_order(cohort.stream_seeds(Stream.ORDER), epoch, n)[model]
+        order = np.arange(n) if c.is_full_batch else order
+        seeds = cohort.stream_seeds(Stream.DROPOUT)
+        layers = enumerate(c.layers) if c.dropout else ()
+        kept = [mask_bits(seeds, epoch, i, (n, units))[model] >= keep_threshold(c.dropout) for i, units in layers]
+        for start in range(0, n, c.batch_size):
+            batch = slice(start, start + c.batch_size)
+            g = gradient(c, w, x[order[batch]], y[order[batch]], [k[batch] for k in kept])
+            if disturbance:
+                g = g + disturbance * np.abs(g).max() * noise.uniform(-1, 1, g.shape) * (g != 0)
+            w = optimizer.step(w, g)
+            if disturbance:
+                w = w.astype(np.float32).astype(np.float64)
+            path.append(w)
+    return np.array(path)

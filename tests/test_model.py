@@ -1,0 +1,234 @@
+"""Configurations: equal ones have one id, unlike ones have two, and no id ever changes."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweep import vocabulary
+from sweep.model import defaults, resolve
+from sweep.vocabulary import SettingError
+
+parity = {
+    "task": {"name": "parity", "bits": 3},
+    "encoding": "bipolar",
+    "layers": [4, 2],
+    "activation": {"name": "leaky_relu", "negative_slope": 0.1},
+    "dropout": 0.1,
+    "use_bias": False,
+    "kernel_initializer": "he_normal",
+    "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.05},
+    "batch_size": 2,
+    "epochs": 250,
+    "loss": "mean_squared_error",
+}
+
+
+def test_ids_never_change():
+    """Results folders name configurations by these: a new id is a new configuration to whoever reads them."""
+    assert resolve({}).canonical_json() == (
+        '{"activation":["relu",{}],"batch_size":4,"bias_initializer":["zeros",{}],"dropout":0.0,"encoding":"binary",'
+        '"epochs":1000,"kernel_initializer":["glorot_uniform",{}],"layers":[8],"learning_rate":0.001,'
+        '"loss":"binary_crossentropy","optimizer":["adam",{"amsgrad":false,"beta_1":0.9,"beta_2":0.999,'
+        '"epsilon":1e-07,"weight_decay":0.0}],"samples":null,"task":{"inputs":[[0.0,0.0],[0.0,1.0],[1.0,0.0],'
+        '[1.0,1.0]],"targets":[[0],[1],[1],[0]]},"use_bias":true}'
+    )
+    assert resolve({}).id == "c3d37efe315d5"
+    assert resolve(parity).id == "cc1e57a8708d1"
+    assert resolve({"task": {"inputs": [[0.5], [-2]], "targets": [[0], [1]]}, "depth": 0}).id == "cedee660f827a"
+
+
+equal: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "defaults spelled out": ({}, {k: v for k, v in defaults.items() if k != "layers"}),
+    "default arguments": ({"optimizer": "adam"}, {"optimizer": {"name": "adam", "beta_1": 0.9, "epsilon": 1e-7}}),
+    "order of arguments": (
+        {"optimizer": {"name": "sgd", "momentum": 0.5, "nesterov": True}},
+        {"optimizer": {"nesterov": True, "momentum": 0.5, "name": "sgd"}},
+    ),
+    "rate in either place": (
+        {"optimizer": {"name": "sgd", "learning_rate": 0.1}},
+        {"optimizer": "sgd", "learning_rate": 0.1},
+    ),
+    "rate of Keras for sgd": ({"optimizer": "sgd"}, {"optimizer": "sgd", "learning_rate": 0.01}),
+    "rate of Keras for adam": ({"optimizer": "adam"}, {"optimizer": "adam", "learning_rate": 0.001}),
+    "no rate given": ({"learning_rate": None}, {}),
+    "batch beyond the table": ({"batch_size": 4}, {"batch_size": 10**9}),
+    "full batch": ({"batch_size": 4}, {"batch_size": "full"}),
+    "layers for width and depth": ({"layers": [3, 3]}, {"width": 3, "depth": 2}),
+    "no layers for depth 0": ({"layers": []}, {"depth": 0}),
+    "whole number as a float": ({"width": 2, "epochs": 10}, {"width": 2.0, "epochs": 1e1}),
+    "float as a whole number": ({"dropout": 0, "learning_rate": 1}, {"dropout": 0.0, "learning_rate": 1.0}),
+    "minus zero": ({"learning_rate": 0.0, "dropout": -0.0}, {"learning_rate": -0.0}),
+    "depth 0 has no width": ({"depth": 0, "width": 2}, {"depth": 0, "width": 99}),
+    "depth 0 has no activation": ({"depth": 0, "activation": "tanh"}, {"depth": 0, "activation": "linear"}),
+    "depth 0 has no dropout": ({"depth": 0, "dropout": 0.5}, {"depth": 0}),
+    "no bias, no initializer": ({"use_bias": False, "bias_initializer": "ones"}, {"use_bias": False}),
+    "a given table": (
+        {"task": "xor"},
+        {"task": {"inputs": [[0, 0], [0, 1], [1, 0], [1, 1]], "targets": [[0], [1], [1], [0]]}},
+    ),
+    "a task of two bits": ({"task": "xor"}, {"task": {"name": "parity", "bits": 2}}),
+}
+
+unlike: list[dict[str, Any]] = [
+    {},
+    {"task": "and"},
+    {"encoding": "bipolar"},
+    {"width": 9},
+    {"depth": 2},
+    {"depth": 0},
+    {"layers": [8, 4]},
+    {"layers": [4, 8]},
+    {"activation": "tanh"},
+    {"activation": "leaky_relu"},
+    {"activation": {"name": "leaky_relu", "negative_slope": 0.3}},
+    {"dropout": 0.1},
+    {"use_bias": False},
+    {"kernel_initializer": "he_normal"},
+    {"kernel_initializer": {"name": "random_normal", "stddev": 0.1}},
+    {"bias_initializer": "ones"},
+    {"optimizer": "sgd"},
+    {"optimizer": {"name": "adam", "amsgrad": True}},
+    {"optimizer": "adamw"},
+    {"learning_rate": 0.0011},
+    {"batch_size": 3},
+    {"epochs": 999},
+    {"loss": "mean_squared_error"},
+    {"task": {"inputs": [[0, 0], [0, 1], [1, 1], [1, 0]], "targets": [[0], [1], [0], [1]]}},  # other order of rows
+]
+
+
+@pytest.mark.parametrize(("one", "other"), equal.values(), ids=list(equal))
+def test_equal_configurations_have_one_id(one: dict[str, Any], other: dict[str, Any]):
+    assert resolve(one).id == resolve(other).id
+    assert resolve(one).canonical_json() == resolve(other).canonical_json()
+
+
+def test_unlike_configurations_have_different_ids():
+    ids = [resolve(given_settings).id for given_settings in unlike]
+    assert len(set(ids)) == len(unlike)
+    for name in ids:
+        assert name[0] == "c"
+        assert len(name) == 13
+        assert int(name[1:], 16) >= 0
+
+
+def test_every_hyperparameter_but_samples_decides_the_id():
+    assert {key for changed in unlike for key in changed} == set(defaults) - {"samples"}
+
+
+@settings(max_examples=100, derandomize=True, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "width": st.integers(1, 50),
+            "depth": st.integers(0, 4),
+            "dropout": st.floats(0, 0.99),
+            "activation": st.sampled_from(sorted(vocabulary.activations)),
+            "optimizer": st.sampled_from(sorted(vocabulary.optimizers)),
+            "kernel_initializer": st.sampled_from(sorted(vocabulary.initializers)),
+            "learning_rate": st.floats(0, 3e38),
+            "batch_size": st.integers(1, 10),
+            "use_bias": st.booleans(),
+        },
+    )
+)
+def test_a_digest_is_a_function_of_what_is_trained(given_settings: dict[str, Any]):
+    """Resolving what was resolved changes nothing, whatever the order of the settings."""
+    c = resolve(given_settings)
+    plain = json.loads(c.canonical_json())
+    again: dict[str, Any] = {
+        key: {"name": value[0], **value[1]} if key.endswith(("er", "activation")) else value
+        for key, value in plain.items()
+    }
+    assert resolve(dict(reversed(again.items()))).id == c.id
+
+
+def test_resolved_values_and_shapes():
+    c = resolve(parity)
+    assert c.n_units == (3, 4, 2, 1)
+    assert c.variable_shapes == ((3, 4), (4, 2), (2, 1))
+    assert c.n_parameters == 12 + 8 + 2
+    assert resolve({"layers": [4, 2]}).n_parameters == (2 * 4 + 4) + (4 * 2 + 2) + (2 + 1)
+    assert (c.depth, c.rows_per_epoch, c.steps_per_epoch, c.is_full_batch) == (2, 8, 4, False)
+    assert resolve({"batch_size": 3}).steps_per_epoch == 2
+    assert resolve({}).is_full_batch
+    assert resolve({"depth": 0}).n_units == (2, 1)
+    assert c.optimizer["momentum"] == 0.9
+    assert "learning_rate" not in dict(c.optimizer.arguments)
+    assert c.learning_rate == 0.05
+
+
+def test_encoding():
+    assert resolve({}).inputs().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert resolve({"encoding": "bipolar"}).inputs().tolist() == [[-1, -1], [-1, 1], [1, -1], [1, 1]]
+    assert resolve({"encoding": "bipolar"}).inputs().dtype == np.float32
+    assert resolve({"encoding": "bipolar"}).targets().tolist() == [[0], [1], [1], [0]]
+
+
+def test_labels():
+    labels = resolve(parity).labels()
+    assert list(labels) == [key for key in defaults if key != "layers"]
+    assert labels["task"] == "parity(bits=3)"
+    assert labels["width"] == "4-2"
+    assert labels["depth"] == 2
+    assert labels["activation"] == "leaky_relu(negative_slope=0.1)"
+    assert labels["optimizer"] == "sgd(momentum=0.9,nesterov=true)"
+    assert labels["learning_rate"] == 0.05
+    assert labels["batch_size"] == 2
+    assert resolve({"layers": [3, 3]}).labels()["width"] == 3
+    assert resolve({"depth": 0, "activation": "tanh"}).labels()["activation"] == "linear"
+    assert resolve({"depth": 0}).labels()["width"] == 0
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "place", "found"),
+    [
+        ({"widht": 2}, ("widht",), "no such hyperparameter"),
+        ({"width": 0}, ("width",), "found 0"),
+        ({"width": "8"}, ("width",), "found '8'"),
+        ({"width": 10**400}, ("width",), "found a whole number of 1329 bits"),
+        ({"width": float("nan")}, ("width",), "found nan"),
+        ({"epochs": True}, ("epochs",), "found true"),
+        ({"batch_size": "all"}, ("batch_size",), "found 'all'"),
+        ({"batch_size": None}, ("batch_size",), "found null"),
+        ({"use_bias": 1}, ("use_bias",), "found 1"),
+        ({"loss": "hinge"}, ("loss",), "found 'hinge'"),
+        ({"activation": ["relu"]}, ("activation",), "found ['relu']"),
+        (
+            {"activation": {"name": "relu", "max_value": 6}},
+            ("activation", "max_value"),
+            "relu has no argument max_value",
+        ),
+        ({"optimizer": {"name": "sgd", "learning_rate": -1}}, ("optimizer", "learning_rate"), "found -1"),
+        (
+            {"optimizer": {"name": "sgd", "learning_rate": 1}, "learning_rate": 1},
+            ("learning_rate",),
+            "given twice, here and in the optimizer",
+        ),
+        ({"layers": "42"}, ("layers",), "found '42'"),
+        ({"layers": [4, True]}, ("layers", 1), "found true"),
+        ({"layers": [1] * 1001}, ("layers",), "1001 layers"),
+        ({"layers": [4], "depth": 1}, ("layers",), "layers together with depth"),
+        ({"task": {"inputs": [[0.5]], "targets": [[0]]}, "encoding": "bipolar"}, ("encoding",), None),
+        ({"task": 3}, ("task",), "found 3"),
+        ({"task": {"file": "a.csv"}}, ("task", "file"), "a task from a file is not built yet"),
+        ({"samples": 8}, ("samples",), "drawing samples is not built yet"),
+        ({"samples": 0}, ("samples",), "found 0"),
+        (
+            {"kernel_initializer": {"name": "variance_scaling", "mode": "fan"}},
+            ("kernel_initializer", "mode"),
+            "found 'fan'",
+        ),
+    ],
+)
+def test_settings_that_cannot_be(given_settings: dict[str, Any], place: tuple[str | int, ...], found: str | None):
+    with pytest.raises(SettingError) as caught:
+        resolve(given_settings)
+    assert caught.value.place == place
+    assert found is None or caught.value.found == found
+    assert "allowed" in caught.value.allowed

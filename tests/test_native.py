@@ -1,0 +1,145 @@
+"""The native engine: a run's bits depend on its configuration and seed alone, on every processor."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweep import executors
+from sweep.engines.native import NativeEngine, compiled_kernel
+from sweep.model import resolve
+from sweep.runs import Cohort, Measurements
+
+REFERENCE = Path(__file__).parent / "reference_digest.txt"
+
+
+def cohort(n: int = 40, **settings: Any) -> Cohort:
+    return Cohort(resolve({"epochs": 30, "learning_rate": 0.05, **settings}), np.arange(n, dtype=np.uint32))
+
+
+def assert_equal_bits(a: Measurements, b: Measurements) -> None:
+    for field in fields(Measurements):
+        assert getattr(a, field.name).tobytes() == getattr(b, field.name).tobytes(), field.name
+
+
+VARIETY: list[dict[str, Any]] = [
+    {},
+    {"batch_size": 1, "dropout": 0.3, "depth": 2, "width": 5},
+    {"batch_size": 3, "optimizer": "rmsprop", "activation": "tanh"},
+    {"batch_size": 2, "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True}, "loss": "mean_squared_error"},
+    {"task": "full_adder", "layers": [6, 3], "dropout": 0.1, "activation": "sigmoid"},
+    {"depth": 0, "task": "and"},
+    {
+        "task": {"inputs": [[0.5, -1.0, 2.0], [1.5, 0.25, 0.0], [0.0, 0.0, 1.0]], "targets": [[1], [0], [1]]},
+        "batch_size": 2,
+    },
+]
+
+
+@pytest.mark.parametrize("settings", VARIETY, ids=str)
+def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any]) -> None:
+    engine = NativeEngine()
+    together = cohort(40, **settings)
+    measured = engine.train(together).check(together)
+    alone = replace(together, seeds=together.seeds[17:18])
+    for field in fields(Measurements):
+        assert getattr(engine.train(alone), field.name)[0].tobytes() == getattr(measured, field.name)[17].tobytes()
+    order = np.random.default_rng(1).permutation(40)
+    permuted = engine.train(replace(together, seeds=together.seeds[order]))
+    for field in fields(Measurements):
+        assert getattr(permuted, field.name).tobytes() == getattr(measured, field.name)[order].tobytes()
+
+
+def test_any_number_of_threads_gives_equal_bits() -> None:
+    cohorts = [cohort(100, **settings) for settings in VARIETY]
+    single = list(executors.train(NativeEngine(), cohorts, 1, lambda *_: None))
+    several = list(executors.train(NativeEngine(), cohorts, 5, lambda *_: None))
+    for a, b in zip(single, several, strict=True):
+        assert_equal_bits(a, b)
+
+
+def test_a_second_call_compiles_nothing() -> None:
+    engine = NativeEngine()
+    engine.train(cohort(1))
+    kernel = compiled_kernel()
+    before = len(kernel.signatures)
+    for settings in VARIETY:
+        engine.train(cohort(20, **settings))
+    assert len(kernel.signatures) == before == 1
+
+
+def test_a_flushing_thread_is_found() -> None:
+    raised: list[BaseException] = []
+
+    def flushed(check: Callable[[], None]) -> None:
+        import ctypes
+
+        # set flush-to-zero in this thread's control register, as a library might when it is loaded
+        code = bytes([0x48, 0x83, 0xEC, 8, 0x0F, 0xAE, 0x1C, 0x24, 0x81, 0x0C, 0x24, 0x40, 0x80, 0, 0,
+                      0x0F, 0xAE, 0x14, 0x24, 0x48, 0x83, 0xC4, 8, 0xC3])  # fmt: skip
+        import mmap
+
+        page = mmap.mmap(-1, len(code), prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        page.write(code)
+        ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+        try:
+            check()
+        except FloatingPointError as error:
+            raised.append(error)
+
+    if os.uname().machine != "x86_64":
+        pytest.skip("the control register is x86's")
+    thread = threading.Thread(target=flushed, args=(executors.assert_subnormals,))
+    thread.start()
+    thread.join()
+    assert len(raised) == 1
+    executors.assert_subnormals()
+
+
+def test_subnormal_weights_are_trained() -> None:
+    tiny = {"name": "constant", "value": 1e-40}
+    measured = NativeEngine().train(cohort(1, kernel_initializer=tiny, activation="linear", learning_rate=0.0))
+    assert (measured.weights[0, :16] == np.float32(1e-40)).all()
+
+
+SCRIPT = """
+import hashlib, sys, tempfile
+from pathlib import Path
+import sweep
+folder = Path(tempfile.mkdtemp())
+sweep.run(sys.argv[1], folder / "out", workers=int(sys.argv[2]))
+print(hashlib.sha256((folder / "out" / "runs.csv").read_bytes()).hexdigest())
+"""
+
+
+def digest_in_a_process_of_its_own(workers: int, **environment: str) -> str:
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent / "reference.yaml"), str(workers)]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("workers", "environment"),
+    [
+        (1, {"PYTHONHASHSEED": "1"}),
+        (2, {"PYTHONHASHSEED": "2"}),
+        (2, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}),
+    ],
+    ids=["one thread", "two threads", "generic processor"],
+)
+def test_the_reference_experiment_gives_the_committed_digest(workers: int, environment: dict[str, str]) -> None:
+    assert digest_in_a_process_of_its_own(workers, **environment) == REFERENCE.read_text().strip()
+
+
+def test_different_seeds_and_digests() -> None:
+    a, b = cohort(8), replace(cohort(8), seeds=np.arange(8, 16, dtype=np.uint32))
+    digests = {hashlib.sha256(row.tobytes()).hexdigest() for x in (a, b) for row in NativeEngine().train(x).weights}
+    assert len(digests) == 16

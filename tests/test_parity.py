@@ -1,0 +1,284 @@
+"""Native against Keras, and both against a float64 training: weights after 1, 2 and 50 steps, pairs of options.
+
+Tolerance. For each network the yardstick is the movement of one step: the root mean square over its weights of what a
+step changes, the median over the steps so far of the float64 training. Every single weight has to agree to 1% of that.
+
+Where float32 itself cannot hold that, no engine can: a gradient that cancels to rounding noise is turned into a full
+step by Adam, RMSprop, Nadam and Lion, a unit's input within rounding of a kink falls on either side, and in a dead
+network a step may be smaller than the spacing of float32. Such networks are found by the float64 training alone, never
+by looking at an engine: it is repeated with weights rounded to float32 after each step and every gradient disturbed by
+a quarter of a millionth of its largest entry. A network that this moves beyond the tolerance is left out. The last test
+of this file bounds how many these are, option by option.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from reference import trajectory
+
+from sweep import vocabulary
+from sweep.engines import Engine
+from sweep.engines.keras import KerasEngine
+from sweep.engines.native import NativeEngine
+from sweep.initial import initial_weights
+from sweep.model import resolve
+from sweep.runs import Cohort
+
+Case = Mapping[str, Any]
+
+N_MODELS = 3
+STEPS = (1, 2, 50)
+TOLERANCE = 0.01
+DISTURBANCE = 2.0**-22
+# how many cases of the extended design each new option is in before the rest is left to the slow tests
+N_QUICK = 2
+
+real_table = {
+    "inputs": [[0.3, -1.25, 2.0], [-0.7, 0.4, 0.1], [1.5, 0.9, -0.6], [0.05, -0.35, -1.1], [2.2, 1.3, 0.75]],
+    "targets": [[0, 1], [1, 1], [1, 0], [0, 0], [1, 0]],
+}
+
+# every factor's options by name; together they are the hyperparameters that a network has
+activations: dict[str, Any] = {name: name for name in ("relu", "tanh", "sigmoid", "linear")}
+more_activations: dict[str, Any] = {
+    "leaky_relu": "leaky_relu",
+    "leaky_relu(0.01)": {"name": "leaky_relu", "negative_slope": 0.01},
+    "elu": "elu",
+    "elu(0.5)": {"name": "elu", "alpha": 0.5},
+    "selu": "selu",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "silu": "silu",
+    "gelu": "gelu",
+    "gelu(tanh)": {"name": "gelu", "approximate": True},
+}
+optimizers: dict[str, Any] = {
+    "sgd": {"name": "sgd", "learning_rate": 0.1},
+    "sgd momentum": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9},
+    "sgd nesterov": {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True},
+    "rmsprop": {"name": "rmsprop", "learning_rate": 0.01},
+    "rmsprop momentum": {"name": "rmsprop", "learning_rate": 0.005, "momentum": 0.8, "rho": 0.95},
+    "rmsprop centered": {"name": "rmsprop", "learning_rate": 0.01, "centered": True, "epsilon": 1e-4},
+    "adam": {"name": "adam", "learning_rate": 0.01},
+}
+more_optimizers: dict[str, Any] = {
+    "sgd decay": {"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.01},
+    "rmsprop decay": {"name": "rmsprop", "learning_rate": 0.01, "weight_decay": 0.01},
+    "rmsprop centered momentum": {"name": "rmsprop", "centered": True, "momentum": 0.5, "learning_rate": 0.005},
+    "adam amsgrad": {"name": "adam", "learning_rate": 0.01, "amsgrad": True},
+    "adam decay": {"name": "adam", "learning_rate": 0.01, "weight_decay": 0.02, "beta_1": 0.8},
+    "adamw": {"name": "adamw", "learning_rate": 0.01},
+    "adagrad": {"name": "adagrad", "learning_rate": 0.05},
+    "adamax": {"name": "adamax", "learning_rate": 0.01},
+    "nadam": {"name": "nadam", "learning_rate": 0.01},
+    "lion": {"name": "lion", "learning_rate": 0.003},
+}
+others: dict[str, dict[str, Any]] = {
+    "loss": {"binary_crossentropy": "binary_crossentropy", "mean_squared_error": "mean_squared_error"},
+    "dropout": {"no dropout": 0.0, "dropout 0.3": 0.3},
+    "batch_size": {"batch 1": 1, "batch 2": 2, "batch 3": 3, "full batch": "full"},
+    "layers": {"depth 0": [], "5": [5], "17": [17], "4-3": [4, 3], "3-4-2": [3, 4, 2]},
+    "kernel_initializer": {
+        "glorot_uniform": "glorot_uniform",
+        "he_normal": "he_normal",
+        "lecun_uniform": "lecun_uniform",
+        "random_normal": {"name": "random_normal", "stddev": 0.6},
+        "random_uniform": {"name": "random_uniform", "minval": -1.0, "maxval": 0.8},
+        "truncated_normal": {"name": "truncated_normal", "stddev": 0.7},
+    },
+    "bias": {
+        "zero biases": {"bias_initializer": "zeros"},
+        "drawn biases": {"bias_initializer": {"name": "random_normal", "stddev": 0.3}},
+        "no biases": {"use_bias": False},
+    },
+    "table": {
+        "xor": {"task": "xor"},
+        "bipolar xor": {"task": "xor", "encoding": "bipolar"},
+        "half adder": {"task": "half_adder"},
+        "real table": {"task": real_table},
+        "parity of 3": {"task": {"name": "parity", "bits": 3}},
+    },
+}
+
+
+def covering(factors: Mapping[str, Sequence[str]], is_wanted: Callable[[str, str], bool]) -> Iterator[dict[str, str]]:
+    """Greedily chosen cases in which every wanted pair of options of two factors occurs."""
+    rng = np.random.default_rng(7)
+    names = list(factors)
+    open_pairs = {
+        ((f, a), (g, b))
+        for f, g in itertools.combinations(names, 2)
+        for a, b in itertools.product(factors[f], factors[g])
+        if is_wanted(a, b)
+    }
+    while open_pairs:
+        case = dict(sorted(open_pairs)[int(rng.integers(len(open_pairs)))])
+        for i in rng.permutation(len(names)):
+            factor = names[i]
+            if factor in case:
+                continue
+            options = [str(option) for option in rng.permutation(list(factors[factor]))]
+            new = {o: {((factor, o), other) for other in case.items()} for o in options}
+            gains = [len(open_pairs & (new[o] | {(b, a) for a, b in new[o]})) for o in options]
+            case[factor] = options[int(np.argmax(gains))]
+        open_pairs -= set(itertools.permutations(case.items(), 2))
+        yield {f: case[f] for f in names}
+
+
+def settings(case: Mapping[str, str]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {
+        "activation": {**activations, **more_activations}[case["activation"]],
+        "optimizer": {**optimizers, **more_optimizers}[case["optimizer"]],
+    }
+    for factor, options in others.items():
+        value = options[case[factor]]
+        chosen |= value if factor in ("bias", "table") else {factor: value}
+    return chosen
+
+
+def core_design() -> list[dict[str, str]]:
+    """Every pair of options of what every engine must have."""
+    factors = {"activation": list(activations), "optimizer": list(optimizers)}
+    return list(covering(factors | {f: list(options) for f, options in others.items()}, lambda a, b: True))
+
+
+def extended_design() -> list[dict[str, str]]:
+    """Every pair of activation and optimizer of which one is new, the other options drawn; depth at least 1."""
+    new = {*more_activations, *more_optimizers}
+    factors = {"activation": [*activations, *more_activations], "optimizer": [*optimizers, *more_optimizers]}
+    rng = np.random.default_rng(11)
+    return [
+        case | {f: str(rng.choice([o for o in options if o != "depth 0"])) for f, options in others.items()}
+        for case in covering(factors, lambda a, b: a in new or b in new)
+    ]
+
+
+def label(case: Mapping[str, str]) -> str:
+    return ", ".join(case.values())
+
+
+def cohort(case: Mapping[str, str], n_steps: int) -> Cohort:
+    """The case trained until `n_steps` steps are done, or a few more to end an epoch."""
+    one = resolve(settings(case) | {"epochs": 1})
+    epochs = -(-n_steps // one.steps_per_epoch)
+    return Cohort(resolve(settings(case) | {"epochs": epochs}), np.arange(100, 100 + N_MODELS, dtype=np.uint32))
+
+
+@cache
+def engine(name: str) -> Engine:
+    return KerasEngine() if name == "keras" else NativeEngine()
+
+
+@cache
+def weights(name: str, case: str, n_steps: int) -> npt.NDArray[np.float32]:
+    """What an engine makes of a case (by its label): `[model, parameter]`."""
+    return engine(name).train(cohort(cases[case], n_steps)).weights
+
+
+@cache
+def expected(case: str) -> dict[int, list[tuple[npt.NDArray[np.float64], float] | None]]:
+    """Per number of steps and model, the float64 weights and the tolerance; None where float32 cannot hold it."""
+    longest = cohort(cases[case], STEPS[-1])
+    found: dict[int, list[tuple[npt.NDArray[np.float64], float] | None]] = {n: [] for n in STEPS}
+    for model in range(N_MODELS):
+        exact, disturbed = (trajectory(longest, model, disturbance) for disturbance in (0.0, DISTURBANCE))
+        movement = np.sqrt((np.diff(exact, axis=0) ** 2).mean(axis=1))
+        here: list[tuple[npt.NDArray[np.float64], float]] = []
+        is_settled = True
+        for n_steps in STEPS:
+            c = cohort(cases[case], n_steps).configuration
+            step = c.epochs * c.steps_per_epoch
+            tolerance = TOLERANCE * float(np.median(movement[:step]))
+            is_settled &= bool(np.abs(disturbed[step] - exact[step]).max() <= tolerance)
+            here.append((exact[step], tolerance))
+        for n_steps, point in zip(STEPS, here, strict=True):
+            found[n_steps].append(point if is_settled else None)
+    return found
+
+
+def assert_agree(name: str, case: str, other: str | None = None) -> None:
+    """An engine's weights agree with another's, or with the float64 training, wherever float32 can hold it."""
+    for n_steps in STEPS:
+        mine = weights(name, case, n_steps)
+        for model, point in enumerate(expected(case)[n_steps]):
+            if point is not None:
+                theirs = point[0] if other is None else weights(other, case, n_steps)[model]
+                worst = np.abs(mine[model].astype(np.float64) - theirs).max()
+                assert worst <= point[1], f"{n_steps} steps, model {model}: off by {worst / point[1]:.3g} tolerances"
+
+
+core = core_design()
+extended = extended_design()
+cases = {label(case): case for case in (*core, *extended)}
+
+
+def slow_beyond_the_first(design: Sequence[Case]) -> Iterator[Any]:
+    """The labels of a design; marked slow where every new option has occurred `N_QUICK` times before."""
+    seen: Counter[str] = Counter()
+    for case in design:
+        new = [o for o in (case["activation"], case["optimizer"]) if o in more_activations or o in more_optimizers]
+        is_slow = all(seen[o] >= N_QUICK for o in new)
+        seen.update(new)
+        yield pytest.param(label(case), marks=pytest.mark.slow if is_slow else ())
+
+
+@pytest.mark.parametrize("case", list(map(label, core)))
+def test_keras_agrees_with_float64(case: str) -> None:
+    assert_agree("keras", case)
+
+
+@pytest.mark.parametrize("case", list(map(label, core)))
+def test_native_agrees_with_keras(case: str) -> None:
+    assert engine("native").refusal(cohort(cases[case], 1).configuration) is None
+    assert_agree("native", case, "keras")
+
+
+@pytest.mark.parametrize("case", list(map(label, core)))
+def test_native_agrees_with_float64(case: str) -> None:
+    assert_agree("native", case)
+
+
+@pytest.mark.parametrize("case", list(slow_beyond_the_first(extended)))
+def test_keras_agrees_with_float64_on_further_options(case: str) -> None:
+    assert_agree("keras", case)
+
+
+@pytest.mark.parametrize("case", list(slow_beyond_the_first(extended)))
+def test_native_agrees_with_keras_on_further_options(case: str) -> None:
+    refused = engine("native").refusal(cohort(cases[case], 1).configuration)
+    if refused is not None:
+        pytest.skip(f"native refuses {refused}")
+    assert_agree("native", case, "keras")
+
+
+@pytest.mark.parametrize("initializer", list(vocabulary.initializers))
+@pytest.mark.parametrize("name", ["native", "keras"])
+def test_training_starts_at_the_initializers_weights(name: str, initializer: str) -> None:
+    drawn = {"kernel_initializer": initializer, "bias_initializer": initializer}
+    c = resolve({"learning_rate": 0.0, "epochs": 1, "layers": [3, 2], "optimizer": "sgd"} | drawn)
+    block = Cohort(c, np.arange(4, dtype=np.uint32))
+    np.testing.assert_array_equal(engine(name).train(block).weights, initial_weights(block))
+
+
+def test_few_networks_are_left_out() -> None:
+    compared: dict[str, list[bool]] = {}
+    for case in core:
+        settled = [point is not None for point in expected(label(case))[STEPS[0]]]
+        for option in case.values():
+            compared.setdefault(option, []).extend(settled)
+    everything = [is_settled for option in optimizers for is_settled in compared[option]]
+    assert len(everything) == N_MODELS * len(core)
+    assert np.mean(everything) >= 0.9
+    assert {option: np.mean(settled) for option, settled in compared.items() if np.mean(settled) < 0.6} == {}
+
+
+def test_the_design_has_every_pair() -> None:
+    options = {"activation": activations, "optimizer": optimizers, **others}
+    for f, g in itertools.combinations(options, 2):
+        assert {(case[f], case[g]) for case in core} == set(itertools.product(options[f], options[g]))
