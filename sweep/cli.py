@@ -1,6 +1,8 @@
 """The command line: a shell over the library. Results go to stdout, progress and messages to stderr."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -42,6 +44,10 @@ def user_errors(going_on: str = "") -> Generator[None]:
 
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        sys.stdout = open(os.devnull, "w")  # closed by the end of the process
+        raise typer.Exit(0) from None
     except (EngineError, ExperimentFileError, ResultsError, SettingError) as error:
         say(str(error))
         raise typer.Exit(2) from None
@@ -149,4 +155,6 @@ def show(
 
 def main() -> Any:
     """The command `sweep`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name or a bar that the terminal's encoding lacks is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
     return app()

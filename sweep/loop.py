@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from numbers import Integral
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -451,7 +450,7 @@ def run(
 
 def train(
     settings: Mapping[str, Any],
-    seeds: int | Iterable[SupportsIndex] = 64,
+    seeds: SupportsIndex | Iterable[SupportsIndex] = 64,
     *,
     engine: str = "auto",
     device: str = "auto",
@@ -464,8 +463,10 @@ def train(
     `SettingError`, `EngineError`; `TypeError` for a seed that is no whole number.
     """
     configuration = resolve(settings)
-    is_count = isinstance(seeds, Integral)
-    block = SeedBlock(count=int(seeds)) if is_count else SeedBlock(listed=tuple(map(operator.index, seeds)))
+    if isinstance(seeds, Iterable):
+        block = SeedBlock(listed=tuple(map(operator.index, seeds)))
+    else:
+        block = SeedBlock(count=operator.index(seeds))
     chosen = engines.choose(engine, device, [configuration])
     cohort = Cohort(configuration, block.seeds(), margin)
     (measured,) = executors.train(chosen, [cohort], workers or executors.available_cores(), lambda *_: None)

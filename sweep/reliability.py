@@ -4,6 +4,7 @@ An estimate travels with its interval, its count and its method. The rate estima
 configuration learns its task, over seeds.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,22 @@ def allowed_failures(n_runs: int, reliability: Target) -> int | None:
     >>> allowed_failures(64, Target(0.9)), allowed_failures(64, Target(0.95)), allowed_failures(73, Target(0.95))
     (1, None, 0)
     """
-    failures = np.arange(n_runs + 1)
-    low = wilson(n_runs - failures, n_runs, reliability.confidence).low
-    allowed = np.flatnonzero(low >= reliability.target)
-    return int(allowed[-1]) if len(allowed) else None
+
+    def falls_short(n_failed: int) -> bool:
+        return bool(wilson(n_runs - n_failed, n_runs, reliability.confidence).low < reliability.target)
+
+    n_allowing = bisect_left(range(n_runs + 1), True, key=falls_short)
+    return n_allowing - 1 if n_allowing else None
+
+
+def needed_runs(reliability: Target) -> int:
+    """The smallest number of runs that shows the target when all of them learn.
+
+    >>> needed_runs(Target(0.9)), needed_runs(Target(0.95))
+    (35, 73)
+    """
+
+    def is_enough(n_runs: int) -> bool:
+        return bool(wilson(n_runs, n_runs, reliability.confidence).low >= reliability.target)
+
+    return bisect_left(range(2**62), True, lo=1, key=is_enough)

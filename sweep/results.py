@@ -468,7 +468,7 @@ def read_table(path: Path | io.BytesIO) -> Any:
         types |= {c: "float32" for c in header if c in _narrow_columns or c.startswith("p_")}
         table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
         for column, allowed in (("outcome", outcomes), ("verdict", verdicts)):
-            if column in table and not table[column].isin(allowed).all():
+            if column in table and not set(table[column]) <= set(allowed):
                 raise ValueError(f"in column {column} something else than {', '.join(allowed)}")
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}") from None

@@ -44,6 +44,15 @@ def _as_choice(value: Any) -> Scalar:
     return value if is_scalar else json.dumps(value, sort_keys=True)  # mappings are equal whatever their order
 
 
+def _as_parameter(dimension: Dimension, value: Any) -> Scalar:
+    """An experiment's value as a parameter of Optuna's trial, rounding undone so that it lies in the distribution."""
+    if isinstance(dimension, Choices):
+        return _as_choice(value)
+    if dimension.step is not None:
+        return dimension.low + round((value - dimension.low) / dimension.step) * dimension.step
+    return min(max(value, dimension.low), dimension.high)
+
+
 def _distribution(dimension: Dimension) -> BaseDistribution:
     if isinstance(dimension, Choices):
         return CategoricalDistribution(tuple(dict.fromkeys(map(_as_choice, dimension.values))))
@@ -101,6 +110,9 @@ class Search:
         self._study = _open_study(storage, name, directions)
         self._trials: dict[int, optuna.Trial] = {}
         self._known = self._take_over()
+        self._values = {i: t.values for i, t in self._known.items() if t.state == TrialState.COMPLETE}
+        self._model = optuna.create_study(directions=directions, sampler=optuna.samplers.RandomSampler(0))
+        self._modelled: dict[int, optuna.Trial] = {}
 
     def _take_over(self) -> dict[int, FrozenTrial]:
         while any(t.state == TrialState.WAITING for t in self._study.get_trials(deepcopy=False)):
@@ -122,7 +134,11 @@ class Search:
     def ask(self, indices: range) -> list[Suggestion]:
         """The points of a round: those stored already, the others as the sampler suggests them."""
         fixed = self._fixed_points(indices)
-        return [self._stored(i) if i in self._known else self._suggest(i, fixed) for i in indices]
+        if self._experiment.study.sampler != "tpe":
+            return [self._stored(i) if i in self._known else self._suggest(i, fixed.get(i)) for i in indices]
+        for i in sorted(i for i in self._modelled if i < indices.start):
+            self._model.tell(self._modelled.pop(i), self._values[i])
+        return [self._suggest_by_model(i) for i in indices]
 
     def _stored(self, index: int) -> Suggestion:
         trial = self._known[index]
@@ -153,14 +169,29 @@ class Search:
             }
         return {}
 
-    def _suggest(self, index: int, fixed: Mapping[int, Mapping[str, Any]]) -> Suggestion:
-        seed = int(np.random.SeedSequence([self._experiment.study.seed, index]).generate_state(1)[0])
-        if self._experiment.study.sampler == "tpe":
-            self._study.sampler = optuna.samplers.TPESampler(seed=seed)
+    def _seed(self, index: int) -> int:
+        return int(np.random.SeedSequence([self._experiment.study.seed, index]).generate_state(1)[0])
+
+    def _suggest_by_model(self, index: int) -> Suggestion:
+        """What TPE suggests by the rounds before: all of their results, and none of this round.
+
+        It is asked in memory, where the trials are those that an uninterrupted study would have had by then.
+        """
+        if index in self._known:
+            self._model.sampler = optuna.samplers.RandomSampler(0)
+            self._model.enqueue_trial(self._known[index].params)
         else:
-            self._study.sampler = optuna.samplers.RandomSampler(seed=seed)
-        if index in fixed:
-            self._study.enqueue_trial({k: _as_choice(v) for k, v in fixed[index].items()})
+            self._model.sampler = optuna.samplers.TPESampler(seed=self._seed(index))
+        self._modelled[index] = self._model.ask(self._distributions)
+        if index in self._known:
+            return self._stored(index)
+        return self._suggest(index, self._modelled[index].params)
+
+    def _suggest(self, index: int, point: Mapping[str, Any] | None) -> Suggestion:
+        """A new trial at a point; where there is none, at one that is drawn at random."""
+        self._study.sampler = optuna.samplers.RandomSampler(seed=self._seed(index))
+        if point is not None:
+            self._study.enqueue_trial({k: _as_parameter(d, point[k]) for k, d in self._dimensions.items()})
         trial = self._study.ask(self._distributions)
         point = self._point(trial.params)
         seeds = self._experiment.seeds.seeds()
@@ -176,10 +207,12 @@ class Search:
         objectives = self._experiment.study.objective
         values = [rate if objective == "success_rate" else float(n_parameters) for objective in objectives]
         trial = self._trials.pop(suggestion.index)
-        is_reported = n_runs in self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        before = self._known.get(suggestion.index)
+        is_reported = before is not None and n_runs in before.intermediate_values
         if len(values) == 1 and not is_reported:  # it is where the process was killed between report and tell
             trial.report(rate, step=n_runs)
         self._study.tell(trial, values)
+        self._values[suggestion.index] = values
 
 
 def _open_study(storage: Path | str, name: str, directions: list[Any]) -> optuna.Study:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sweep import loop
 from sweep.experiment import Experiment
-from sweep.reliability import allowed_failures
+from sweep.reliability import allowed_failures, needed_runs
 from sweep.report.summaries import Answer, summarise
 from sweep.results import Results
 
@@ -50,15 +50,10 @@ def describe_power(experiment: Experiment) -> str:
     n, target = len(experiment.seeds), experiment.reliability.target
     allowed = allowed_failures(n, experiment.reliability)
     if allowed is None:
-        more = next(m for m in range(n, 2**31) if allowed_failures_of_none(m, experiment))
-        return f"{n} seeds cannot show a success rate of {target:g}, even if all learn: at least {more} are needed"
+        more = needed_runs(experiment.reliability)
+        return f"{n} seeds cannot show a success rate of {target:g}, even if all learn: at least {more:,} are needed"
     may = "none" if allowed == 0 else f"at most {allowed}"
     return f"reliable at {target:g}: of {n} seeds {may} may fail"
-
-
-def allowed_failures_of_none(n: int, experiment: Experiment) -> bool:
-    """Whether `n` seeds that all learn would show the target."""
-    return allowed_failures(n, experiment.reliability) is not None
 
 
 class _Speed(ProgressColumn):
@@ -118,7 +113,7 @@ class _PlainLines:
 
 def _console() -> Console:
     """Standard output: as wide as the terminal, or wide enough for every column where it goes to a file or a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
 
 
 def print_answer(results: Results, top: int = 10) -> None:

@@ -80,7 +80,7 @@ more_optimizers: dict[str, Any] = {
     "lion": {"name": "lion", "learning_rate": 0.003},
 }
 others: dict[str, dict[str, Any]] = {
-    "loss": {"binary_crossentropy": "binary_crossentropy", "mean_squared_error": "mean_squared_error"},
+    "loss": {"entropy": "binary_crossentropy", "squares": "mean_squared_error"},
     "dropout": {"no dropout": 0.0, "dropout 0.3": 0.3},
     "batch_size": {"batch 1": 1, "batch 2": 2, "batch 3": 3, "full batch": "full"},
     "layers": {"depth 0": [], "5": [5], "17": [17], "4-3": [4, 3], "3-4-2": [3, 4, 2]},

@@ -216,7 +216,7 @@ class Program:
         return np.concatenate([np.ravel(v.value.numpy()) for v in self._network.trainable_variables])
 
     def train(self, table: "_Table", orders: Orders, kept: Sequence[Booleans]) -> tuple[Floats, Floats]:
-        """Train for the epochs of `orders`: the table's loss `[epoch]` and predictions `[epoch, row, output]`."""
+        """Train for the epochs of `orders`: the table's loss `[epoch]` and predictions `[epoch, row, output]` after."""
         tf, _ = _libraries()
         with tf.device(devices[self._shape.device]):
             losses, predictions = self._train(table.inputs, table.targets, table.scale, orders, *kept)

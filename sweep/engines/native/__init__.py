@@ -79,7 +79,7 @@ def _optimizer_settings(configuration: Configuration) -> Any:
 
 def _plan(cohort: Cohort, n_models: int) -> Any:
     """Sizes and places of a tile's arrays; see the head of the kernel for their meaning."""
-    from sweep.engines.native import functions, kernel, optimizers
+    from sweep.engines.native import kernel, optimizers
 
     c = cohort.configuration
     n_units, max_units = sum(c.n_units), max(c.n_units)
@@ -111,7 +111,6 @@ def _plan(cohort: Cohort, n_models: int) -> Any:
         batch_size=c.batch_size,
         epochs=c.epochs,
         use_bias=int(c.use_bias),
-        activation=functions.activation_codes[c.activation.name],
         loss=kernel.loss_codes[c.loss],
         dropout=c.dropout,
         keep_threshold=keep_threshold(c.dropout),
@@ -130,11 +129,7 @@ class NativeEngine:
     is_threaded = True
 
     def refusal(self, configuration: Configuration) -> str | None:
-        """What of this configuration the kernel lacks, in words; None where it can train it."""
-        from sweep.engines.native import functions
-
-        if configuration.activation.name not in functions.activation_codes:
-            return f"activation {configuration.activation.name}"
+        """None for everything but drawn samples."""
         if configuration.samples is not None:
             return "samples"
         return None
@@ -165,6 +160,8 @@ class NativeEngine:
 
 def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, part: slice) -> None:
     """Train the models of `part` and write their measurements; unused lanes repeat the first model."""
+    from sweep.engines.native import functions
+
     c = cohort.configuration
     lanes = np.minimum(np.arange(MODELS), plan.n_models - 1) + part.start
     settings = _optimizer_settings(c)
@@ -177,6 +174,7 @@ def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, 
     seeds[MODELS:] = cohort.stream_seeds(Stream.DROPOUT)[lanes]
     compiled_kernel()(
         plan,
+        functions.activation_settings(c.activation),
         settings,
         np.array(c.n_units, np.int64),
         c.inputs(),

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sweep.engines.native import optimizers
-from sweep.engines.native.functions import activate, inlined, sigmoid, softplus
+from sweep.engines.native.functions import activate, inlined, shared, sigmoid, softplus
 from sweep.engines.native.simd import (
     fold,
     load,
@@ -56,7 +56,6 @@ class Plan(NamedTuple):
     batch_size: int
     epochs: int
     use_bias: int
-    activation: int
     loss: int
     dropout: float
     keep_threshold: int
@@ -186,7 +185,7 @@ def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, lay
 
 
 @inlined
-def _forward_block(plan, units, memory, region, slots, slot, dropping, key, position, epoch, like):
+def _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position, epoch, like):
     """Take a block of rows through the network: H at `region`, S behind it, `slots` rows to a unit."""
     one = zeros1(memory)
     stride = slots * 16
@@ -204,7 +203,7 @@ def _forward_block(plan, units, memory, region, slots, slot, dropping, key, posi
                 weight = spread(load(memory, w + (i * n_out + o) * 16, one), like)
                 z = z + load(memory, into + i * stride + slot * 16, like) * weight
             if layer < plan.n_layers - 1:
-                y, s = activate(plan.activation, z)
+                y, s = activate(activation, z)
             else:
                 y, s = sigmoid(z), z
             store(memory, out + o * stride + slot * 16, y)
@@ -215,21 +214,25 @@ def _forward_block(plan, units, memory, region, slots, slot, dropping, key, posi
         into = out
 
 
-@inlined
-def _forward(plan, units, memory, region, slots, n, dropping, key, position, epoch):
+@shared
+def _forward(plan, activation, units, memory, region, slots, n, dropping, key, position, epoch):
     """Take `n` rows through the network, in blocks."""
     slot = 0
     while slot + 4 <= n:
         like = zeros4(memory)
-        _forward_block(plan, units, memory, region, slots, slot, dropping, key, position + slot, epoch, like)
+        _forward_block(
+            plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, like
+        )
         slot += 4
     if slot + 2 <= n:
         pair = zeros2(memory)
-        _forward_block(plan, units, memory, region, slots, slot, dropping, key, position + slot, epoch, pair)
+        _forward_block(
+            plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, pair
+        )
         slot += 2
     if slot < n:
         one = zeros1(memory)
-        _forward_block(plan, units, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
+        _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
 
 
 @inlined
@@ -358,7 +361,7 @@ def _count_units_off(plan, units, memory, counts):
 
 
 @inlined
-def _train_epoch(plan, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
+def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
     """One pass over the table.
 
     Where one batch holds it and nothing is dropped, the evaluation has taken it forward already.
@@ -373,13 +376,14 @@ def _train_epoch(plan, optimizer, units, inputs, targets, seeds, memory, order, 
             _gather(plan, order, first, n, inputs, targets, memory)
         if plan.batch != plan.table:
             dropping = plan.dropout > 0
-            _forward(plan, units, memory, plan.batch, plan.batch_size, n, dropping, key, first, epoch)
+            _forward(plan, activation, units, memory, plan.batch, plan.batch_size, n, dropping, key, first, epoch)
         _backward(plan, units, memory, plan.batch, n)
         optimizers.update(memory, plan.weights, plan.gradients, plan.state, plan.n_parameters, optimizer, powers)
 
 
 def train_tile(
     plan,
+    activation,
     optimizer,
     units,
     inputs,
@@ -412,7 +416,7 @@ def train_tile(
                 store(memory, at, splat(targets[row, o], zeros1(memory)))
     snapshot = 0
     for epoch in range(plan.epochs + 1):
-        _forward(plan, units, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
+        _forward(plan, activation, units, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
         known = load(order, unlearned, zero)
         store(order, unlearned, select(_is_learned(plan, memory, targets), known, splat(np.uint32(epoch + 1), zero)))
         if epoch == snapshots[snapshot]:
@@ -421,7 +425,7 @@ def train_tile(
         if epoch == 0:
             _count_units_off(plan, units, memory, units_off_initial)
         if epoch < plan.epochs:
-            _train_epoch(plan, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch)
+            _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch)
     _count_units_off(plan, units, memory, units_off)
     for model in range(plan.n_models):
         last_unlearned[model] = np.int64(order[unlearned + model]) - 1

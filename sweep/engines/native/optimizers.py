@@ -41,6 +41,22 @@ class Settings(NamedTuple):
     initial_state: float
 
 
+# State smaller than this becomes 0. It moves no weight (the square root of such a second moment is 2^-50, epsilon 2^-23),
+# but would shrink on into the subnormal numbers and stay there, where every operation takes a hundred times as long.
+SMALLEST_STATE = 2.0**-100
+
+
+@inlined
+def _kept(x):
+    return select(absolute(x) < splat(SMALLEST_STATE, x), splat(0.0, x), x)
+
+
+@inlined
+def _smallest_square(settings, like):
+    """The bound for second moments: none without an epsilon, which then would leave a division of 0 by 0."""
+    return splat(SMALLEST_STATE if settings.epsilon > 0 else 0.0, like)
+
+
 @inlined
 def _sgd(memory, w, g, m, n, settings):
     one = zeros1(memory)
@@ -51,7 +67,7 @@ def _sgd(memory, w, g, m, n, settings):
         return
     for i in range(0, n * 16, 16):
         step = load(memory, g + i, one) * rate
-        velocity = load(memory, m + i, one) * momentum - step
+        velocity = _kept(load(memory, m + i, one) * momentum - step)
         store(memory, m + i, velocity)
         move = velocity * momentum - step if settings.variant else velocity
         store(memory, w + i, load(memory, w + i, one) + move)
@@ -62,18 +78,20 @@ def _rmsprop(memory, w, g, m, v, u, n, settings):
     one = zeros1(memory)
     rate, momentum = splat(settings.learning_rate, one), splat(settings.momentum, one)
     rho, rest, epsilon = splat(settings.beta_2, one), splat(1 - settings.beta_2, one), splat(settings.epsilon, one)
+    smallest = _smallest_square(settings, one)
     for i in range(0, n * 16, 16):
         gradient = load(memory, g + i, one)
         velocity = rho * load(memory, v + i, one) + rest * (gradient * gradient)
+        velocity = select(velocity < smallest, one, velocity)
         store(memory, v + i, velocity)
         inside = velocity
         if settings.variant:
-            average = rho * load(memory, u + i, one) + rest * gradient
+            average = _kept(rho * load(memory, u + i, one) + rest * gradient)
             store(memory, u + i, average)
             inside = velocity - average * average
         move = rate * gradient / sqrt(inside + epsilon)
         if settings.momentum > 0:
-            move = momentum * load(memory, m + i, one) + move
+            move = _kept(momentum * load(memory, m + i, one) + move)
             store(memory, m + i, move)
         store(memory, w + i, load(memory, w + i, one) - move)
 
@@ -94,12 +112,13 @@ def _adam(memory, w, g, m, v, u, n, settings, power_1, power_2):
     one = zeros1(memory)
     alpha = splat(settings.learning_rate * np.sqrt(1 - power_2) / (1 - power_1), one)
     rest_1, rest_2 = splat(1 - settings.beta_1, one), splat(1 - settings.beta_2, one)
-    epsilon = splat(settings.epsilon, one)
+    epsilon, smallest = splat(settings.epsilon, one), _smallest_square(settings, one)
     for i in range(0, n * 16, 16):
         gradient = load(memory, g + i, one)
         moment, velocity = load(memory, m + i, one), load(memory, v + i, one)
-        moment = moment + (gradient - moment) * rest_1
+        moment = _kept(moment + (gradient - moment) * rest_1)
         velocity = velocity + (gradient * gradient - velocity) * rest_2
+        velocity = select(velocity < smallest, one, velocity)
         store(memory, m + i, moment)
         store(memory, v + i, velocity)
         if settings.variant:
@@ -117,7 +136,7 @@ def _adamax(memory, w, g, m, v, n, settings, power_1):
     bias = splat(1 - power_1, one)
     for i in range(0, n * 16, 16):
         gradient, moment = load(memory, g + i, one), load(memory, m + i, one)
-        moment = moment + (gradient - moment) * rest_1
+        moment = _kept(moment + (gradient - moment) * rest_1)
         decayed, size = beta_2 * load(memory, v + i, one), absolute(gradient)
         norm = select(decayed > size, decayed, size)
         store(memory, m + i, moment)
@@ -135,12 +154,13 @@ def _nadam(memory, w, g, m, v, n, settings, power_2, schedule, product):
     present = splat((1 - now) / (1 - product), one)
     rate, bias = splat(settings.learning_rate, one), splat(1 - power_2, one)
     rest_1, rest_2 = splat(1 - settings.beta_1, one), splat(1 - settings.beta_2, one)
-    epsilon = splat(settings.epsilon, one)
+    epsilon, smallest = splat(settings.epsilon, one), _smallest_square(settings, one)
     for i in range(0, n * 16, 16):
         gradient = load(memory, g + i, one)
         moment, velocity = load(memory, m + i, one), load(memory, v + i, one)
-        moment = moment + (gradient - moment) * rest_1
+        moment = _kept(moment + (gradient - moment) * rest_1)
         velocity = velocity + (gradient * gradient - velocity) * rest_2
+        velocity = select(velocity < smallest, one, velocity)
         store(memory, m + i, moment)
         store(memory, v + i, velocity)
         estimate = past * moment + present * gradient
@@ -159,7 +179,7 @@ def _lion(memory, w, g, m, n, settings):
         mixed = moment * beta_1 + gradient * rest_1
         sign = select(mixed > one, rate, select(mixed < one, one - rate, mixed))  # 0 and NaN stay
         store(memory, w + i, load(memory, w + i, one) - sign)
-        store(memory, m + i, moment * beta_2 + gradient * rest_2)
+        store(memory, m + i, _kept(moment * beta_2 + gradient * rest_2))
 
 
 @inlined

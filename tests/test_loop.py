@@ -1,0 +1,577 @@
+"""A sweep as a whole: the same tables whatever interrupted it, what may grow, what is refused."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sweep
+from sweep import engines, loop
+from sweep.experiment_file import parse
+from sweep.loop import Progress
+from sweep.reliability import verdict, wilson
+from sweep.results import Folder, Results, ResultsError
+from sweep.search import Search
+from sweep.vocabulary import SettingError
+
+GRID = """
+fixed: {epochs: 40, learning_rate: 0.05}
+vary:
+  width: [2, 4]
+  depth: [0, 1, 2]
+  optimizer: [adam, {name: sgd, momentum: 0.9}]
+  seed: 6
+study: {trials_per_round: 4}
+reliability: {target: 0.2}
+"""
+# 6 widths x 2 rates, so that samplers repeat themselves
+SAMPLED = """
+fixed: {epochs: 30, batch_size: 2}
+vary:
+  width: {low: 2, high: 7, step: 1}
+  learning_rate: [0.03, 0.1]
+  seed: {first: 3, count: 4}
+study: {sampler: SAMPLER, trials: 24, trials_per_round: 8, seed: 5}
+"""
+tables = ("runs.csv", "configurations.csv", "examples.npz")
+
+
+class Stopped(Exception):
+    pass
+
+
+def write(folder: Path, text: str, name: str = "experiment.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def contents(folder: Path, names: tuple[str, ...] = tables) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def stop_after(n_calls: int) -> loop.Observer:
+    left = [n_calls]
+
+    def observe(progress: Progress) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Stopped
+
+    return observe
+
+
+@pytest.fixture(autouse=True)
+def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(loop, "n_confirmation", 32)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("whole")
+    sweep.run(write(folder, GRID), folder / "out")
+    return contents(folder / "out")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("n_calls", [0, 1, 3, 6, 9, 12, 13])
+def test_stopped_by_its_observer_and_run_again(
+    tmp_path: Path, whole: dict[str, bytes], n_calls: int, workers: int
+) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    with pytest.raises(Stopped):
+        sweep.run(path, out, workers=workers, observe=stop_after(n_calls))
+    with pytest.raises(ResultsError, match="unfinished"):
+        sweep.load(out)
+    sweep.run(path, out, workers=3 - workers)
+    assert contents(out) == whole
+    assert not Folder(out).parts.exists()
+
+
+PATCHES: dict[str, tuple[Any, str]] = {
+    "part": (Folder, "write_part"),
+    "examples": (Folder, "write_examples"),
+    "manifest": (Folder, "write_manifest"),
+    "removal": (Folder, "remove_parts"),
+    "tell": (Search, "tell"),
+    "ask": (Search, "ask"),
+    "suggestion": (Search, "_suggest"),
+}
+
+
+@pytest.mark.parametrize(
+    ("patched", "n_calls", "is_after"),
+    [
+        ("part", 0, False),
+        ("part", 0, True),
+        ("part", 1, False),
+        ("part", 2, True),
+        ("tell", 0, False),
+        ("tell", 2, True),
+        ("tell", 7, False),
+        ("suggestion", 6, False),
+        ("suggestion", 6, True),
+        ("ask", 1, True),
+        ("examples", 0, False),
+        ("examples", 0, True),
+        ("manifest", 0, False),
+        ("manifest", 0, True),
+        ("removal", 0, False),
+    ],
+)
+def test_stopped_at_any_step(
+    tmp_path: Path,
+    whole: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    patched: str,
+    n_calls: int,
+    is_after: bool,
+) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    owner, name = PATCHES[patched]
+    original: Callable[..., Any] = getattr(owner, name)
+    left = [n_calls]
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        if left[0] > 0:
+            left[0] -= 1
+            return original(*args, **kwargs)
+        if is_after:
+            original(*args, **kwargs)
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, stopping)
+        with pytest.raises(Stopped):
+            sweep.run(path, out)
+    with pytest.raises(ResultsError):
+        sweep.load(out)
+    results = sweep.run(path, out)
+    assert contents(out) == whole
+    assert results.manifest["files"] == Folder(out).digests()
+
+
+def test_rows_are_durable_before_the_study_hears_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    original = Search.tell
+    told: list[int] = []
+
+    def tell(self: Search, suggestion: Any, **known: Any) -> None:
+        runs, _ = Folder(out).read_parts("native on cpu")
+        assert parse(GRID).configuration(suggestion.point).id in runs
+        told.append(suggestion.index)
+        original(self, suggestion, **known)
+
+    monkeypatch.setattr(Search, "tell", tell)
+    sweep.run(path, out)
+    assert told == list(range(12))
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+def test_samplers_go_on_as_if_never_stopped(tmp_path: Path, sampler: str) -> None:
+    path = write(tmp_path, SAMPLED.replace("SAMPLER", sampler))
+    sweep.run(path, tmp_path / "whole")
+    draw = random.Random(sampler)
+    for i in range(3):
+        with pytest.raises(Stopped):
+            sweep.run(path, tmp_path / f"{i}", observe=stop_after(draw.randrange(3, 20)))
+        sweep.run(path, tmp_path / f"{i}", workers=1)
+        assert contents(tmp_path / f"{i}") == contents(tmp_path / "whole")
+
+
+KILLED = """
+import sys
+import sweep
+print("begins", flush=True)
+sweep.run(sys.argv[1], sys.argv[2], workers=2)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_and_run_again(tmp_path: Path) -> None:
+    text = GRID.replace("epochs: 40", "epochs: 600").replace("seed: 6", "seed: 40").replace("round: 4", "round: 1")
+    path = write(tmp_path, text)
+    sweep.run(path, tmp_path / "whole")
+    draw = random.Random(1)
+    n_killed = 0
+    for i in range(3):
+        out = tmp_path / f"{i}"
+        for _ in range(2):
+            process = subprocess.Popen([sys.executable, "-c", KILLED, path, out], stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            process.stdout.readline()
+            wanted = draw.randrange(1, 8)
+            while process.poll() is None and len(list(Folder(out).parts.glob("*.npz"))) < wanted:
+                time.sleep(0.001)
+            time.sleep(draw.random() * 0.05)
+            process.kill()
+            n_killed += process.wait() == -signal.SIGKILL
+            process.stdout.close()
+        sweep.run(path, out)
+        assert contents(out) == contents(tmp_path / "whole")
+    assert n_killed
+
+
+def test_a_larger_count_trains_the_missing_seeds_only(tmp_path: Path) -> None:
+    sizes: list[int] = []
+    larger = GRID.replace("seed: 6", "seed: 9")
+    sweep.run(write(tmp_path, larger), tmp_path / "at once")
+    sweep.run(write(tmp_path, GRID), tmp_path / "grown")
+    grown = write(tmp_path, larger)
+    sweep.run(grown, tmp_path / "grown", observe=lambda p: sizes.append(p.n_done) if p.stage == "train" else None)
+    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+    n_configurations = 2 + 2 * 2 * 2
+    parts_of_three = [b - a for a, b in zip(sizes, sizes[1:], strict=False) if b - a == 3]
+    assert len(parts_of_three) == n_configurations
+    assert Folder(tmp_path / "grown").experiment.read_text() == larger
+
+
+@pytest.mark.parametrize("n_calls", [0, 2, 5, 12, 14])
+def test_growing_can_be_interrupted(tmp_path: Path, n_calls: int) -> None:
+    larger = GRID.replace("seed: 6", "seed: 9")
+    sweep.run(write(tmp_path, larger), tmp_path / "at once")
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, GRID), tmp_path / "grown", observe=stop_after(7))
+    if n_calls:
+        sweep.run(write(tmp_path, GRID), tmp_path / "grown")
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, larger), tmp_path / "grown", observe=stop_after(n_calls))
+    with pytest.raises(ResultsError, match="unfinished"):
+        sweep.load(tmp_path / "grown")
+    sweep.run(write(tmp_path, larger), tmp_path / "grown")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+
+
+def test_more_of_a_grid(tmp_path: Path) -> None:
+    part = GRID.replace("{trials_per_round: 4}", "{trials_per_round: 4, trials: 6}")
+    sweep.run(write(tmp_path, GRID), tmp_path / "at once")
+    assert set(sweep.run(write(tmp_path, part), tmp_path / "grown").runs["trial"]) <= set(range(6))
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, GRID), tmp_path / "grown", observe=stop_after(6))
+    sweep.run(write(tmp_path, GRID), tmp_path / "grown")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+@pytest.mark.parametrize("first", [13, 16])
+def test_more_trials_of_a_sampler(tmp_path: Path, sampler: str, first: int) -> None:
+    text = SAMPLED.replace("SAMPLER", sampler)
+    sweep.run(write(tmp_path, text), tmp_path / "at once")
+    sweep.run(write(tmp_path, text.replace("trials: 24", f"trials: {first}")), tmp_path / "grown")
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, text), tmp_path / "grown", observe=stop_after(4))
+    sweep.run(write(tmp_path, text), tmp_path / "grown")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_larger_count_of_a_sampler(tmp_path: Path, sampler: str) -> None:
+    text = SAMPLED.replace("SAMPLER", sampler)
+    larger = text.replace("count: 4", "count: 6")
+    sweep.run(write(tmp_path, larger), tmp_path / "at once")
+    sweep.run(write(tmp_path, text), tmp_path / "grown")
+    sweep.run(write(tmp_path, larger), tmp_path / "grown")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+
+
+def test_no_block_is_lost_when_a_half_round_grows(tmp_path: Path) -> None:
+    text = SAMPLED.replace("SAMPLER", "random")
+    sweep.run(write(tmp_path, text), tmp_path / "at once")
+    with pytest.raises(Stopped):  # while it confirms: every round is stored, nothing is finished
+        sweep.run(write(tmp_path, text.replace("24", "3")), tmp_path / "grown", observe=stop_confirming)
+    stored, _ = Folder(tmp_path / "grown").read_parts("native on cpu")
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, text), tmp_path / "grown", observe=stop_confirming)
+    kept, _ = Folder(tmp_path / "grown").read_parts("native on cpu")
+    assert set(stored) < set(kept)
+    sweep.run(write(tmp_path, text), tmp_path / "grown")
+    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+
+
+def stop_confirming(progress: Progress) -> None:
+    if progress.stage == "confirm":
+        raise Stopped
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs: 40", "epochs: 41", "fixed.epochs: there 40, here 41"),
+        ("[2, 4]", "[2, 3]", "vary.width"),
+        ("seed: 6", "seed: 5", "can grow, not shrink"),
+        ("seed: 6", "seed: {first: 1, count: 6}", "seeds.first: there 0, here 1"),
+        ("seed: 6", "seed: [0, 1, 2, 3, 4, 5]", "seeds.listed"),
+        ("round: 4", "round: 5", "study.trials_per_round: there 4, here 5"),
+        ("target: 0.2", "target: 0.3", "reliability.target: there 0.2, here 0.3"),
+        ("  width: [2, 4]\n  depth: [0, 1, 2]\n", "  depth: [0, 1, 2]\n  width: [2, 4]\n", "the order of vary"),
+    ],
+)
+def test_another_experiment_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GRID
+    out = tmp_path / "out"
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, GRID), out, observe=stop_after(1))
+    before = everything(out)
+    with pytest.raises(ResultsError, match="holds another experiment") as caught:
+        sweep.run(write(tmp_path, GRID.replace(old, new)), out)
+    assert message in str(caught.value)
+    assert everything(out) == before
+
+
+class RenamedEngine:
+    def __init__(self, name: str, device: str) -> None:
+        self._engine = engines.choose("native", "cpu", [])
+        self.name, self.device = name, device
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+@pytest.mark.parametrize(("name", "device"), [("keras", "cpu"), ("native", "gpu")])
+def test_another_engine_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_finished: bool, name: str, device: str
+) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    if is_finished:
+        sweep.run(path, out)
+    else:
+        with pytest.raises(Stopped):
+            sweep.run(path, out, observe=stop_after(6))
+    before = everything(out)
+    monkeypatch.setattr(engines, "choose", lambda *_: RenamedEngine(name, device))
+    with pytest.raises(ResultsError, match=f"by the engine native on cpu, now asked for: {name} on {device}"):
+        sweep.run(path, out)
+    assert everything(out) == before
+
+
+def test_fresh_moves_the_folder_aside(tmp_path: Path) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    sweep.run(path, out)
+    before = everything(out)
+    changed = write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
+    for n in (1, 2):
+        sweep.run(changed, out, fresh=True)
+        assert (tmp_path / f"out.old-{n}").is_dir()
+    assert everything(tmp_path / "out.old-1") == before
+    assert set(sweep.load(out).runs["epochs"]) == {41}
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".experiment.yaml.123.tmp").touch()  # a sweep killed at its first write left this
+    sweep.run(write(tmp_path, GRID), out)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("Dear")
+    with pytest.raises(ResultsError, match="holds other files"):
+        sweep.run(write(tmp_path, GRID), tmp_path / "mine")
+
+
+def test_a_finished_sweep_run_again_changes_nothing(tmp_path: Path) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    sweep.run(path, out)
+    before = everything(out)
+    sweep.run(path, out)
+    # the same values in another text
+    sweep.run(write(tmp_path, "# a comment\n" + GRID.replace("name: sgd, momentum: 0.9", "momentum: 0.9, name: sgd")), out)
+    assert everything(out) == before
+
+
+def test_key_order_inside_a_choice_does_not_matter_to_an_unfinished_study(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, GRID), out, observe=stop_after(6))
+    swapped = GRID.replace("name: sgd, momentum: 0.9", "momentum: 0.9, name: sgd")
+    assert len(sweep.run(write(tmp_path, swapped), out).configurations) == 10
+
+
+def test_the_experiment_is_kept_verbatim(tmp_path: Path) -> None:
+    path, out = tmp_path / "e.yaml", tmp_path / "out"
+    path.write_bytes(b"\xef\xbb\xbf" + GRID.replace("\n", "\r\n").encode() + "# é".encode())
+    sweep.run(path, out)
+    assert Folder(out).experiment.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["configurations.csv", "runs.csv", "manifest.json", "study.journal", "examples.npz"])
+def test_a_lost_file_is_made_again(tmp_path: Path, whole: dict[str, bytes], name: str) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    sweep.run(path, out)
+    (out / name).unlink()
+    results = sweep.run(path, out)
+    lost = {"examples.npz"} if name == "examples.npz" else set[str]()
+    assert {k: v for k, v in contents(out, tables[:2]).items() if k not in lost} == {k: whole[k] for k in tables[:2]}
+    assert name in ("examples.npz",) or results.manifest["files"] == Folder(out).digests()
+
+
+def test_changed_rows_are_not_built_upon(tmp_path: Path) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    sweep.run(path, out)
+    runs = Folder(out).runs
+    runs.write_text(runs.read_text().replace("False", "True", 1))
+    with pytest.raises(ResultsError, match="was changed since the sweep wrote it"):
+        sweep.run(path, out)
+
+
+def test_repeated_suggestions_are_told_and_counted(tmp_path: Path) -> None:
+    results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
+    linear = results.configurations[results.configurations["depth"] == 0]
+    assert len(linear) == 2  # one for each optimizer, not for each width
+    assert set(linear["n_learned"]) == {0}
+    assert set(linear["width"]) == {0}
+    assert results.manifest["configurations"] == 10
+    assert results.manifest["repeated_suggestions"] == 2
+    assert results.manifest["runs_planned"] == len(results.runs) == 60
+    assert results.manifest["runs_missing"] == 0
+    study = opened(results, GRID)
+    suggestions = [s for indices in study.rounds() for s in study.ask(indices)]
+    assert [s.is_told for s in suggestions] == [True] * 12
+
+
+def opened(results: Results, text: str) -> Search:
+    experiment = parse(text)
+    engine = engines.choose("native", "cpu", [])
+    name = loop._study_name(experiment, engine)  # pyright: ignore[reportPrivateUsage]
+    return Search(experiment, results.folder.journal, name)
+
+
+def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
+    results = sweep.run(write(tmp_path, SAMPLED.replace("SAMPLER", "random")), tmp_path / "out")
+    n = len(results.configurations)
+    assert n <= 12
+    assert results.manifest["repeated_suggestions"] == 24 - n
+    assert len(results.runs) == 4 * n
+    assert sorted(set(results.runs["trial"])) == sorted(results.configurations["trial"])
+
+
+def test_the_confirmation_uses_fresh_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = GRID.replace("seed: 6", "seed: {first: 4294967200, count: 6}")
+    monkeypatch.setattr(loop, "n_confirmation", 1024)
+    results = sweep.run(write(tmp_path, text), tmp_path / "out")
+    confirmation = results.manifest["confirmation"]
+    assert confirmation["first_seed"] == 4294967206
+    assert confirmation["n_runs"] == 1024
+    row = results.configurations.set_index("configuration").loc[confirmation["configuration"]]
+    if (results.configurations["verdict"] == "reliable").any():
+        reliable = results.configurations[results.configurations["verdict"] == "reliable"]
+        assert row["n_parameters"] == reliable["n_parameters"].min()
+    settings = {"width": int(row["width"]), "depth": int(row["depth"]), "epochs": 40, "learning_rate": 0.05}
+    optimizer = "adam" if row["optimizer"] == "adam" else {"name": "sgd", "momentum": 0.9}
+    fresh = [*range(4294967206, 2**32), *range(1024 - 90)]
+    runs = sweep.train({**settings, "optimizer": optimizer}, fresh)
+    assert set(runs["configuration"]) == {confirmation["configuration"]}
+    assert runs["learned"].sum() == confirmation["n_learned"]
+    rate = wilson(confirmation["n_learned"], 1024, 0.95)
+    assert confirmation["ci_low"] == pytest.approx(float(rate.low), abs=1e-6)
+    assert confirmation["verdict"] == verdict(rate, 0.2)
+
+
+def test_the_manifest_vouches_for_the_files(tmp_path: Path) -> None:
+    results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
+    recorded = results.manifest["files"]
+    assert set(recorded) == {"experiment.yaml", "runs.csv", "configurations.csv", "examples.npz", "study.journal"}
+    for name, digest in recorded.items():
+        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {*recorded, "manifest.json"}
+
+
+def test_the_study_may_live_in_a_database(tmp_path: Path) -> None:
+    plain = SAMPLED.replace("SAMPLER", "tpe").replace("trials: 24, trials_per_round: 8", "trials: 12, trials_per_round: 4")
+    text = plain.replace("seed: 5", f"seed: 5, storage: 'sqlite:///{tmp_path}/study.db'")
+    sweep.run(write(tmp_path, plain), tmp_path / "journal")
+    with pytest.raises(Stopped):
+        sweep.run(write(tmp_path, text), tmp_path / "out", observe=stop_after(6))
+    sweep.run(write(tmp_path, text), tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "journal")
+    assert not Folder(tmp_path / "out").journal.exists()
+    assert (tmp_path / "study.db").stat().st_size
+
+
+@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/study.db", "nonsense://x", "redis://x", "://"])
+def test_a_storage_that_cannot_be_opened(tmp_path: Path, url: str) -> None:
+    text = GRID.replace("round: 4", f"round: 4, storage: '{url}'")
+    with pytest.raises(SettingError, match="study.storage"):
+        sweep.run(write(tmp_path, text), tmp_path / "out")
+
+
+def test_train_has_the_columns_of_runs_csv(tmp_path: Path) -> None:
+    results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
+    settings = {"width": 4, "depth": 2, "epochs": 40, "learning_rate": 0.05}
+    runs = sweep.train(settings, seeds=6)
+    assert list(runs.columns) == list(results.runs.columns)
+    assert list(runs.dtypes) == list(results.runs.dtypes)
+    own = results.runs[results.runs["configuration"] == runs["configuration"][0]].reset_index(drop=True)
+    assert len(own) == 6
+    assert runs.drop(columns="trial").equals(own.drop(columns="trial"))
+
+
+@pytest.mark.parametrize(
+    "seeds", [3, np.int64(3), [2, 0, 1], range(3), iter((0, 1, 2)), np.arange(3), np.arange(3, dtype=np.uint32)]
+)
+def test_seeds_are_a_count_or_the_seeds(seeds: Any) -> None:
+    runs = sweep.train({"epochs": 2}, seeds)
+    assert list(runs["seed"]) == [0, 1, 2]
+    assert list(runs["run"]) == [f"{runs['configuration'][0]}-{i}" for i in range(3)]
+
+
+@pytest.mark.parametrize("seeds", [0, -1, [], [1, 1], [-1], [2**32], 2**32 + 1])
+def test_seeds_that_cannot_be(seeds: Any) -> None:
+    with pytest.raises(SettingError):
+        sweep.train({"epochs": 2}, seeds)
+
+
+@pytest.mark.parametrize("seeds", [1.5, [1.5], "3", None])
+def test_seeds_that_are_no_whole_numbers(seeds: Any) -> None:
+    with pytest.raises(TypeError):
+        sweep.train({"epochs": 2}, seeds)
+
+
+def test_train_by_threads_and_pieces() -> None:
+    settings = {"width": 3, "dropout": 0.2, "batch_size": 3, "epochs": 20}
+    alone, together = sweep.train(settings, 150, workers=1), sweep.train(settings, range(149, -1, -1), workers=2)
+    assert alone.equals(together)
+
+
+def test_load_where_nothing_is(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing", write(tmp_path, GRID)):
+        with pytest.raises(ResultsError, match="no results folder"):
+            sweep.load(path)
+
+
+def test_too_long_a_sweep_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, GRID.replace("epochs: 40", "epochs: 2000000000"))
+    with pytest.raises(ResultsError, match="--limit"):
+        sweep.run(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_experiment_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, GRID)
+    planned = loop.plan(path)
+    write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
+    with pytest.raises(ResultsError, match="changed since it was read"):
+        loop.execute(planned, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_environment_does_not_show_in_the_tables(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path = write(tmp_path, GRID)
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    command = [sys.executable, "-c", KILLED, path, tmp_path / "out"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert contents(tmp_path / "out") == whole
