@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test test-slow check format format-check lint types lock bench clean
+.PHONY: help setup sweep test test-slow check format format-check lint types lock bench bench-page clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,11 +57,20 @@ lint: setup
 types: setup
 	@$(BIN)/pyright
 
-bench: setup ## networks per second: native and Keras side by side
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.packages
+	@echo "  packages for the benchmark: installing the versions of requirements-bench.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-bench.lock
+	@touch $@
+
+bench: setup $(VENV)/.bench ## networks per second: native, plain JAX and Keras, and what the processor allows
 	@$(BIN)/python benchmarks/throughput.py
+
+bench-page: setup $(VENV)/.bench ## the same, written into docs/performance.md
+	@$(BIN)/python benchmarks/throughput.py --page
 
 lock: setup ## choose the newest allowed versions anew (needs uv)
 	@uv pip compile --universal --python-version 3.11 --group dev --upgrade --generate-hashes --no-header --quiet --output-file requirements.lock pyproject.toml
+	@uv pip compile --universal --python-version 3.11 --extra bench --constraint requirements.lock --generate-hashes --no-header --quiet --output-file requirements-bench.lock pyproject.toml
 
 clean: ## remove the virtual environment and caches; results stay
 	@rm -rf $(VENV) .pytest_cache .ruff_cache build dist

@@ -280,7 +280,7 @@ def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float]:
 
 
 def _resolve_batch_size(value: object, n_rows: int) -> int:
-    """The batch size, at most the number of rows."""
+    """The batch size, at most the number of rows of the data set."""
     if value == "full":
         return n_rows
     try:
@@ -304,9 +304,7 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
     task = _resolve_task(values["task"])
     layers = _resolve_layers(settings)
     optimizer, learning_rate = _resolve_optimizer(settings)
-    if values["samples"] is not None:
-        _scalar("samples", values["samples"])
-        raise SettingError(("samples",), "drawing samples is not built yet", "allowed for now: null, the table itself")
+    samples = None if values["samples"] is None else int(_scalar("samples", values["samples"]))
     dropout = _scalar("dropout", values["dropout"])
     use_bias = _scalar("use_bias", values["use_bias"])
     activation = _resolve_named("activation", values["activation"])
@@ -314,7 +312,7 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
     return Configuration(
         task=task,
         encoding=_scalar("encoding", values["encoding"]),
-        samples=None,
+        samples=samples,
         layers=layers,
         activation=activation if layers else Named("linear"),
         dropout=dropout if layers else 0.0,
@@ -323,7 +321,7 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
         bias_initializer=bias_initializer if use_bias else Named("zeros"),
         optimizer=optimizer,
         learning_rate=learning_rate,
-        batch_size=_resolve_batch_size(values["batch_size"], task.n_rows),
+        batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
         epochs=_scalar("epochs", values["epochs"]),
         loss=_scalar("loss", values["loss"]),
     )

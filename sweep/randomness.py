@@ -7,7 +7,9 @@ one draw to the next, so every engine, thread and machine that asks for the same
     0         initial weights    element of the variable, halved              2 * layer, + 1 for a bias
     1         row order          position in the epoch, halved                epoch
     2         dropout masks      layer * 2^24 + position * quads + unit / 4   epoch
-    3         drawn samples      position, halved                             0
+    3         drawn samples      number of the sample, halved                 0
+
+With drawn samples, row order is the order in which an epoch draws them from the urn, again by position, halved.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC11.
 """
@@ -18,10 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 Words = npt.NDArray[np.uint32]
+Integers = npt.NDArray[np.int64]
 
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 N_ROUNDS = 20
+# words held at a time while samples are drawn
+MAX_WORDS_HELD = 1 << 20
 
 
 class Stream(IntEnum):
@@ -61,11 +66,14 @@ def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[Wo
     return x, y
 
 
-def words(seeds: Words, stream: Stream, n: int, place: int) -> Words:
-    """The first `n` words of each seed at `place` (counter 1): `[model, n]`."""
-    index = np.arange((n + 1) // 2, dtype=np.uint32)
+def words(seeds: Words, stream: Stream, n: int, place: int | Integers, *, start: int = 0) -> Words:
+    """`n` words of each seed from word `start`, an even number: `[model, n]`.
+
+    `place` (counter 1) is one for all, or `[model]`.
+    """
+    index = np.arange(start // 2, (start + n + 1) // 2, dtype=np.uint32)
     key = (seeds[:, None], np.full((1, 1), stream, np.uint32))
-    first, second = threefry(key, (index[None, :], np.full((1, 1), place, np.uint32)))
+    first, second = threefry(key, (index[None, :], np.asarray(place, np.uint32).reshape(-1, 1)))
     return np.stack([first, second], axis=-1).reshape(len(seeds), 2 * len(index))[:, :n]
 
 
@@ -74,7 +82,7 @@ def symmetric_uniform(bits: Words) -> npt.NDArray[np.float64]:
     return ((bits >> np.uint32(9)).astype(np.float64) * 2.0 + (1.0 - 2.0**23)) * 2.0**-23
 
 
-def row_order(seeds: Words, epoch: int, n_rows: int) -> npt.NDArray[np.int64]:
+def row_order(seeds: Words, epoch: int, n_rows: int) -> Integers:
     """The order in which each model sees the rows in `epoch` (from 0): `[model, position]`.
 
     The rows are sorted by random keys of 24 bits; the row's number in the low 8 bits keeps the keys distinct.
@@ -82,6 +90,45 @@ def row_order(seeds: Words, epoch: int, n_rows: int) -> npt.NDArray[np.int64]:
     keys = words(seeds, Stream.ORDER, n_rows, epoch) & np.uint32(0xFFFFFF00)
     keys |= np.arange(n_rows, dtype=np.uint32)
     return (np.sort(keys, axis=1) & np.uint32(0xFF)).astype(np.int64)
+
+
+def sample_counts(seeds: Words, n_samples: int, n_rows: int) -> Integers:
+    """How often each row stands in the data set that a seed draws from the table: `[model, row]`, in all `n_samples`.
+
+    Every sample is a row of equal chances, to within 2^-32 `n_rows`: the upper half of a word's product with `n_rows`.
+
+    >>> sample_counts(np.arange(3, dtype=np.uint32), 1000, 4).sum(axis=1)
+    array([1000, 1000, 1000])
+    """
+    counts = np.zeros((len(seeds), n_rows), np.int64)
+    length = max(2, MAX_WORDS_HELD // max(1, len(seeds)) // 2 * 2)
+    for start in range(0, n_samples, length):
+        drawn = words(seeds, Stream.SAMPLE, min(length, n_samples - start), 0, start=start).astype(np.uint64)
+        rows = (drawn * np.uint64(n_rows) >> np.uint64(32)).astype(np.int64)
+        rows += np.arange(len(seeds))[:, None] * n_rows
+        counts += np.bincount(rows.reshape(-1), minlength=counts.size).reshape(counts.shape)
+    return counts
+
+
+def urn_batches(seeds: Words, epoch: int | Integers, counts: Integers, batch_size: int) -> Integers:
+    """How often each row stands in each batch of `epoch` (from 0): `[model, step, row]`; the last batch what is left.
+
+    `counts` `[model, row]`, of equal sums, is drawn from without replacement, from the beginning in every epoch; a
+    batch of them all is the counts themselves. `epoch` is one for all, or `[model]`.
+    """
+    n_samples = int(counts[0].sum()) if len(counts) else 0
+    if batch_size == n_samples or not len(counts):
+        return counts[:, None].copy()
+    left = np.arange(n_samples, 0, -1).astype(np.uint64)
+    drawn = (words(seeds, Stream.ORDER, n_samples, epoch) * left >> np.uint64(32)).astype(np.int64)
+    below = np.cumsum(counts, axis=1)  # samples left in this row and those before it
+    batches = np.empty((len(counts), -(-n_samples // batch_size), counts.shape[1]), np.int64)
+    for step in range(batches.shape[1]):
+        before = below.copy()
+        for position in range(step * batch_size, min((step + 1) * batch_size, n_samples)):
+            below -= drawn[:, position, None] < below
+        batches[:, step] = np.diff(before - below, axis=1, prepend=0)
+    return batches
 
 
 def keep_threshold(dropout: float) -> int:

@@ -239,7 +239,6 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "certain confidence": ("reliability: {confidence: 1}", "1: reliability.confidence: found 1", "above 0 and below 1"),
     "margin": ("reliability: {margin: 1.0}", "1: reliability.margin: found 1.0", "from 0 up and below 1"),
     # what is not built yet
-    "samples": ("fixed: {samples: 100}", "1: fixed.samples: drawing samples is not built yet", "for now: null"),
     "up_to": (
         "vary:\n  seed:\n    count: 16\n    up_to: 64",
         "4: vary.seed.up_to: adding seeds while a verdict is open is not built yet",

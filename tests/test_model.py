@@ -95,6 +95,8 @@ unlike: list[dict[str, Any]] = [
     {"optimizer": "adamw"},
     {"learning_rate": 0.0011},
     {"batch_size": 3},
+    {"samples": 4},
+    {"samples": 5},
     {"epochs": 999},
     {"loss": "mean_squared_error"},
     {"task": {"inputs": [[0, 0], [0, 1], [1, 1], [1, 0]], "targets": [[0], [1], [0], [1]]}},  # other order of rows
@@ -116,8 +118,8 @@ def test_unlike_configurations_have_different_ids():
         assert int(name[1:], 16) >= 0
 
 
-def test_every_hyperparameter_but_samples_decides_the_id():
-    assert {key for changed in unlike for key in changed} == set(defaults) - {"samples"}
+def test_every_hyperparameter_decides_the_id():
+    assert {key for changed in unlike for key in changed} == set(defaults)
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
@@ -157,6 +159,11 @@ def test_resolved_values_and_shapes():
     assert (c.depth, c.rows_per_epoch, c.steps_per_epoch, c.is_full_batch) == (2, 8, 4, False)
     assert resolve({"batch_size": 3}).steps_per_epoch == 2
     assert resolve({}).is_full_batch
+    drawn = resolve({"samples": 100})
+    assert (drawn.samples, drawn.rows_per_epoch, drawn.batch_size, drawn.steps_per_epoch) == (100, 100, 32, 4)
+    assert resolve({"samples": 20}).batch_size == resolve({"samples": 20, "batch_size": "full"}).batch_size == 20
+    assert resolve({"samples": 20}).is_full_batch
+    assert resolve({"samples": 20, "dropout": 0.5, "depth": 0}).dropout == 0
     assert resolve({"depth": 0}).n_units == (2, 1)
     assert c.optimizer["momentum"] == 0.9
     assert "learning_rate" not in dict(c.optimizer.arguments)
@@ -217,8 +224,9 @@ def test_labels():
         ({"task": {"inputs": [[0.5]], "targets": [[0]]}, "encoding": "bipolar"}, ("encoding",), None),
         ({"task": 3}, ("task",), "found 3"),
         ({"task": {"file": "a.csv"}}, ("task", "file"), "a task from a file is not built yet"),
-        ({"samples": 8}, ("samples",), "drawing samples is not built yet"),
         ({"samples": 0}, ("samples",), "found 0"),
+        ({"samples": True}, ("samples",), "found true"),
+        ({"samples": 8, "dropout": 0.1}, ("samples",), "samples together with dropout"),
         (
             {"kernel_initializer": {"name": "variance_scaling", "mode": "fan"}},
             ("kernel_initializer", "mode"),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sweep.initial import initial_weights
 from sweep.model import Configuration
-from sweep.randomness import Stream, keep_threshold
+from sweep.randomness import Stream, keep_threshold, sample_counts
 from sweep.runs import Cohort, Measurements
 
 MODELS = 16
@@ -83,7 +83,9 @@ def _plan(cohort: Cohort, n_models: int) -> Any:
 
     c = cohort.configuration
     n_units, max_units = sum(c.n_units), max(c.n_units)
-    shares = c.is_full_batch and c.dropout == 0
+    is_whole = c.samples is not None or c.is_full_batch  # every step sees the table's rows in table order
+    n_slots = c.task.n_rows if is_whole else c.batch_size
+    shares = is_whole and c.dropout == 0
     place = 0
     places: dict[str, int] = {}
     for name, n_vectors in (
@@ -91,9 +93,10 @@ def _plan(cohort: Cohort, n_models: int) -> Any:
         ("gradients", c.n_parameters),
         ("state", optimizers.N_STATES * c.n_parameters),
         ("errors", 2 * 4 * max_units),
-        ("targets", c.task.n_outputs * c.batch_size),
+        ("targets", c.task.n_outputs * n_slots),
         ("table", 2 * n_units * c.task.n_rows),
-        ("batch", 0 if shares else 2 * n_units * c.batch_size),
+        ("batch", 0 if shares else 2 * n_units * n_slots),
+        ("row_weights", 0 if c.samples is None else c.task.n_rows),
     ):
         places[name] = place
         place += n_vectors * MODELS
@@ -109,6 +112,8 @@ def _plan(cohort: Cohort, n_models: int) -> Any:
         n_parameters=c.n_parameters,
         max_units=max_units,
         batch_size=c.batch_size,
+        n_slots=n_slots,
+        n_samples=c.samples or 0,
         epochs=c.epochs,
         use_bias=int(c.use_bias),
         loss=kernel.loss_codes[c.loss],
@@ -129,9 +134,7 @@ class NativeEngine:
     is_threaded = True
 
     def refusal(self, configuration: Configuration) -> str | None:
-        """None for everything but drawn samples."""
-        if configuration.samples is not None:
-            return "samples"
+        """None: the kernel has the whole vocabulary."""
         return None
 
     def train(self, cohort: Cohort) -> Measurements:
@@ -158,6 +161,16 @@ class NativeEngine:
         return measured
 
 
+def _order(cohort: Cohort, lanes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+    """Room for the row order or the urn `[row]`, a vector more, and how often each row was drawn `[row]`."""
+    c = cohort.configuration
+    order = _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32)
+    if c.samples is not None:
+        counts = sample_counts(cohort.stream_seeds(Stream.SAMPLE)[lanes], c.samples, c.task.n_rows)
+        order[(c.task.n_rows + 1) * MODELS :] = counts.T.ravel()
+    return order
+
+
 def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, part: slice) -> None:
     """Train the models of `part` and write their measurements; unused lanes repeat the first model."""
     from sweep.engines.native import functions
@@ -181,7 +194,7 @@ def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, 
         c.targets(),
         seeds,
         memory,
-        _aligned((c.task.n_rows + 1) * MODELS, np.uint32),
+        _order(cohort, lanes),
         cohort.snapshots,
         measured.losses[part],
         measured.predictions[part],

@@ -72,7 +72,7 @@ def _reduced(x):
 
 @inlined
 def clamp(x, low, high):
-    """x between two numbers; NaN stays."""
+    """Cut to lie between two numbers; NaN stays."""
     bottom, top = splat(low, x), splat(high, x)
     return select(x < bottom, bottom, select(x > top, top, x))
 

@@ -10,6 +10,8 @@ live in one block of memory; `Plan` holds where.
     M  first moment     [parameter]           H  outputs of units            [unit, row], inputs first
     V  second moment    [parameter]           S  slopes of units, as H; for the output layer the logits
 
+and, where samples are drawn, how often each row stands in the batch [row].
+
 Each entry is a vector of sixteen models; places count elements. A row is a row of the table
 when evaluating, a position in the batch when training. Rows go through the network in blocks of four, two and one.
 """
@@ -21,11 +23,13 @@ import numpy as np
 from sweep.engines.native import optimizers
 from sweep.engines.native.functions import activate, inlined, shared, sigmoid, softplus
 from sweep.engines.native.simd import (
+    as_float,
     fold,
     load,
     n_rows_of,
     rotate_left,
     select,
+    share_of,
     shift_right,
     splat,
     spread,
@@ -43,7 +47,11 @@ THREEFRY_PARITY = PARITY
 
 
 class Plan(NamedTuple):
-    """A tile's sizes, choices, and where its arrays begin (in elements)."""
+    """A tile's sizes, choices, and where its arrays begin (in elements).
+
+    `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
+    all rows of the table.
+    """
 
     n_models: int
     n_rows: int
@@ -54,6 +62,8 @@ class Plan(NamedTuple):
     n_parameters: int
     max_units: int
     batch_size: int
+    n_slots: int
+    n_samples: int
     epochs: int
     use_bias: int
     loss: int
@@ -67,6 +77,7 @@ class Plan(NamedTuple):
     targets: int
     batch: int
     table: int
+    row_weights: int
     n_elements: int
 
 
@@ -150,9 +161,9 @@ def _gather(plan, order, first, n, inputs, targets, memory):
         for model in range(16):
             row = order[(first + slot) * 16 + model] & 0xFF
             for i in range(plan.n_inputs):
-                memory[plan.batch + (i * plan.batch_size + slot) * 16 + model] = inputs[row, i]
+                memory[plan.batch + (i * plan.n_slots + slot) * 16 + model] = inputs[row, i]
             for o in range(plan.n_outputs):
-                memory[plan.targets + (o * plan.batch_size + slot) * 16 + model] = targets[row, o]
+                memory[plan.targets + (o * plan.n_slots + slot) * 16 + model] = targets[row, o]
 
 
 @inlined
@@ -236,31 +247,33 @@ def _forward(plan, activation, units, memory, region, slots, n, dropping, key, p
 
 
 @inlined
-def _output_errors(plan, memory, region, slot, n, like):
-    """The loss's gradient at the outputs' logits, for a block of a batch of `n` rows."""
-    stride = plan.batch_size * 16
+def _output_errors(plan, memory, region, slot, share, like):
+    """The loss's gradient at the outputs' logits, for a block of a batch; `share`: of one output of one row."""
+    stride = plan.n_slots * 16
     out = region + (plan.n_units - plan.n_outputs) * stride + slot * 16
-    share = splat(1.0 / (n * plan.n_outputs), like)
+    factor = splat(share, like)
     one = splat(1.0, like)
+    if plan.n_samples > 0:
+        factor = factor * load(memory, plan.row_weights + slot * 16, like)
     for o in range(plan.n_outputs):
         p = load(memory, out + o * stride, like)
         error = p - load(memory, plan.targets + o * stride + slot * 16, like)
         if plan.loss == SQUARED_ERROR:
             error = (error + error) * (p * (one - p))
-        store(memory, plan.errors + o * n_rows_of(like) * 16, error * share)
+        store(memory, plan.errors + o * n_rows_of(like) * 16, error * factor)
 
 
 @inlined
-def _backward_block(plan, units, memory, region, slot, n, like):
+def _backward_block(plan, units, memory, region, slot, share, like):
     """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
     one = zeros1(memory)
-    stride = plan.batch_size * 16
+    stride = plan.n_slots * 16
     lanes = n_rows_of(like) * 16
     slope = plan.n_units * stride
     into = region + (plan.n_units - plan.n_outputs) * stride + slot * 16
     w = plan.n_parameters * 16
     current, previous = plan.errors, plan.errors + plan.max_units * 64
-    _output_errors(plan, memory, region, slot, n, like)
+    _output_errors(plan, memory, region, slot, share, like)
     for layer in range(plan.n_layers - 1, -1, -1):
         n_in, n_out = units[layer], units[layer + 1]
         w -= (n_in + plan.use_bias) * n_out * 16
@@ -289,17 +302,18 @@ def _backward_block(plan, units, memory, region, slot, n, like):
 
 
 @inlined
-def _backward(plan, units, memory, region, n):
-    """The gradient of a batch of `n` rows, in blocks."""
+def _backward(plan, units, memory, region, n_slots, n):
+    """The gradient of a batch of `n` rows that stand in `n_slots` slots, in blocks."""
+    share = 1.0 / (n * plan.n_outputs)
     slot = 0
-    while slot + 4 <= n:
-        _backward_block(plan, units, memory, region, slot, n, zeros4(memory))
+    while slot + 4 <= n_slots:
+        _backward_block(plan, units, memory, region, slot, share, zeros4(memory))
         slot += 4
-    if slot + 2 <= n:
-        _backward_block(plan, units, memory, region, slot, n, zeros2(memory))
+    if slot + 2 <= n_slots:
+        _backward_block(plan, units, memory, region, slot, share, zeros2(memory))
         slot += 2
-    if slot < n:
-        _backward_block(plan, units, memory, region, slot, n, zeros1(memory))
+    if slot < n_slots:
+        _backward_block(plan, units, memory, region, slot, share, zeros1(memory))
 
 
 @inlined
@@ -361,23 +375,62 @@ def _count_units_off(plan, units, memory, counts):
 
 
 @inlined
-def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
-    """One pass over the table.
+def _draw_batch(plan, seeds, memory, order, first, n, epoch):
+    """Draw `n` rows without replacement from the urn at the head of `order`; how often each came is its row weight.
 
-    Where one batch holds it and nothing is dropped, the evaluation has taken it forward already.
+    `first`: the batch's first position in the epoch. A batch of the whole data set takes the counts as they are.
     """
+    key = load(seeds, 0, zeros1(seeds))
+    nothing, single = splat(np.uint32(0), key), splat(np.uint32(1), key)
+    found = splat(np.uint32(0xFFFFFFFF), key)
+    for row in range(plan.n_rows):
+        drawn = load(order, row * 16, key) if n == plan.n_samples else nothing
+        store(memory, plan.row_weights + row * 16, as_float(drawn))
+    if n == plan.n_samples:
+        return
+    words = threefry(key, ORDER_STREAM, first // 2, epoch)
+    for position in range(first, first + n):
+        if position % 2 == 0:
+            words = threefry(key, ORDER_STREAM, position // 2, epoch)
+        left = share_of(words[0] if position % 2 == 0 else words[1], plan.n_samples - position)
+        for row in range(plan.n_rows):
+            remaining = load(order, row * 16, key)
+            is_here = left < remaining
+            left = select(is_here, found, left - remaining)
+            store(order, row * 16, select(is_here, remaining - single, remaining))
+            weight = load(memory, plan.row_weights + row * 16, zeros1(memory))
+            store(memory, plan.row_weights + row * 16, weight + as_float(select(is_here, single, nothing)))
+
+
+@inlined
+def _fill_urn(plan, order):
+    """Put the drawn data set back: the counts behind the urn and the tally of `unlearned` are copied to its head."""
+    like = zeros1(order)
+    for row in range(plan.n_rows):
+        store(order, row * 16, load(order, (plan.n_rows + 1 + row) * 16, like))
+
+
+@inlined
+def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
+    """One pass over the data set. The table as it is was taken forward by the evaluation before the epoch."""
     key = load(seeds, 16, zeros1(seeds))
-    is_full = plan.batch_size == plan.n_rows
-    if not is_full:
+    n_samples = plan.n_samples if plan.n_samples > 0 else plan.n_rows
+    takes_rows = plan.n_samples == 0 and plan.batch_size < plan.n_rows
+    if takes_rows:
         shuffle(seeds, epoch, plan.n_rows, order)
-    for first in range(0, plan.n_rows, plan.batch_size):
-        n = min(plan.batch_size, plan.n_rows - first)
-        if not is_full:
+    elif plan.n_samples > 0:
+        _fill_urn(plan, order)
+    for first in range(0, n_samples, plan.batch_size):
+        n = min(plan.batch_size, n_samples - first)
+        n_slots = plan.n_rows if plan.n_samples > 0 else n
+        if takes_rows:
             _gather(plan, order, first, n, inputs, targets, memory)
-        if plan.batch != plan.table:
+        elif plan.n_samples > 0:
+            _draw_batch(plan, seeds, memory, order, first, n, epoch)
+        if first > 0 or plan.batch != plan.table:
             dropping = plan.dropout > 0
-            _forward(plan, activation, units, memory, plan.batch, plan.batch_size, n, dropping, key, first, epoch)
-        _backward(plan, units, memory, plan.batch, n)
+            _forward(plan, activation, units, memory, plan.batch, plan.n_slots, n_slots, dropping, key, first, epoch)
+        _backward(plan, units, memory, plan.batch, n_slots, n)
         optimizers.update(memory, plan.weights, plan.gradients, plan.state, plan.n_parameters, optimizer, powers)
 
 
@@ -401,14 +454,15 @@ def train_tile(
     """Train one tile. `memory` begins with the initial weights and ends with the trained ones.
 
     units `[layer]`, inputs first, outputs last; seeds: the sixteen seeds of the row order, then those of the dropout;
-    order: room for `n_rows` vectors, and one more. The other arrays are `Measurements`, for `n_models` models.
+    order `[row]`: room for each epoch's order or urn, one vector more, then how often the seed drew each row. The
+    other arrays are `Measurements`, for `n_models` models.
     """
     powers = np.ones(4)
     zero = splat(np.uint32(0), load(seeds, 0, zeros1(seeds)))
     unlearned = plan.n_rows * 16  # where `order` keeps the first epoch not known to be unlearned
     store(order, unlearned, zero)
     _place_table(plan, plan.table, inputs, memory)
-    if plan.batch_size == plan.n_rows:
+    if plan.n_slots == plan.n_rows:
         _place_table(plan, plan.batch, inputs, memory)
         for row in range(plan.n_rows):
             for o in range(plan.n_outputs):

@@ -41,8 +41,8 @@ class Settings(NamedTuple):
     initial_state: float
 
 
-# State smaller than this becomes 0. It moves no weight (the square root of such a second moment is 2^-50, epsilon 2^-23),
-# but would shrink on into the subnormal numbers and stay there, where every operation takes a hundred times as long.
+# State smaller than this becomes 0. It moves no weight (the root of such a second moment is 2^-50, epsilon 2^-23), but
+# would shrink on into the subnormal numbers and stay there, where every operation takes a hundred times as long.
 SMALLEST_STATE = 2.0**-100
 
 

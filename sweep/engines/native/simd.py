@@ -327,6 +327,31 @@ def rotate_left(typing_context: Any, value: Any, distance: Any) -> Any:
 
 
 @intrinsic
+def share_of(typing_context: Any, value: Any, size: Any) -> Any:
+    """Random 32-bit words as whole numbers from 0 to size - 1: the upper half of their product with `size`."""
+    wide = ir.IntType(64)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = ir.VectorType(wide, value.lanes)
+        sizes = builder.insert_element(ir.Constant(words, ir.Undefined), args[1], ir.Constant(ir.IntType(32), 0))
+        product = builder.mul(builder.zext(args[0], words), _shuffle(builder, sizes, [0] * value.lanes))
+        return builder.trunc(builder.lshr(product, ir.Constant(words, [32] * value.lanes)), value.llvm)
+
+    return value(value, types.int64), code
+
+
+@intrinsic
+def as_float(typing_context: Any, value: Any) -> Any:
+    """Words as float32 numbers, rounded to nearest."""
+    vector = value.with_element("f32")
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.uitofp(args[0], vector.llvm)
+
+    return vector(value), code
+
+
+@intrinsic
 def shift_right(typing_context: Any, value: Any, distance: Any) -> Any:
     """32-bit words shifted to the right by a distance from 0 to 31, zeros following."""
 

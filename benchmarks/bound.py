@@ -1,0 +1,84 @@
+"""What bounds the native engine on this machine: its vector divisions, square roots, multiplications and additions.
+
+Adam needs a division and a square root for each weight and step, and both come from one unit of the processor; the forward
+and backward pass need multiplications and additions, which strict arithmetic keeps apart. Neither can be beaten; the larger
+of the two times is the bound.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from sweep.engines.native.simd import load, splat, sqrt, store, zeros1
+from sweep.model import Configuration
+
+MODELS = 16
+ROUNDS = 200_000
+
+
+@njit(nogil=True, error_model="numpy")
+def _divide(memory: Any, rounds: int) -> None:
+    like = zeros1(memory)
+    for _ in range(rounds):
+        for i in range(0, 128, 16):
+            store(memory, i, splat(1.5, like) / load(memory, i, like))
+
+
+@njit(nogil=True, error_model="numpy")
+def _root(memory: Any, rounds: int) -> None:
+    like = zeros1(memory)
+    for _ in range(rounds):
+        for i in range(0, 128, 16):
+            store(memory, i, sqrt(load(memory, i, like)))
+
+
+@njit(nogil=True, error_model="numpy")
+def _multiply_add(memory: Any, rounds: int) -> None:
+    a, b, c, d = load(memory, 0, zeros1(memory)), load(memory, 16, zeros1(memory)), load(memory, 32, zeros1(memory)), load(memory, 48, zeros1(memory))
+    e, f, g, h = load(memory, 64, zeros1(memory)), load(memory, 80, zeros1(memory)), load(memory, 96, zeros1(memory)), load(memory, 112, zeros1(memory))
+    half, one = splat(0.5, a), splat(0.75, a)
+    for _ in range(rounds):
+        a, b, c, d = a * half + one, b * half + one, c * half + one, d * half + one
+        e, f, g, h = e * half + one, f * half + one, g * half + one, h * half + one
+    store(memory, 0, ((a + b) + (c + d)) + ((e + f) + (g + h)))
+
+
+def _rate(kernel: Any, operations: int, workers: int) -> float:
+    """Vector operations per second over all threads: the best of five."""
+    blocks = [np.ones(256, np.float32) for _ in range(workers)]
+    aligned = [b[(-b.ctypes.data // 4) % 16 :][:128] for b in blocks]
+    kernel(aligned[0], 10)
+    best = 0.0
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in range(5):
+            started = time.perf_counter()
+            list(pool.map(lambda memory: kernel(memory, ROUNDS), aligned))
+            best = max(best, workers * ROUNDS * operations / (time.perf_counter() - started))
+    return best
+
+
+def measure(workers: int) -> dict[str, float]:
+    """Vectors of sixteen float32 per second: divisions, square roots, multiplications and additions together."""
+    return {
+        "divisions": _rate(_divide, 8, workers),
+        "roots": _rate(_root, 8, workers),
+        "multiply_adds": _rate(_multiply_add, 16, workers),
+    }
+
+
+def networks_per_second(configuration: Configuration, rates: dict[str, float]) -> float:
+    """The bound for full-batch Adam: the divider's time or that of multiplications and additions, the larger.
+
+    Forward: a multiplication and an addition for each kernel weight and row. Backward: as many for the gradient, and
+    again for the errors of every layer but the first. Adam: 11 operations a weight beside the division and the root.
+    """
+    c = configuration
+    rows = c.task.n_rows
+    kernels = [n_in * n_out for n_in, n_out in zip(c.n_units, c.n_units[1:], strict=False)]
+    operations = rows * 2 * (2 * sum(kernels) + sum(kernels[1:])) + 11 * c.n_parameters
+    divider = c.n_parameters * (1 / rates["divisions"] + 1 / rates["roots"]) + rows / rates["divisions"]
+    seconds = max(divider, operations / rates["multiply_adds"])
+    return MODELS / (seconds * c.epochs * c.steps_per_epoch)
