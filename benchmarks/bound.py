@@ -37,8 +37,18 @@ def _root(memory: Any, rounds: int) -> None:
 
 @njit(nogil=True, error_model="numpy")
 def _multiply_add(memory: Any, rounds: int) -> None:
-    a, b, c, d = load(memory, 0, zeros1(memory)), load(memory, 16, zeros1(memory)), load(memory, 32, zeros1(memory)), load(memory, 48, zeros1(memory))
-    e, f, g, h = load(memory, 64, zeros1(memory)), load(memory, 80, zeros1(memory)), load(memory, 96, zeros1(memory)), load(memory, 112, zeros1(memory))
+    a, b, c, d = (
+        load(memory, 0, zeros1(memory)),
+        load(memory, 16, zeros1(memory)),
+        load(memory, 32, zeros1(memory)),
+        load(memory, 48, zeros1(memory)),
+    )
+    e, f, g, h = (
+        load(memory, 64, zeros1(memory)),
+        load(memory, 80, zeros1(memory)),
+        load(memory, 96, zeros1(memory)),
+        load(memory, 112, zeros1(memory)),
+    )
     half, one = splat(0.5, a), splat(0.75, a)
     for _ in range(rounds):
         a, b, c, d = a * half + one, b * half + one, c * half + one, d * half + one

@@ -179,7 +179,10 @@ def measure() -> dict[str, Any]:
 def table(measured: dict[str, Any]) -> str:
     """The measurements as a Markdown table and a few sentences."""
     head = "| width | depth | native | jax.vmap | native/jax | fit | train_on_batch | bound | native/bound |"
-    lines = [f"{measured['processor']}, {measured['cores']} cores. Networks per second, 1,000 full-batch Adam steps.", ""]
+    lines = [
+        f"{measured['processor']}, {measured['cores']} cores. Networks per second, 1,000 full-batch Adam steps.",
+        "",
+    ]
     lines += [head, "|" + "---:|" * 9]
     for row in measured["shapes"]:
         lines.append(

@@ -117,6 +117,8 @@ class _Sweep:
                 self._add(entry, trained)
             for suggestion in suggestions:
                 self._tell(search, suggestion)
+        if self.n_trained:
+            search.sync()
 
     def _new_entries(self, suggestions: Sequence[Suggestion]) -> list[Entry]:
         """The round's configurations that no earlier trial suggested, with the runs that are known of them."""

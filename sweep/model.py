@@ -315,7 +315,7 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
         samples=samples,
         layers=layers,
         activation=activation if layers else Named("linear"),
-        dropout=dropout if layers else 0.0,
+        dropout=dropout if layers or samples else 0.0,  # with samples an error at any depth
         use_bias=use_bias,
         kernel_initializer=_resolve_named("kernel_initializer", values["kernel_initializer"]),
         bias_initializer=bias_initializer if use_bias else Named("zeros"),

@@ -238,6 +238,12 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "study seed": ("study: {seed: -1}", "1: study.seed: found -1", "2^32 - 1"),
     "certain confidence": ("reliability: {confidence: 1}", "1: reliability.confidence: found 1", "above 0 and below 1"),
     "margin": ("reliability: {margin: 1.0}", "1: reliability.margin: found 1.0", "from 0 up and below 1"),
+    "samples": ("fixed: {samples: 0}", "1: fixed.samples: found 0", "a whole number"),
+    "samples with dropout": (
+        "fixed: {dropout: 0.1}\nvary: {samples: [null, 100], depth: [0, 1]}",
+        "2: vary.samples[1]: samples together with dropout",
+        "one of the two",
+    ),
     # what is not built yet
     "up_to": (
         "vary:\n  seed:\n    count: 16\n    up_to: 64",

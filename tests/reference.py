@@ -4,7 +4,7 @@ One network at a time, one step at a time, slowly. Shares with the engines the r
 (which have tests of their own), and nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import erf, expit
 
 from sweep.initial import initial_weights
 from sweep.model import Configuration
-from sweep.randomness import Stream, keep_threshold, mask_bits, row_order
+from sweep.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
 from sweep.runs import Cohort
 from sweep.vocabulary import Named
 
@@ -147,8 +147,23 @@ def _split(c: Configuration, w: Doubles) -> list[Pair]:
     return list(zip(variables[::2], variables[1::2], strict=True))
 
 
-def gradient(c: Configuration, w: Doubles, x: Doubles, y: Doubles, kept: list[npt.NDArray[np.bool_]]) -> Doubles:
-    """The gradient of the batch's mean loss; `kept` `[position, unit]` per hidden layer, empty without dropout."""
+@dataclass(frozen=True)
+class Batch:
+    """The rows of a step.
+
+    `kept` `[position, unit]` per hidden layer, empty without dropout; `counts` `[position]` where rows stand in
+    the batch several times or not at all.
+    """
+
+    x: Doubles
+    y: Doubles
+    kept: Sequence[npt.NDArray[np.bool_]] = ()
+    counts: npt.NDArray[np.int64] | None = None
+
+
+def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
+    """The gradient of the batch's mean loss."""
+    x, y, kept, counts = batch.x, batch.y, batch.kept, batch.counts
     layers = _split(c, w)
     signals, slopes = [x], []
     for i, (kernel, bias) in enumerate(layers[:-1]):
@@ -158,12 +173,34 @@ def gradient(c: Configuration, w: Doubles, x: Doubles, y: Doubles, kept: list[np
         slopes.append(slope * factor)
     p = expit(signals[-1] @ layers[-1][0] + layers[-1][1])
     delta = (p - y if c.loss == "binary_crossentropy" else 2 * (p - y) * p * (1 - p)) / y.size
+    if counts is not None:
+        delta *= (counts / counts.mean())[:, None]
     parts: list[Doubles] = []
     for i in range(len(layers) - 1, -1, -1):
         parts = [np.ravel(signals[i].T @ delta), *([delta.sum(axis=0)] if c.use_bias else []), *parts]
         if i:
             delta = (delta @ layers[i][0].T) * slopes[i - 1]
     return np.concatenate(parts)
+
+
+def batches(cohort: Cohort, model: int, epoch: int) -> Iterator[Batch]:
+    """One model's batches of an epoch, from 0."""
+    c = cohort.configuration
+    n = c.task.n_rows
+    x, y = c.inputs().astype(np.float64), c.targets().astype(np.float64)
+    if c.samples is not None:
+        drawn = sample_counts(cohort.stream_seeds(Stream.SAMPLE), c.samples, n)
+        for counts in urn_batches(cohort.stream_seeds(Stream.ORDER), epoch, drawn, c.batch_size)[model]:
+            yield Batch(x, y, counts=counts)
+        return
+    order = row_order(cohort.stream_seeds(Stream.ORDER), epoch, n)[model]
+    order = np.arange(n) if c.is_full_batch else order
+    seeds = cohort.stream_seeds(Stream.DROPOUT)
+    layers = enumerate(c.layers) if c.dropout else ()
+    kept = [mask_bits(seeds, epoch, i, (n, units))[model] >= keep_threshold(c.dropout) for i, units in layers]
+    for start in range(0, n, c.batch_size):
+        part = slice(start, start + c.batch_size)
+        yield Batch(x[order[part]], y[order[part]], [k[part] for k in kept])
 
 
 def trajectory(cohort: Cohort, model: int, disturbance: float = 0.0) -> Doubles:
@@ -173,21 +210,13 @@ def trajectory(cohort: Cohort, model: int, disturbance: float = 0.0) -> Doubles:
     share of its largest entry on every gradient.
     """
     c = cohort.configuration
-    n = c.task.n_rows
     noise = np.random.default_rng(model)
     w = initial_weights(cohort)[model].astype(np.float64)
-    x, y = c.inputs().astype(np.float64), c.targets().astype(np.float64)
     optimizer = Optimizer(c.optimizer, c.learning_rate)
     path = [w]
     for epoch in range(c.epochs):
-        order = row_order(cohort.stream_seeds(Stream.ORDER), epoch, n)[model]
-        order = np.arange(n) if c.is_full_batch else order
-        seeds = cohort.stream_seeds(Stream.DROPOUT)
-        layers = enumerate(c.layers) if c.dropout else ()
-        kept = [mask_bits(seeds, epoch, i, (n, units))[model] >= keep_threshold(c.dropout) for i, units in layers]
-        for start in range(0, n, c.batch_size):
-            batch = slice(start, start + c.batch_size)
-            g = gradient(c, w, x[order[batch]], y[order[batch]], [k[batch] for k in kept])
+        for batch in batches(cohort, model, epoch):
+            g = gradient(c, w, batch)
             if disturbance:
                 g = g + disturbance * np.abs(g).max() * noise.uniform(-1, 1, g.shape) * (g != 0)
             w = optimizer.step(w, g)

@@ -20,6 +20,8 @@ Settings = Mapping[str, Any]
 
 # small batches, dropout and a partial last batch: every stream is in use
 noisy: Settings = {"width": 5, "depth": 2, "dropout": 0.25, "batch_size": 3, "epochs": 12, "learning_rate": 0.02}
+# the same with a drawn data set in place of dropout
+drawn: Settings = {**noisy, "dropout": 0.0, "samples": 11}
 # some seeds leave the finite numbers, others do not
 explosive: Settings = {
     "task": {"inputs": [[1.0, 2.0], [3.0, -1.0], [-2.0, 2.0], [0.5, 0.5]], "targets": [[0], [1], [0], [1]]},
@@ -92,14 +94,25 @@ class TestEngine:
         assert (measured.last_unlearned <= asked.configuration.epochs).all()
         assert (measured.units_off <= np.array(asked.configuration.layers, np.int64)).all()
 
-    def test_samples_are_refused_in_words_or_trained(self, engine: Engine) -> None:
-        plain = cohort({"epochs": 1}, 1)
-        asked = replace(plain, configuration=replace(plain.configuration, samples=100))
-        refused = engine.refusal(asked.configuration)
-        assert refused is None or "samples" in refused
-        if refused is not None:
-            with pytest.raises(ValueError, match="samples"):
-                engine.train(asked)
+    def test_drawn_samples(self, engine: Engine) -> None:
+        """Same seed, same bits; alone or in company; weights, order and samples each by a stream of its own."""
+        seeds = list(range(50, 69))
+        together = engine.train(cohort(drawn, *seeds))
+        apart = [engine.train(piece) for piece in cohort(drawn, *seeds).split(7)]
+        assert_same_bits(concatenate(apart), together)
+        usual = engine.train(cohort(drawn, 50, 51))
+        assert_same_bits(usual, of_models(together, [0, 1]))
+        for purpose in ("weights", "order", "sample"):
+            changed = engine.train(cohort(drawn, 50, 51, **{purpose: block(11, 12)}))
+            assert (changed.weights != usual.weights).any(axis=1).all(), purpose
+        other = block(8, 9)
+        streams = {"weights": other, "order": other, "sample": other}
+        assert_same_bits(engine.train(cohort(drawn, 1, 2, **streams)), engine.train(cohort(drawn, 8, 9)))
+
+    def test_a_batch_of_all_samples_knows_no_order(self, engine: Engine) -> None:
+        settings = {**drawn, "batch_size": "full"}
+        moved = engine.train(cohort(settings, 1, 2, order=block(5, 6)))
+        assert_same_bits(moved, engine.train(cohort(settings, 1, 2)))
 
     def test_same_seed_same_bits(self, engine: Engine) -> None:
         assert_same_bits(engine.train(cohort(noisy, 1, 2, 3)), engine.train(cohort(noisy, 1, 2, 3)))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sweep.engines import keras as referee
 from sweep.engines.keras import KerasEngine
 from sweep.initial import initial_weights
 from sweep.model import Configuration, resolve
-from sweep.randomness import Stream, row_order
+from sweep.randomness import Stream, row_order, sample_counts, urn_batches
 from sweep.runs import Cohort
 from sweep.vocabulary import Named
 
@@ -65,12 +66,21 @@ def train_plainly(asked: Cohort, model: int) -> list[np.ndarray[Any, np.dtype[np
         start += n
     network.set_weights(variables)
     for epoch in range(c.epochs):
-        order = row_order(asked.stream_seeds(Stream.ORDER), epoch, c.task.n_rows)[model]
-        order = np.arange(c.task.n_rows) if c.is_full_batch else order
-        for first in range(0, c.task.n_rows, c.batch_size):
-            rows = order[first : first + c.batch_size]
+        for rows in batches(asked, model, epoch):
             network.train_on_batch(c.inputs()[rows], c.targets()[rows])
     return network.get_weights()
+
+
+def batches(asked: Cohort, model: int, epoch: int) -> list[Any]:
+    """The rows of each batch; drawn samples are written out, as a user's data set would have them."""
+    c = asked.configuration
+    rows = np.arange(c.task.n_rows)
+    if c.samples is not None:
+        drawn = sample_counts(asked.stream_seeds(Stream.SAMPLE), c.samples, c.task.n_rows)
+        counts = urn_batches(asked.stream_seeds(Stream.ORDER), epoch, drawn, c.batch_size)[model]
+        return [np.repeat(rows, n) for n in counts]
+    order = rows if c.is_full_batch else row_order(asked.stream_seeds(Stream.ORDER), epoch, c.task.n_rows)[model]
+    return [order[first : first + c.batch_size] for first in range(0, c.task.n_rows, c.batch_size)]
 
 
 @pytest.mark.parametrize("i", range(len(optimizers)))
@@ -90,6 +100,55 @@ def test_trains_as_train_on_batch_does(i: int) -> None:
     found = KerasEngine().train(asked).weights[1]
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
     assert np.abs(found - initial_weights(asked)[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"samples": 7, "batch_size": 3, "optimizer": "adam"},
+        {"samples": 12, "batch_size": "full", "optimizer": "sgd", "task": "half_adder", "loss": "mean_squared_error"},
+        {"samples": 3, "batch_size": 2, "optimizer": "rmsprop", "task": "full_adder", "layers": []},
+        {"samples": 2, "optimizer": "sgd", "task": {"inputs": [[0.7]], "targets": [[1]]}},
+    ],
+)
+def test_drawn_samples_are_a_data_set_written_out(settings: Mapping[str, Any]) -> None:
+    asked = cohort(**settings, learning_rate=0.02, epochs=4)
+    measured = KerasEngine().train(asked)
+    expected = np.concatenate([np.ravel(v) for v in train_plainly(asked, 1)])
+    np.testing.assert_allclose(measured.weights[1], expected, rtol=0, atol=2e-6)
+    assert np.abs(expected - initial_weights(asked)[1]).max() > 1e-3
+
+
+def test_drawn_samples_are_evaluated_on_the_table() -> None:
+    """With 2 samples some row is in no batch; losses are still those of the whole table."""
+    asked = cohort(4, samples=2, epochs=3)
+    measured = KerasEngine().train(asked)
+    p, y = measured.predictions.astype(np.float64), asked.configuration.targets()
+    losses = -np.log(np.where(y == 1, p, 1 - p)).mean(axis=(2, 3))
+    np.testing.assert_allclose(measured.losses, losses, rtol=1e-5)
+
+
+def test_samples_have_seeds_of_their_own() -> None:
+    """The data set follows the stream of samples, the batches that of the order."""
+    asked = cohort(3, samples=9, batch_size=2, epochs=2)
+    other = np.arange(50, 53, dtype=np.uint32)
+    for stream in (Stream.SAMPLE, Stream.ORDER):
+        separated = replace(asked, streams={stream: other})
+        expected = np.concatenate([np.ravel(v) for v in train_plainly(separated, 1)])
+        found = KerasEngine().train(separated).weights[1]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+        assert np.abs(found - KerasEngine().train(asked).weights[1]).max() > 1e-4
+
+
+def test_any_samples_and_batches_share_a_program() -> None:
+    asked = [cohort(samples=n, batch_size=size, epochs=2, width=5) for n, size in ((7, 3), (10, 10), (20, 4))]
+    KerasEngine().train(asked[0])
+    program = referee.compiled_program(referee.ProgramShape.of(asked[0].configuration, "cpu"))
+    before = referee.compiled_program.cache_info()
+    for block in asked[1:]:
+        KerasEngine().train(block)
+    assert program.n_traces == 1
+    assert referee.compiled_program.cache_info().misses == before.misses
 
 
 def test_a_second_cohort_compiles_nothing() -> None:
@@ -115,10 +174,11 @@ def test_a_reused_program_is_as_good_as_new() -> None:
         np.testing.assert_array_equal(KerasEngine().train(asked).weights, fresh)
 
 
-def test_long_trainings_go_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = cohort(epochs=23, dropout=0.3, batch_size=3, width=3, depth=2, learning_rate=0.05)
+@pytest.mark.parametrize("drawn", [{"dropout": 0.3}, {"samples": 5}])
+def test_long_trainings_go_in_pieces(monkeypatch: pytest.MonkeyPatch, drawn: Mapping[str, Any]) -> None:
+    asked = cohort(epochs=23, batch_size=3, width=3, depth=2, learning_rate=0.05, **drawn)
     whole = KerasEngine().train(asked)
-    for values_held in (1, 160):  # one epoch at a time, and a few
+    for values_held in (1, 80, 160):  # one epoch at a time, and a few
         monkeypatch.setattr(referee, "max_values_held", values_held)
         pieces = KerasEngine().train(asked)
         for name in ("weights", "losses", "predictions", "last_unlearned", "units_off"):

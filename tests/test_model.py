@@ -163,7 +163,6 @@ def test_resolved_values_and_shapes():
     assert (drawn.samples, drawn.rows_per_epoch, drawn.batch_size, drawn.steps_per_epoch) == (100, 100, 32, 4)
     assert resolve({"samples": 20}).batch_size == resolve({"samples": 20, "batch_size": "full"}).batch_size == 20
     assert resolve({"samples": 20}).is_full_batch
-    assert resolve({"samples": 20, "dropout": 0.5, "depth": 0}).dropout == 0
     assert resolve({"depth": 0}).n_units == (2, 1)
     assert c.optimizer["momentum"] == 0.9
     assert "learning_rate" not in dict(c.optimizer.arguments)
@@ -227,6 +226,7 @@ def test_labels():
         ({"samples": 0}, ("samples",), "found 0"),
         ({"samples": True}, ("samples",), "found true"),
         ({"samples": 8, "dropout": 0.1}, ("samples",), "samples together with dropout"),
+        ({"samples": 8, "dropout": 0.1, "depth": 0}, ("samples",), "samples together with dropout"),
         (
             {"kernel_initializer": {"name": "variance_scaling", "mode": "fan"}},
             ("kernel_initializer", "mode"),

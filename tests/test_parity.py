@@ -105,6 +105,14 @@ others: dict[str, dict[str, Any]] = {
         "parity of 3": {"task": {"name": "parity", "bits": 3}},
     },
 }
+# factors of the design with drawn samples, instead of dropout and batch size
+samples: dict[str, Any] = {
+    "7 samples by 3": {"samples": 7, "batch_size": 3},
+    "10 samples by 10": {"samples": 10, "batch_size": 10},
+    "20 samples by 4": {"samples": 20, "batch_size": 4},
+}
+others_with_samples = {f: options for f, options in others.items() if f not in ("dropout", "batch_size")}
+others_with_samples["samples"] = samples
 
 
 def covering(factors: Mapping[str, Sequence[str]], is_wanted: Callable[[str, str], bool]) -> Iterator[dict[str, str]]:
@@ -136,9 +144,9 @@ def settings(case: Mapping[str, str]) -> dict[str, Any]:
         "activation": {**activations, **more_activations}[case["activation"]],
         "optimizer": {**optimizers, **more_optimizers}[case["optimizer"]],
     }
-    for factor, options in others.items():
+    for factor, options in (others_with_samples if "samples" in case else others).items():
         value = options[case[factor]]
-        chosen |= value if factor in ("bias", "table") else {factor: value}
+        chosen |= value if factor in ("bias", "table", "samples") else {factor: value}
     return chosen
 
 
@@ -157,6 +165,13 @@ def extended_design() -> list[dict[str, str]]:
         case | {f: str(rng.choice([o for o in options if o != "depth 0"])) for f, options in others.items()}
         for case in covering(factors, lambda a, b: a in new or b in new)
     ]
+
+
+def sampled_design() -> list[dict[str, str]]:
+    """Every pair of drawn samples and an option of what every engine must have."""
+    factors = {"activation": list(activations), "optimizer": list(optimizers)}
+    factors |= {f: list(options) for f, options in others_with_samples.items()}
+    return list(covering(factors, lambda a, b: a in samples or b in samples))
 
 
 def label(case: Mapping[str, str]) -> str:
@@ -215,7 +230,8 @@ def assert_agree(name: str, case: str, other: str | None = None) -> None:
 
 core = core_design()
 extended = extended_design()
-cases = {label(case): case for case in (*core, *extended)}
+sampled = sampled_design()
+cases = {label(case): case for case in (*core, *sampled, *extended)}
 
 
 def slow_beyond_the_first(design: Sequence[Case]) -> Iterator[Any]:
@@ -228,18 +244,18 @@ def slow_beyond_the_first(design: Sequence[Case]) -> Iterator[Any]:
         yield pytest.param(label(case), marks=pytest.mark.slow if is_slow else ())
 
 
-@pytest.mark.parametrize("case", list(map(label, core)))
+@pytest.mark.parametrize("case", list(map(label, [*core, *sampled])))
 def test_keras_agrees_with_float64(case: str) -> None:
     assert_agree("keras", case)
 
 
-@pytest.mark.parametrize("case", list(map(label, core)))
+@pytest.mark.parametrize("case", list(map(label, [*core, *sampled])))
 def test_native_agrees_with_keras(case: str) -> None:
     assert engine("native").refusal(cohort(cases[case], 1).configuration) is None
     assert_agree("native", case, "keras")
 
 
-@pytest.mark.parametrize("case", list(map(label, core)))
+@pytest.mark.parametrize("case", list(map(label, [*core, *sampled])))
 def test_native_agrees_with_float64(case: str) -> None:
     assert_agree("native", case)
 
@@ -268,12 +284,12 @@ def test_training_starts_at_the_initializers_weights(name: str, initializer: str
 
 def test_few_networks_are_left_out() -> None:
     compared: dict[str, list[bool]] = {}
-    for case in core:
+    for case in (*core, *sampled):
         settled = [point is not None for point in expected(label(case))[STEPS[0]]]
         for option in case.values():
             compared.setdefault(option, []).extend(settled)
     everything = [is_settled for option in optimizers for is_settled in compared[option]]
-    assert len(everything) == N_MODELS * len(core)
+    assert len(everything) == N_MODELS * (len(core) + len(sampled))
     assert np.mean(everything) >= 0.9
     assert {option: np.mean(settled) for option, settled in compared.items() if np.mean(settled) < 0.6} == {}
 
@@ -282,3 +298,7 @@ def test_the_design_has_every_pair() -> None:
     options = {"activation": activations, "optimizer": optimizers, **others}
     for f, g in itertools.combinations(options, 2):
         assert {(case[f], case[g]) for case in core} == set(itertools.product(options[f], options[g]))
+    for f, named in options.items():
+        if f in ("dropout", "batch_size"):
+            continue
+        assert {(case[f], case["samples"]) for case in sampled} == set(itertools.product(named, samples))

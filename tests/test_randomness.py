@@ -1,6 +1,8 @@
 """The random streams: known answers, independence, and the distributions that are made of them."""
 
 import itertools
+from collections import Counter
+from math import comb, prod
 
 import numpy as np
 import pytest
@@ -8,18 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sweep import randomness
 from sweep.randomness import (
     Stream,
     Words,
     keep_threshold,
     mask_bits,
     row_order,
+    sample_counts,
     symmetric_uniform,
     threefry,
+    urn_batches,
     words,
 )
 
 seeds_of = st.integers(0, 2**32 - 1)
+
+
+cases_of_samples = st.tuples(st.integers(1, 40), st.integers(1, 9)).flatmap(
+    lambda sizes: st.tuples(st.just(sizes[0]), st.just(sizes[1]), st.integers(1, sizes[0]))
+)
 
 
 def word(*values: int) -> Words:
@@ -115,6 +125,113 @@ def test_successive_orders_are_independent() -> None:
     seeds = np.arange(16_000, dtype=np.uint32)
     pairs = 4 * row_order(seeds, 0, 4)[:, 0] + row_order(seeds, 1, 4)[:, 0]
     assert stats.chisquare(np.bincount(pairs, minlength=16)).pvalue > 0.001
+
+
+def test_words_from_a_start_and_of_several_places() -> None:
+    seeds, places = word(3, 4), np.array([5, 2**31 - 1])
+    whole = words(seeds, Stream.SAMPLE, 13, 0)
+    np.testing.assert_array_equal(words(seeds, Stream.SAMPLE, 7, 0, start=6), whole[:, 6:])
+    for model, place in enumerate(places):
+        alone = words(seeds[model : model + 1], Stream.ORDER, 9, int(place))[0]
+        np.testing.assert_array_equal(words(seeds, Stream.ORDER, 9, places)[model], alone)
+
+
+def plain_words(seed: int, stream: int, n: int, place: int) -> list[int]:
+    return [w for i in range(n // 2 + 1) for w in plain_threefry((seed, stream), (i, place))][:n]
+
+
+def plain_counts(seed: int, n_samples: int, n_rows: int) -> list[int]:
+    rows = [w * n_rows >> 32 for w in plain_words(seed, 3, n_samples, 0)]
+    return [rows.count(r) for r in range(n_rows)]
+
+
+def plain_batches(seed: int, epoch: int, counts: list[int], batch_size: int) -> list[list[int]]:
+    """Samples drawn from the urn one by one, on Python integers."""
+    n_samples = sum(counts)
+    urn = [row for row, count in enumerate(counts) for _ in range(count)]
+    picked = [urn.pop(w * len(urn) >> 32) for w in plain_words(seed, 1, n_samples, epoch)]
+    batches = [picked[i : i + batch_size] for i in range(0, n_samples, batch_size)]
+    return [[batch.count(row) for row in range(len(counts))] for batch in batches]
+
+
+@given(st.lists(seeds_of, min_size=1, max_size=4), st.integers(0, 2**31 - 1), cases_of_samples)
+def test_samples_and_batches_are_those_of_an_urn(seeds: list[int], epoch: int, sizes: tuple[int, int, int]) -> None:
+    n_samples, n_rows, batch_size = sizes
+    counts = sample_counts(word(*seeds), n_samples, n_rows)
+    batches = urn_batches(word(*seeds), epoch, counts, batch_size)
+    assert counts.dtype == batches.dtype == np.int64
+    assert counts.tolist() == [plain_counts(seed, n_samples, n_rows) for seed in seeds]
+    expected = [plain_batches(seed, epoch, plain_counts(seed, n_samples, n_rows), batch_size) for seed in seeds]
+    assert batches.tolist() == expected
+    np.testing.assert_array_equal(counts.sum(axis=1), n_samples)
+    np.testing.assert_array_equal(batches.sum(axis=1), counts)
+    assert batches.shape[1] == -(-n_samples // batch_size)
+    assert (batches[:, :-1].sum(axis=2) == batch_size).all()
+    assert (batches[:, -1].sum(axis=1) == (n_samples - 1) % batch_size + 1).all()
+
+
+def test_batches_of_several_epochs_at_once() -> None:
+    counts = sample_counts(word(8), 11, 3)
+    together = urn_batches(word(8, 8, 8), np.array([0, 1, 9]), np.repeat(counts, 3, axis=0), 4)
+    apart = [urn_batches(word(8), epoch, counts, 4)[0] for epoch in (0, 1, 9)]
+    np.testing.assert_array_equal(together, apart)
+    assert len(np.unique(together, axis=0)) == 3
+
+
+def test_a_batch_of_all_samples_is_the_counts() -> None:
+    counts = sample_counts(word(1, 2), 9, 4)
+    np.testing.assert_array_equal(urn_batches(word(1, 2), 5, counts, 9), counts[:, None])
+
+
+def test_no_models_draw_nothing() -> None:
+    assert sample_counts(word(), 9, 4).shape == (0, 4)
+    assert urn_batches(word(), 5, sample_counts(word(), 9, 4), 9).shape == (0, 1, 4)
+
+
+def test_many_samples_go_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sample_counts(word(5, 6, 7), 1001, 6)
+    for held in (1, 100, 3000):
+        monkeypatch.setattr(randomness, "MAX_WORDS_HELD", held)
+        np.testing.assert_array_equal(sample_counts(word(5, 6, 7), 1001, 6), whole)
+
+
+@pytest.mark.parametrize("n_rows", [2, 4, 7])
+def test_samples_are_drawn_with_equal_chances(n_rows: int) -> None:
+    """Over all seeds the rows are equally frequent, and each seed's counts are multinomial."""
+    n_samples = 5
+    counts = sample_counts(np.arange(20_000, dtype=np.uint32), n_samples, n_rows)
+    assert stats.chisquare(counts.sum(axis=0)).pvalue > 0.001
+    found = np.bincount(counts[:, 0], minlength=n_samples + 1)
+    expected = len(counts) * stats.binom.pmf(np.arange(n_samples + 1), n_samples, 1 / n_rows)
+    common = expected >= 5
+    found, expected = (np.append(v[common], v[~common].sum()) for v in (found, expected))
+    assert stats.chisquare(found[expected > 0], expected[expected > 0]).pvalue > 0.001
+
+
+@pytest.mark.parametrize("across", ["seeds", "epochs"])
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_batches_are_drawn_from_the_urn_with_equal_chances(across: str, step: int) -> None:
+    """A batch by itself is multivariate hypergeometric, whichever it is: over seeds, and over the epochs of a seed."""
+    n, urn, size = 20_000, np.array([4, 1, 0, 3]), 3
+    varied, fixed = np.arange(n), np.full(n, 12)
+    seeds, epochs = (varied, fixed) if across == "seeds" else (fixed, varied)
+    batch = urn_batches(seeds.astype(np.uint32), epochs, np.tile(urn, (n, 1)), size)[:, step]
+    size = int(batch[0].sum())
+    found = Counter(tuple(int(k) for k in row) for row in batch)
+    chances = {
+        drawn: prod(map(comb, urn.tolist(), drawn)) / comb(int(urn.sum()), size)
+        for drawn in itertools.product(*(range(k + 1) for k in urn.tolist()))
+        if sum(drawn) == size
+    }
+    assert set(found) == set(chances)
+    assert stats.chisquare([found[k] for k in chances], [n * p for p in chances.values()]).pvalue > 0.001
+
+
+def test_batches_of_successive_epochs_are_independent() -> None:
+    """The first sample of two successive epochs, from an urn of one of each of four rows."""
+    seeds, urns = np.arange(16_000, dtype=np.uint32), np.ones((16_000, 4), np.int64)
+    first = [urn_batches(seeds, epoch, urns, 1)[:, 0].argmax(axis=1) for epoch in (0, 1)]
+    assert stats.chisquare(np.bincount(4 * first[0] + first[1], minlength=16)).pvalue > 0.001
 
 
 @pytest.mark.parametrize("dropout", [0.1, 0.3, 0.5, 0.9])

@@ -1,10 +1,13 @@
 """The referee: real Keras layers, losses and optimizers on TensorFlow, one network at a time.
 
-Only the random numbers are ours: initial weights, row order and dropout masks come from the streams of each seed, so
-that a run can be compared step by step with the same run of another engine. All of Keras's arithmetic stays Keras's.
+Only the random numbers are ours: initial weights, drawn samples, row order and dropout masks come from the streams of
+each seed, so that a run can be compared step by step with the same run of another engine. All of Keras's arithmetic
+stays Keras's.
 
 Notation: orders `[epoch, position]`; kept, per hidden layer with dropout, `[epoch, position, unit]`, where `position`
-is the place in the epoch's row order. Bits repeat on the same machine with the same versions and TensorFlow settings.
+is the place in the epoch's row order; shares `[epoch, step, row]`, with drawn samples: how often each row of the table
+stands in a batch, over the mean of that number. They are Keras's sample weights, and every batch is the whole table.
+Bits repeat on the same machine with the same versions and TensorFlow settings.
 
 The training loop is a graph without XLA: on a CPU, that compiles two to three times faster and runs as fast or faster.
 TensorFlow keeps some 4 MiB of each compiled program for the life of the process, whatever is collected or cleared, so
@@ -27,17 +30,19 @@ import numpy.typing as npt
 from sweep.engines import EngineError
 from sweep.initial import initial_weights
 from sweep.model import Configuration
-from sweep.randomness import Stream, keep_threshold, mask_bits, row_order
+from sweep.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
 from sweep.runs import Cohort, Floats, Integers, Measurements
 from sweep.vocabulary import Named
 
 Booleans = npt.NDArray[np.bool_]
 Orders = npt.NDArray[np.int32]
+# orders, or shares with drawn samples
+Batches = Orders | Floats
 
 devices = {"cpu": "/CPU:0", "gpu": "/GPU:0"}
 # what TensorFlow says at its start on any machine without a GPU
 start_up_noise = (b"I0000 ", b"WARNING: All log messages before absl")
-# masks and predictions held at a time while one network trains
+# masks, shares and predictions held at a time while one network trains
 max_values_held = 1 << 22
 # compiled programs kept for the next cohorts
 max_programs = 8
@@ -65,16 +70,12 @@ class KerasEngine:
             )
 
     def refusal(self, configuration: Configuration) -> str | None:
-        """None for everything but drawn samples."""
-        return None if configuration.samples is None else "samples (the keras engine trains on the table itself)"
+        """None: whatever a configuration can say, Keras does."""
+        return None
 
     def train(self, cohort: Cohort) -> Measurements:
         """Train the cohort's models one after the other on one compiled program."""
-        configuration = cohort.configuration
-        refused = self.refusal(configuration)
-        if refused is not None:
-            raise EngineError(f"the keras engine cannot do this: {refused}")
-        program = compiled_program(ProgramShape.of(configuration, self.device))
+        program = compiled_program(ProgramShape.of(cohort.configuration, self.device))
         weights = initial_weights(cohort)
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
         return _gather(records, cohort).check(cohort)
@@ -121,7 +122,10 @@ def _libraries() -> tuple[Any, Any]:
 
 @dataclass(frozen=True)
 class ProgramShape:
-    """What is fixed in a compiled program. Table, learning rate, dropout rate and epochs are values at run time."""
+    """What is fixed in a compiled program. Table, learning rate, dropout rate and epochs are values at run time.
+
+    With drawn samples so are their number and the batches: `batch_size` is then None.
+    """
 
     device: str
     n_rows: int
@@ -130,16 +134,15 @@ class ProgramShape:
     has_dropout: bool
     use_bias: bool
     optimizer: Named
-    batch_size: int
+    batch_size: int | None
     loss: str
 
     @classmethod
     def of(cls, c: Configuration, device: str) -> "ProgramShape":
         """The shape that a configuration needs."""
         dropout = c.dropout > 0
-        return cls(
-            device, c.task.n_rows, c.n_units, c.activation, dropout, c.use_bias, c.optimizer, c.batch_size, c.loss
-        )
+        batch_size = c.batch_size if c.samples is None else None
+        return cls(device, c.task.n_rows, c.n_units, c.activation, dropout, c.use_bias, c.optimizer, batch_size, c.loss)
 
 
 @functools.lru_cache(maxsize=max_programs)
@@ -188,10 +191,12 @@ class Program:
         self._fresh_optimizer = [v.value.numpy() for v in self._optimizer.variables]
         n_masks = len(shape.n_units) - 2 if shape.has_dropout else 0
         table = [tf.TensorSpec((shape.n_rows, n), tf.float32) for n in (shape.n_units[0], shape.n_units[-1])]
-        orders = tf.TensorSpec((None, shape.n_rows), tf.int32)
+        batches = tf.TensorSpec((None, shape.n_rows), tf.int32)
+        if shape.batch_size is None:
+            batches = tf.TensorSpec((None, None, shape.n_rows), tf.float32)
         kept = [tf.TensorSpec((None, shape.n_rows, n), tf.bool) for n in shape.n_units[1 : 1 + n_masks]]
         scale = tf.TensorSpec((), tf.float32)
-        self._train = tf.function(self._trace_epochs, input_signature=[*table, scale, orders, *kept])
+        self._train = tf.function(self._trace_epochs, input_signature=[*table, scale, batches, *kept])
         self._evaluate = tf.function(self._trace_evaluation, input_signature=table)
         self._units_off = tf.function(self._trace_units_off, input_signature=table[:1])
 
@@ -215,11 +220,11 @@ class Program:
         """The weights now: `[parameter]`."""
         return np.concatenate([np.ravel(v.value.numpy()) for v in self._network.trainable_variables])
 
-    def train(self, table: "_Table", orders: Orders, kept: Sequence[Booleans]) -> tuple[Floats, Floats]:
-        """Train for the epochs of `orders`: the table's loss `[epoch]` and predictions `[epoch, row, output]` after."""
+    def train(self, table: "_Table", batches: Batches, kept: Sequence[Booleans]) -> tuple[Floats, Floats]:
+        """Train for the epochs of `batches`: the table's loss `[epoch]`, predictions `[epoch, row, output]` after."""
         tf, _ = _libraries()
         with tf.device(devices[self._shape.device]):
-            losses, predictions = self._train(table.inputs, table.targets, table.scale, orders, *kept)
+            losses, predictions = self._train(table.inputs, table.targets, table.scale, batches, *kept)
         return losses.numpy(), predictions.numpy()
 
     def evaluate(self, table: "_Table") -> tuple[Floats, Floats]:
@@ -249,17 +254,27 @@ class Program:
                 signal = layer(signal)
         return signal
 
-    def _trace_step(self, batch: tuple[Any, Any], scale: Any, kept: Sequence[Any]) -> None:
+    def _trace_step(self, batch: tuple[Any, Any], scale: Any, kept: Sequence[Any], share: Any = None) -> None:
         tf, _ = _libraries()
         with tf.GradientTape() as tape:
-            loss = self._loss(batch[1], self._forward(batch[0], kept, scale))
+            loss = self._loss(batch[1], self._forward(batch[0], kept, scale), sample_weight=share)
         variables = self._network.trainable_variables
         self._optimizer.apply(tape.gradient(loss, variables), variables)
 
-    def _trace_epoch(self, table: tuple[Any, Any], scale: Any, kept: Sequence[Any]) -> None:
+    def _trace_drawn_epoch(self, table: tuple[Any, Any], scale: Any, shares: Any) -> None:
+        """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""
+        tf, _ = _libraries()
+
+        def step(i: Any) -> Any:
+            self._trace_step(table, scale, (), shares[i])
+            return i + 1
+
+        tf.while_loop(lambda i: i < tf.shape(shares)[0], lambda i: [step(i)], [0])
+
+    def _trace_epoch(self, table: tuple[Any, Any], scale: Any, kept: Sequence[Any], size: int) -> None:
         """All batches of one epoch; table and masks in the epoch's order, the last batch what is left."""
         tf, _ = _libraries()
-        n, size = self._shape.n_rows, self._shape.batch_size
+        n = self._shape.n_rows
 
         def step(start: Any, rows: int) -> Any:
             inputs, targets, *masks = (
@@ -275,15 +290,18 @@ class Program:
         if n % size:
             step(n - n % size, n % size)
 
-    def _trace_epochs(self, inputs: Any, targets: Any, scale: Any, orders: Any, *kept: Any) -> tuple[Any, Any]:
+    def _trace_epochs(self, inputs: Any, targets: Any, scale: Any, batches: Any, *kept: Any) -> tuple[Any, Any]:
         tf, _ = _libraries()
-        n_epochs = tf.shape(orders)[0]
+        n_epochs, size = tf.shape(batches)[0], self._shape.batch_size
         losses = tf.TensorArray(tf.float32, n_epochs, element_shape=())
         predictions = tf.TensorArray(tf.float32, n_epochs, element_shape=targets.shape)
 
         def body(epoch: Any, losses: Any, predictions: Any) -> tuple[Any, Any, Any]:
-            table = (tf.gather(inputs, orders[epoch]), tf.gather(targets, orders[epoch]))
-            self._trace_epoch(table, scale, [mask[epoch] for mask in kept])
+            if size is None:
+                self._trace_drawn_epoch((inputs, targets), scale, batches[epoch])
+            else:
+                table = (tf.gather(inputs, batches[epoch]), tf.gather(targets, batches[epoch]))
+                self._trace_epoch(table, scale, [mask[epoch] for mask in kept], size)
             loss, predicted = self._trace_evaluation(inputs, targets)
             return epoch + 1, losses.write(epoch, loss), predictions.write(epoch, predicted)
 
@@ -333,10 +351,25 @@ class _Record:
     units_off: Integers
 
 
-def _randomness(cohort: Cohort, model: int, epochs: range) -> tuple[Orders, list[Booleans]]:
-    """Row orders and kept units of one model in `epochs` (from 0)."""
+def _shares(cohort: Cohort, model: int, epochs: range) -> Floats:
+    """The sample weights of one model's batches in `epochs` (from 0): `[epoch, step, row]`.
+
+    Keras divides a batch's weighted loss by the rows of the table; it is to be divided by the samples of the batch.
+    """
     c = cohort.configuration
     n = c.task.n_rows
+    counts = sample_counts(cohort.stream_seeds(Stream.SAMPLE)[model : model + 1], c.rows_per_epoch, n)
+    seeds = np.repeat(cohort.stream_seeds(Stream.ORDER)[model], len(epochs))
+    drawn = urn_batches(seeds, np.array(epochs), np.repeat(counts, len(epochs), axis=0), c.batch_size)
+    return (drawn * n / drawn.sum(axis=2, keepdims=True)).astype(np.float32)
+
+
+def _randomness(cohort: Cohort, model: int, epochs: range) -> tuple[Batches, list[Booleans]]:
+    """Row orders, or shares with drawn samples, and kept units of one model in `epochs` (from 0)."""
+    c = cohort.configuration
+    n = c.task.n_rows
+    if c.samples is not None:
+        return _shares(cohort, model, epochs), []
     if c.is_full_batch:
         orders = np.tile(np.arange(n, dtype=np.int32), (len(epochs), 1))
     else:
@@ -368,6 +401,8 @@ def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) ->
     losses, predictions = [loss[None]], [predicted[None]]
     last_unlearned = -1 if _is_learned(predicted[None], table.targets, cohort.margin)[0] else 0
     held = c.task.n_rows * (sum(c.layers) + c.task.n_outputs + 1)
+    if c.samples is not None:
+        held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
     length = max(1, max_values_held // held)
     for first in range(0, c.epochs, length):
         epochs = range(first, min(first + length, c.epochs))
