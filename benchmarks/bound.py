@@ -1,8 +1,8 @@
 """What bounds the native engine on this machine: its vector divisions, square roots, multiplications and additions.
 
-Adam needs a division and a square root for each weight and step, and both come from one unit of the processor; the forward
-and backward pass need multiplications and additions, which strict arithmetic keeps apart. Neither can be beaten; the larger
-of the two times is the bound.
+Adam needs a division and a square root for each weight and step, and both come from one unit of the processor; the
+forward and backward pass need multiplications and additions, which strict arithmetic keeps apart. Neither can be
+beaten; the larger of the two times is the bound.
 """
 
 import time

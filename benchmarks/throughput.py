@@ -178,30 +178,31 @@ def measure() -> dict[str, Any]:
 
 def table(measured: dict[str, Any]) -> str:
     """The measurements as a Markdown table and a few sentences."""
-    head = "| width | depth | native | jax.vmap | native/jax | fit | train_on_batch | bound | native/bound |"
-    lines = [
-        f"{measured['processor']}, {measured['cores']} cores. Networks per second, 1,000 full-batch Adam steps.",
-        "",
-    ]
-    lines += [head, "|" + "---:|" * 9]
-    for row in measured["shapes"]:
-        lines.append(
-            f"| {row['width']} | {row['depth']} | {row['native']:,.0f} | {row['jax']:,.0f} | "
-            f"{row['native'] / row['jax']:.1f} | {row['fit']:.3f} | {row['train_on_batch']:.2f} | {row['bound']:,.0f} | "
-            f"{row['native'] / row['bound']:.0%} |"
-        )
-    compile_seconds = ", ".join(f"{row['jax_compile_seconds']:.1f}" for row in measured["shapes"])
     rates, whole = measured["vectors_per_second"], measured["xor_yaml"]
-    lines += [
-        "",
-        f"Compilation, left out above: jax {compile_seconds} s; native loads its kernel, compiled at set-up, in "
-        f"{measured['native_load_seconds']:.1f} s.",
-        f"The bound: {rates['divisions'] / 1e9:.2f} thousand million divisions, {rates['roots'] / 1e9:.2f} square roots and "
-        f"{rates['multiply_adds'] / 1e9:.1f} multiplications or additions of 16-wide vectors a second.",
-        f"`sweep run experiments/xor.yaml`: {whole['seconds']:.1f} s, {whole['training_seconds']:.1f} s of them training "
-        f"({whole['training_seconds'] / whole['seconds']:.0%}), {whole['networks_per_second']:,.0f} networks a second there.",
+    compilation = ", ".join(f"{row['jax_compile_seconds']:.1f}" for row in measured["shapes"])
+    rows = [
+        f"| {row['width']} | {row['depth']} | {row['native']:,.0f} | {row['jax']:,.0f} | "
+        f"{row['native'] / row['jax']:.1f} | {row['fit']:.3f} | {row['train_on_batch']:.2f} | "
+        f"{row['bound']:,.0f} | {row['native'] / row['bound']:.0%} |"
+        for row in measured["shapes"]
     ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"{measured['processor']}, {measured['cores']} cores. Networks per second, 1,000 full-batch Adam steps.",
+            "",
+            "| width | depth | native | jax.vmap | native/jax | fit | train_on_batch | bound | native/bound |",
+            "|" + "---:|" * 9,
+            *rows,
+            "",
+            f"Compilation, left out above: jax {compilation} s; native loads its kernel, compiled at set-up, in "
+            f"{measured['native_load_seconds']:.1f} s.",
+            f"The bound: {rates['divisions'] / 1e9:.2f} thousand million divisions, {rates['roots'] / 1e9:.2f} square "
+            f"roots and {rates['multiply_adds'] / 1e9:.1f} multiplications or additions of 16-wide vectors a second.",
+            f"`sweep run experiments/xor.yaml`: {whole['seconds']:.1f} s, {whole['training_seconds']:.1f} s of them "
+            f"training ({whole['training_seconds'] / whole['seconds']:.0%}), "
+            f"{whole['networks_per_second']:,.0f} networks a second there.",
+        ]
+    )
 
 
 def main() -> None:

@@ -167,13 +167,13 @@ class Folder:
     def write_part(self, name: str, runs: Mapping[str, Runs], kept: Sequence[Example], trainer: str) -> None:
         """Store a round's runs by configuration, and its examples; on return they are durable.
 
-        `trainer`: engine and device. A name that is taken gets a number: no block is ever overwritten.
+        `trainer`: engine and device. The name gets a number that is free: no block is ever overwritten.
         """
         arrays: dict[str, npt.NDArray[Any]] = {"trainer": np.array(trainer)}
         for identity, block in runs.items():
             arrays |= {f"{identity}/{f.name}": getattr(block, f.name) for f in fields(Runs)}
         self.parts.mkdir(exist_ok=True)
-        names = (f"{name}.npz" if i == 0 else f"{name}.{i}.npz" for i in itertools.count())
+        names = (f"{name}-{i:03}.npz" for i in itertools.count())
         path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
         write_atomically(path, _npz(arrays | _pack_examples(kept)))
 
@@ -414,7 +414,7 @@ def configurations_table(
         "ci_high": _decimals(rates.high),
         "ci_method": rates.method,
         "verdict": verdict(rates, reliability.target),
-        "median_epochs_to_learn": [f"{x:g}" if np.isfinite(x) else "" for x in epochs],
+        "median_epochs_to_learn": [f"{x:.1f}".removesuffix(".0") if np.isfinite(x) else "" for x in epochs],
         "median_final_loss": _shortest(np.array(losses, np.float32)),
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
         "n_missing": n_planned - n_runs,
