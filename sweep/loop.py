@@ -81,7 +81,7 @@ def _run_seconds(configuration: Configuration, engine: str) -> float:
     n_steps = c.epochs * c.steps_per_epoch
     n_rows = c.epochs * c.rows_per_epoch
     if engine == "keras":
-        return 1.0 + 3e-4 * n_steps
+        return 0.1 + 1.2e-4 * n_steps
     return (n_steps * (3.5 * c.n_parameters + 25) + n_rows * (1.6 * c.n_parameters + 45)) * 1e-9 / 3
 
 

@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from optuna.storages import JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
-from sweep.experiment import Choices, Dimension, Experiment, Range, significant
+from sweep.experiment import Choices, Dimension, Experiment, significant
 from sweep.vocabulary import SettingError
 
 # a lock on the journal that is held longer was left by a process that was killed; writing takes milliseconds
@@ -46,12 +47,13 @@ def _as_choice(value: Any) -> Scalar:
     return value if is_scalar else json.dumps(value, sort_keys=True)  # mappings are equal whatever their order
 
 
-def _as_parameter(dimension: Dimension, value: Any) -> Scalar:
+def _as_parameter(dimension: Dimension, distribution: Any, value: Any) -> Scalar:
     """An experiment's value as a parameter of Optuna's trial, rounding undone so that it lies in the distribution."""
     if isinstance(dimension, Choices):
         return _as_choice(value)
     if dimension.step is not None:
-        return dimension.low + round((value - dimension.low) / dimension.step) * dimension.step
+        raw = dimension.low + round((value - dimension.low) / dimension.step) * dimension.step
+        return min(raw, distribution.high)
     return min(max(value, dimension.low), dimension.high)
 
 
@@ -59,14 +61,15 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     if isinstance(dimension, Choices):
         return CategoricalDistribution(tuple(dict.fromkeys(map(_as_choice, dimension.values))))
     if dimension.is_integer:
-        step = int(dimension.step or 1)
-        return IntDistribution(int(dimension.low), _last(dimension), log=dimension.log, step=step)
-    return FloatDistribution(dimension.low, _last(dimension), log=dimension.log, step=dimension.step)
-
-
-def _last(dimension: Range) -> Any:
-    """The upper end that a step really reaches."""
-    return dimension.high if dimension.step is None else dimension.low + (dimension.n_steps - 1) * dimension.step
+        low, step = int(dimension.low), int(dimension.step or 1)
+        last = low + (dimension.n_steps - 1) * step if dimension.step else int(dimension.high)
+        return IntDistribution(low, last, log=dimension.log, step=step)
+    if dimension.step is None:
+        return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+    with warnings.catch_warnings():  # Optuna cuts the end back to the last step, in decimals, and says so
+        warnings.simplefilter("ignore")
+        end = dimension.low + (dimension.n_steps - 0.5) * dimension.step
+        return FloatDistribution(dimension.low, end, step=dimension.step)
 
 
 def _value(dimension: Dimension, stored: Any) -> Any:
@@ -118,6 +121,9 @@ class Journal(BaseJournalBackend):
         self._path = path
         self._lock = JournalFileSymlinkLock(str(path), grace_period=seconds_locked)
         self._file = JournalFileBackend(str(path), lock_obj=self._lock)
+
+    def __str__(self) -> str:
+        return str(self._path)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Read the entries from a number on."""
@@ -238,7 +244,9 @@ class Search:
         """A new trial at a point; where there is none, at one that is drawn at random."""
         self._study.sampler = optuna.samplers.RandomSampler(seed=self._seed(index))
         if point is not None:
-            self._study.enqueue_trial({k: _as_parameter(d, point[k]) for k, d in self._dimensions.items()})
+            self._study.enqueue_trial(
+                {k: _as_parameter(d, self._distributions[k], point[k]) for k, d in self._dimensions.items()}
+            )
         trial = self._study.ask(self._distributions)
         point = self._point(trial.params)
         seeds = self._experiment.seeds.seeds()
@@ -267,6 +275,9 @@ class Search:
             self._journal.sync()
 
 
+_damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+
+
 def _open_study(storage: Journal | str, name: str, directions: list[Any]) -> optuna.Study:
     """The study of this name; opening one that exists writes nothing. `SettingError` where the storage refuses."""
     from sqlalchemy.exc import SQLAlchemyError
@@ -277,7 +288,8 @@ def _open_study(storage: Journal | str, name: str, directions: list[Any]) -> opt
         if name in optuna.get_all_study_names(opened):
             return optuna.load_study(storage=opened, study_name=name, sampler=sampler)
         return optuna.create_study(storage=opened, study_name=name, directions=directions, sampler=sampler)
-    except (SQLAlchemyError, StorageInternalError, ImportError, ValueError, LookupError) as error:
+    # a damaged journal may raise any of the last five while Optuna plays it back
+    except (SQLAlchemyError, StorageInternalError, ImportError, *_damages) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise SettingError(
             ("study", "storage"),

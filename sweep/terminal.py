@@ -111,9 +111,15 @@ class _PlainLines:
         print(line, file=sys.stderr, flush=True)
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which ends quietly; rich would end with code 1."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
     """Standard output: as wide as the terminal, or wide enough for every column where it goes to a file or a pipe."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
+    return _Output(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
 
 
 def print_answer(results: Results, top: int = 10) -> None:

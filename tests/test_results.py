@@ -297,7 +297,7 @@ def test_configurations_are_sorted_and_counted() -> None:
 )
 def test_median_epochs_are_over_all_runs(names: list[str], median: float | None) -> None:
     content = configurations_table([Entry(0, xor, of_outcomes(xor, *names))], hyperparameter_columns(()), 9, Target())
-    found = read_table(io.BytesIO(content))["median_epochs_to_learn"][0]
+    (found,) = read_table(io.BytesIO(content))["median_epochs_to_learn"].tolist()
     assert str(found) == str(np.nan if median is None else median)
 
 
@@ -308,7 +308,8 @@ def test_median_epochs_are_over_all_runs(names: list[str], median: float | None)
 def test_median_loss_takes_diverged_runs_as_the_largest(losses: list[float], median: str) -> None:
     runs = some_runs(xor, len(losses), final_loss=np.array(losses, np.float32))
     content = configurations_table([Entry(0, xor, runs)], hyperparameter_columns(()), 9, Target())
-    assert pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)["median_final_loss"][0] == median
+    table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    assert table["median_final_loss"].tolist() == [median]
 
 
 def test_large_medians_keep_their_digits() -> None:

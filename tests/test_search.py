@@ -23,13 +23,13 @@ mixed: Mapping[str, Any] = {
 
 
 def experiment(sampler: str = "grid", vary: Mapping[str, Any] = mixed, **study: Any) -> Experiment:
-    settings = {"trials": None if sampler == "grid" else 40, "trials_per_round": 8, "seed": 3, **study}
+    settings: dict[str, Any] = {"trials": None if sampler == "grid" else 40, "trials_per_round": 8, "seed": 3, **study}
     return Experiment(vary=vary, seeds=SeedBlock(count=10), study=Study(sampler=sampler, **settings))
 
 
 def rate_of(point: Mapping[str, Any]) -> float:
     """A rate that depends on the point, with ties."""
-    return round(0.05 * float(point["width"]), 1) if point.get("use_bias", True) else 0.0
+    return round(0.05 * float(point.get("width", 1)), 1) if point.get("use_bias", True) else 0.0
 
 
 def tell(search: Search, suggestions: Sequence[Suggestion]) -> None:
@@ -331,4 +331,4 @@ def test_a_foreign_trial_does_not_disturb(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "study.journal").write_bytes(content * 2)
     with pytest.raises(SettingError, match=r"study\.journal"):
-        opened(experiment(), tmp_path)
+        opened(experiment(vary=GRID), tmp_path)

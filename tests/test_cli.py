@@ -1,0 +1,446 @@
+"""The command line: exit codes, what goes to stdout and stderr, one message for bad input, never a traceback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import sweep
+from sweep import loop
+from sweep.cli import app
+
+SMALL = """
+fixed: {epochs: 30, learning_rate: 0.05}
+vary:
+  width: [2, 4, 8]
+  optimizer: [adam, {name: sgd, momentum: 0.9}]
+  seed: 5
+reliability: {target: 0.2}
+"""
+SWEEP = [sys.executable, "-c", "from sweep.cli import main; main()"]
+
+
+@pytest.fixture(autouse=True)
+def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(loop, "n_confirmation", 32)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    sweep.run(written(folder, SMALL), folder / "out")
+    return folder / "out"
+
+
+def written(folder: Path, text: str, name: str = "e.yaml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def call(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def run_process(
+    *arguments: str | Path, environment: Mapping[str, str] = {}, **known: Any
+) -> subprocess.CompletedProcess[str]:
+    command = [*SWEEP, *map(str, arguments)]
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, **environment},
+        check=False,
+        **known,
+    )
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def assert_refused(result: Result, *words: str) -> None:
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_help_names_the_commands() -> None:
+    result = call("--help")
+    assert result.exit_code == 0
+    for command in ("new", "check", "run", "show"):
+        assert command in result.stdout
+        assert call(command, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["run"],
+        ["show"],
+        ["check", "--nonsense", "x"],
+        ["show", "x", "--top", "0"],
+        ["run", "x", "--workers", "0"],
+    ],
+)
+def test_usage_errors(arguments: Sequence[str]) -> None:
+    assert_refused(call(*arguments))
+
+
+# new and check
+
+
+def test_new_then_check(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    result = call("new", path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"wrote {path}" in result.stderr
+    checked = call("check", path)
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert "12 configurations x 64 seeds = 768 networks" in checked.stdout
+    assert "at most 1 may fail" in checked.stdout
+    assert_refused(call("new", path), "exists already")
+    assert_refused(call("new", tmp_path / "no" / "such.yaml"), "No such file or directory")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.yaml"]
+
+
+def test_check_says_what_the_seeds_cannot_show(tmp_path: Path) -> None:
+    for target, n in ((0.95, 73), (0.99999, 384_143)):
+        result = call("check", written(tmp_path, f"reliability: {{target: {target}}}"))
+        assert f"at least {n:,} are needed" in result.stdout
+    assert call("check", written(tmp_path, "vary: {seed: 4294967296}")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fixed: {widht: 3}", ["e.yaml:1", "widht", "did you mean width?"]),
+        ("vary: [1]", ["e.yaml:1"]),
+        ("fixed:\n\t- x", ["e.yaml:2"]),
+        ("study: {sampler: tpe}", ["trials"]),
+        ("fixed: {epochs: -3}", ["e.yaml:1", "epochs"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_bad_experiments_get_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, text: str, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(call(command, written(tmp_path, text)), *words)
+    assert [p.name for p in tmp_path.iterdir()] == ["e.yaml"]
+
+
+@pytest.mark.parametrize("command", ["check", "run", "show"])
+def test_files_that_are_not_there(tmp_path: Path, command: str) -> None:
+    for name in ("missing", "", "a\x00b", "x" * 5000, "é [/bold] x"):
+        assert_refused(call(command, str(tmp_path / name)))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--engine", "fast"], ["engine", "allowed: auto, native, keras"]),
+        (["--device", "tpu"], ["device", "allowed: auto, cpu, gpu"]),
+        (["--engine", "native", "--device", "gpu"], ["--engine keras"]),
+    ],
+)
+def test_engines_that_cannot(tmp_path: Path, options: list[str], words: list[str]) -> None:
+    path = written(tmp_path, SMALL)
+    assert_refused(call("check", path, *options), *words)
+    assert_refused(call("run", path, "--out", tmp_path / "out", *options), *words)
+    assert not (tmp_path / "out").exists()
+
+
+# run
+
+
+def test_run_separates_answer_and_progress(tmp_path: Path) -> None:
+    path, out = written(tmp_path, SMALL), tmp_path / "out"
+    first = call("run", path, "--out", out)
+    assert first.exit_code == 0
+    assert first.stdout.startswith("\nWhich configurations reliably learn xor?")
+    assert str(out / "runs.csv") in first.stdout
+    assert "e: 6 configurations x 5 seeds = 30 networks" in first.stderr
+    assert "30/30" in first.stderr and "30/30" not in first.stdout
+    again = call("run", path, "--out", out)
+    assert (again.exit_code, again.stdout) == (0, first.stdout)
+
+
+def test_quiet_says_nothing(tmp_path: Path) -> None:
+    result = call("run", written(tmp_path, SMALL), "--out", tmp_path / "out", "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (tmp_path / "out" / "runs.csv").exists()
+    other = written(tmp_path, SMALL.replace("30", "31"))
+    assert_refused(
+        call("run", other, "--out", tmp_path / "out", "--quiet"), "fixed.epochs: there 30, here 31", "--fresh"
+    )
+    assert call("run", other, "--out", tmp_path / "out", "--quiet", "--fresh").exit_code == 0
+    assert (tmp_path / "out.old-1").is_dir()
+
+
+def test_the_folder_is_named_after_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("run", written(tmp_path, SMALL, "mine one.yaml").name, "--quiet").exit_code == 0
+    assert (tmp_path / "results" / "mine one" / "runs.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["two words", "é ü 漢字", "[bold]x[nothing]", "a[/b]", ":smile:", "-dash", "100%"])
+def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    path = written(tmp_path, SMALL, f"{name}.yaml")
+    result = call("run", path, "--out", tmp_path / name)
+    assert result.exit_code == 0
+    assert f"rows {tmp_path / name}/runs.csv" in result.stdout
+    assert call("show", tmp_path / name, "--sort", "width").exit_code == 0
+    assert call("check", path).stdout.startswith(f"{path}: ok\n")
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    path = written(tmp_path, SMALL)
+    assert_refused(call("run", path, "--out", path), str(path))
+    assert_refused(call("run", path, "--out", path / "below"), str(path))
+    assert_refused(call("run", path, "--out", "/proc/nowhere/out"), "/proc/nowhere")
+    assert_refused(call("run", path, "--out", tmp_path), "holds other files")
+    assert path.read_text() == SMALL
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1e-9"])
+def test_the_limit(tmp_path: Path, limit: str) -> None:
+    assert_refused(call("run", written(tmp_path, SMALL), "--out", tmp_path / "out", "--limit", limit), "--limit")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_storage_that_cannot_be_opened(tmp_path: Path) -> None:
+    text = SMALL + "study: {storage: 'sqlite:////no/such/folder/x.db'}"
+    assert_refused(call("run", written(tmp_path, text), "--out", tmp_path / "out", "--quiet"), "storage")
+
+
+def test_interrupted_then_run_again(tmp_path: Path) -> None:
+    text = SMALL.replace("epochs: 30", "epochs: 1500").replace("seed: 5", "seed: 64")
+    text += "study: {trials_per_round: 1}"
+    path, out = written(tmp_path, text), tmp_path / "out"
+    sweep.run(path, tmp_path / "whole")
+    process = subprocess.Popen(
+        [*SWEEP, "run", str(path), "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not list(out.glob("parts/*.npz")):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (130, "")
+    assert "interrupted; the same command goes on where it stopped" in stderr
+    assert "Traceback" not in stderr
+    assert_refused(call("show", out), "unfinished")
+    assert call("run", path, "--out", out, "--quiet").exit_code == 0
+    for name in ("runs.csv", "configurations.csv"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+# show
+
+
+def test_show(finished: Path) -> None:
+    result = call("show", finished, "--top", "2")
+    assert (result.exit_code, result.stderr) == (0, "")
+    table = sweep.load(finished).configurations
+    assert [i[:6] in result.stdout for i in table["configuration"]][:2] == [True, True]
+    assert result.stdout.count("0.05") <= 3
+
+
+def test_show_as_json(finished: Path) -> None:
+    rows = json.loads(call("show", finished, "--json", "--top", "99").stdout)
+    table = sweep.load(finished).configurations
+    assert [r["configuration"] for r in rows] == list(table["configuration"])
+    assert list(rows[0]) == list(table.columns)
+    for row, (_, expected) in zip(rows, table.iterrows(), strict=True):
+        assert row["ci_low"] == expected["ci_low"]
+        assert np.float32(row["median_final_loss"]) == np.float32(expected["median_final_loss"])
+        assert (row["median_epochs_to_learn"] is None) == bool(np.isnan(expected["median_epochs_to_learn"]))
+    assert json.loads(call("show", finished, "--json", "--where", "width > 99").stdout) == []
+
+
+def test_show_sorts_and_selects(finished: Path) -> None:
+    def widths(*options: str) -> list[int]:
+        return [row["width"] for row in json.loads(call("show", finished, "--json", *options).stdout)]
+
+    assert widths("--sort", "width") == [8, 8, 4, 4, 2, 2]
+    assert widths("--sort", "width", "--top", "3") == [8, 8, 4]
+    assert widths("--where", "width == 4 and optimizer == 'adam'") == [4]
+    assert sorted(widths("--where", "not (width in [2, 4]) or optimizer != 'adam'")) == [2, 4, 8, 8]
+    assert sorted(widths("--where", "2 < width < 8")) == [4, 4]
+    assert sorted(widths("--where", "(width > 2) & (width * 2 - 1 < epochs / 3)")) == [4, 4]
+    assert widths("--where", "success_rate > 1") == []
+    assert sorted(widths("--where", " -width <= -8 ")) == [8, 8]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "width =",
+        "width = 3",
+        "widht > 3",
+        "width",
+        "3",
+        "True",
+        "width + 1",
+        "task > 3",
+        "-task == 'xor'",
+        "width > 'a'",
+        "width & task",
+        "@pd.io",
+        "@__import__('os').system('touch pwned')",
+        "__import__('os').system('touch pwned')",
+        "().__class__",
+        "width.to_csv('pwned')",
+        "task.str.len() > 1",
+        "index.map(print)",
+        "width[0] > 1",
+        "[x for x in (1, 2)]",
+        "(lambda: 1)()",
+        "'a' * 999999999 == task",
+        "9 ** 9 ** 9 > width",
+        "width > 1; width",
+        "width > 1\nwidth < 9",
+        "`width` > 1",
+        "width > \x00",
+        "(" * 500 + "width" + ")" * 500 + " > 1",
+        "width > 1 and " * 500 + "width > 1",
+        "width / 0 > 'x'",
+        "f'{width}' == '1'",
+        "width is None",
+        "width if width > 1 else width",
+        "1 == 1",
+        "not 3",
+    ],
+)
+def test_hostile_expressions_get_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Path, expression: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(call("show", finished, "--where", expression), "--where")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sort_by_what_is_no_column(finished: Path) -> None:
+    assert_refused(call("show", finished, "--sort", "widht"), "--sort: no column widht; did you mean width?")
+
+
+def test_export(tmp_path: Path, finished: Path) -> None:
+    path = tmp_path / "é x.csv"
+    result = call("show", finished, "--export", path, "--where", "width > 2", "--top", "1")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "wrote 4 rows" in result.stderr
+    table = sweep.load(finished).configurations
+    exported = pd.read_csv(path)
+    assert list(exported.columns) == list(table.columns)
+    wanted = table[table["width"] > 2]["median_final_loss"].to_numpy()
+    np.testing.assert_array_equal(exported["median_final_loss"].to_numpy().astype(np.float32), wanted)
+
+
+def test_exports_that_cannot_be(tmp_path: Path, finished: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name, word in (
+        ("x.txt", ".parquet"),
+        ("x", ".csv"),
+        ("no/x.csv", "No such file"),
+        ("folder.csv", "folder.csv"),
+    ):
+        assert_refused(call("show", finished, "--export", tmp_path / name), word)
+    assert [p.name for p in tmp_path.iterdir()] == ["folder.csv"]
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "configurations.csv", "manifest.json", "experiment.yaml"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "text"])
+def test_damaged_folders_get_one_message(tmp_path: Path, finished: Path, name: str, damage: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for path in finished.iterdir():
+        content = path.read_bytes()
+        if path.name == name:
+            content = {"gone": b"", "empty": b"", "cut": content[: len(content) // 2 + 7], "text": b"\xff{"}[damage]
+        (out / path.name).write_bytes(content)
+    if damage == "gone":
+        (out / name).unlink()
+    if name == "runs.csv" and damage != "gone":  # show reads the configurations only; a run reads both
+        assert_refused(call("run", finished.parent / "e.yaml", "--out", out, "--quiet"), name)
+    else:
+        assert_refused(call("show", out), "out")
+
+
+def test_folders_without_results(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing", written(tmp_path, SMALL)):
+        assert_refused(call("show", path), "no results folder")
+
+
+# processes
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "E"], ["show", "R"], ["run", "E", "--out", "O"]])
+def test_what_needs_no_keras_imports_none(tmp_path: Path, finished: Path, arguments: list[str]) -> None:
+    places = {"E": str(written(tmp_path, SMALL)), "R": str(finished), "O": str(tmp_path / "out")}
+    program = (
+        "import atexit, sys\n"
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch'}\n"
+        "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
+        "from sweep.cli import main\nmain()\n"
+    )
+    command = [sys.executable, "-c", program, *(places.get(a, a) for a in arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    assert "HEAVY []" in result.stderr
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    program = "import sweep, sys; print(sorted({'numpy', 'pandas', 'optuna', 'numba', 'keras'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_a_reader_that_stops_early(finished: Path) -> None:
+    for options in ([], ["--json"], ["--sort", "width"]):
+        process = subprocess.Popen(
+            [*SWEEP, "show", str(finished), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        stderr = process.stderr.read()
+        process.stderr.close()
+        assert (process.wait(), stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_stdout(finished: Path) -> None:
+    for options in ([], ["--json"]):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(
+                [*SWEEP, "show", str(finished), *options], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert result.returncode == 2
+        assert result.stderr.splitlines()[0].endswith("No space left on device")
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_terminals_without_unicode(tmp_path: Path, finished: Path, encoding: str) -> None:
+    environment = {"PYTHONIOENCODING": encoding}
+    assert run_process("show", finished, environment=environment).returncode == 0
+    path = written(tmp_path, SMALL, "漢字.yaml")
+    assert run_process("check", path, environment=environment).returncode == 0
+    assert run_process("check", tmp_path / "字.yaml", environment=environment).returncode == 2
