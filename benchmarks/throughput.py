@@ -18,6 +18,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import bound
+import jax_training
 import numpy as np
 
 import sweep
@@ -62,24 +63,6 @@ def native_rate(configuration: Configuration, workers: int) -> float:
     return best_rate(train, 256)
 
 
-def jax_rate(width: int, depth: int) -> tuple[float, float]:
-    """Networks per second of plain JAX, 1,024 at once, and the seconds that its program takes to compile."""
-    import jax
-    import jax_training
-
-    program = jax_training.many([2, *[width] * depth, 1], STEPS)
-    keys = jax.random.split(jax.random.key(0), 1024)
-    started = time.perf_counter()
-    compiled = program.lower(keys).compile()
-    compilation = time.perf_counter() - started
-    rates: list[float] = []
-    for _ in range(3):
-        started = time.perf_counter()
-        compiled(keys).block_until_ready()
-        rates.append(len(keys) / (time.perf_counter() - started))
-    return max(rates), compilation
-
-
 def keras_network(width: int, depth: int) -> Any:
     """The same network as a user of Keras writes it."""
     import keras
@@ -121,7 +104,7 @@ def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float])
     """One row of the table."""
     configuration = resolve({"width": width, "depth": depth, "epochs": STEPS})
     native = native_rate(configuration, workers)
-    jax, compilation = jax_rate(width, depth)
+    jax, compilation = jax_training.measure([2, *[width] * depth, 1], STEPS)
     fit, on_batch = keras_rates(width, depth)
     limit = bound.networks_per_second(configuration, rates)
     return {

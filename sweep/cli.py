@@ -78,7 +78,7 @@ def check(
 ) -> None:
     """Validate an experiment; print configurations, runs and expected time. Trains nothing."""
     with user_errors():
-        from sweep.loop import plan
+        from sweep.planning import plan
         from sweep.terminal import describe_plan, describe_power
 
         planned = plan(experiment, engine=engine, device=device, workers=workers)
@@ -102,7 +102,8 @@ def run(
 ) -> None:
     """Run an experiment; goes on by itself where the folder holds the same one."""
     with user_errors("; the same command goes on where it stopped"):
-        from sweep.loop import execute, plan
+        from sweep.loop import execute
+        from sweep.planning import plan
         from sweep.terminal import describe_plan, describe_power, print_answer, shown_progress
 
         planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit)
@@ -137,7 +138,8 @@ def show(
     """Show the configurations of a results folder, the most reliable first."""
     with user_errors():
         from sweep.report.summaries import select_rows
-        from sweep.results import export_table, load, to_records
+        from sweep.results import load
+        from sweep.results.tables import export_table, to_records
         from sweep.terminal import print_answer, print_configurations
 
         loaded = load(results)

@@ -8,7 +8,6 @@ import hashlib
 import io
 import itertools
 import json
-import math
 import operator
 import os
 import platform
@@ -24,27 +23,17 @@ import numpy as np
 from sweep import engines, executors, experiment_file
 from sweep.diagnosis import diagnose, examples
 from sweep.engines import Engine
-from sweep.experiment import Experiment, SeedBlock, max_checked
+from sweep.experiment import Experiment, SeedBlock
 from sweep.model import Configuration, resolve
+from sweep.planning import Plan, plan
 from sweep.reliability import verdict, wilson
-from sweep.results import (
-    Entry,
-    Folder,
-    Results,
-    ResultsError,
-    configurations_table,
-    hyperparameter_columns,
-    lowest_seeds,
-    read_table,
-    runs_from_table,
-    runs_table,
-    write_atomically,
-)
+from sweep.results import Folder, Results, ResultsError
+from sweep.results.folder import Entry, lowest_seeds, write_atomically
+from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_from_table, runs_table
 from sweep.runs import Cohort, Example, Measurements, Runs, merge, no_runs, outcomes
 from sweep.search import Search, Suggestion
 
 n_confirmation = 1024
-seconds_in_hour = 3600
 
 
 @dataclass(frozen=True)
@@ -62,27 +51,6 @@ Observer = Callable[[Progress], None]
 
 def ignore(progress: Progress) -> None:
     """The observer that shows nothing."""
-
-
-def expected_seconds(experiment: Experiment, engine: str, workers: int) -> float:
-    """About how long an experiment will train, in seconds, from its configurations' sizes; right to a factor of three.
-
-    A grid of over 20,000 points, or another sampler's choice, is judged by a sample of its points.
-    """
-    points = list(experiment.sample_points())
-    seconds = sum(_run_seconds(experiment.configuration(point), engine) for point in points) / len(points)
-    n_workers = workers if engine == "native" else 1
-    return seconds * experiment.n_trials * len(experiment.seeds) / n_workers
-
-
-def _run_seconds(configuration: Configuration, engine: str) -> float:
-    """One network's training on one core, fitted to measurements on a 2.6 GHz processor with AVX-512."""
-    c = configuration
-    n_steps = c.epochs * c.steps_per_epoch
-    n_rows = c.epochs * c.rows_per_epoch
-    if engine == "keras":
-        return 0.1 + 1.2e-4 * n_steps
-    return (n_steps * (3.5 * c.n_parameters + 25) + n_rows * (1.6 * c.n_parameters + 45)) * 1e-9 / 3
 
 
 class _Sweep:
@@ -147,7 +115,8 @@ class _Sweep:
         margin = self.experiment.reliability.margin
         missing = [Cohort(e.configuration, np.setdiff1d(self._seeds, e.runs.seed), margin) for e in entries]
         cohorts = [cohort for cohort in missing if len(cohort)]
-        counter = _Counter(self.observe, "train", self.experiment.n_trials * len(self._seeds))
+        n_runs = (self.experiment.n_trials - self.n_repeated) * len(self._seeds)
+        counter = _Counter(self.observe, "train", n_runs)
         counter.add(sum(len(e.runs) for e in self.entries.values()), self._n_learned())
         trained: dict[str, tuple[Runs, list[Example]]] = {}
         measured = executors.train(self.engine, cohorts, self.workers, counter.on_piece)
@@ -361,51 +330,6 @@ def _prepare(folder: Folder, content: bytes, experiment: Experiment, is_fresh: b
         raise ResultsError(f"{folder.path}: holds other files and no experiment.yaml; choose another --out")
     folder.path.mkdir(parents=True, exist_ok=True)
     write_atomically(folder.experiment, content)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an experiment will do: the configurations it will ask for, with which engine, in about how many seconds."""
-
-    path: Path
-    experiment: Experiment
-    engine: Engine
-    workers: int
-    seconds: float
-
-    @property
-    def n_configurations(self) -> int:
-        """Different configurations of a small grid; else the number of trials, some of which may repeat."""
-        points = self.experiment.n_points
-        if self.experiment.study.sampler == "grid" and points and points <= max_checked:
-            chosen = itertools.islice(self.experiment.grid(), self.experiment.n_trials)
-            return len({self.experiment.configuration(point).id for point in chosen})
-        return self.experiment.n_trials
-
-
-def plan(
-    path: str | os.PathLike[str],
-    *,
-    engine: str = "auto",
-    device: str = "auto",
-    workers: int | None = None,
-    limit: float = math.inf,
-) -> Plan:
-    """Read an experiment, choose its engine and estimate its time; nothing is trained or written.
-
-    Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours.
-    """
-    path = Path(path)
-    experiment = experiment_file.load(path)
-    chosen = engines.choose(engine, device, map(experiment.configuration, experiment.sample_points()))
-    n_workers = workers or executors.available_cores()
-    seconds = expected_seconds(experiment, chosen.name, n_workers)
-    if seconds > limit * seconds_in_hour:
-        raise ResultsError(
-            f"{path}: asks for {experiment.n_trials * len(experiment.seeds):,} networks, about "
-            f"{seconds / seconds_in_hour:,.0f} hours on this machine; --limit HOURS allows more than {limit:g}"
-        )
-    return Plan(path, experiment, chosen, n_workers, seconds)
 
 
 def execute(

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sweep import loop
 from sweep.experiment import Experiment
+from sweep.planning import Plan
 from sweep.reliability import allowed_failures, needed_runs
 from sweep.report.summaries import Answer, summarise
 from sweep.results import Results
@@ -22,7 +23,7 @@ plain_seconds = 2.0
 verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
 
 
-def describe_plan(plan: loop.Plan) -> str:
+def describe_plan(plan: Plan) -> str:
     """One line: configurations, seeds, networks, engine, time."""
     n_seeds = len(plan.experiment.seeds)
     n = plan.n_configurations

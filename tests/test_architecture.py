@@ -13,6 +13,7 @@ FLOORS = (
     {"search", "diagnosis", "initial"},
     {"engines", "results", "yaml_text"},
     {"executors", "experiment_file"},
+    {"planning"},
     {"loop", "report"},
     {"terminal"},
     {"cli", "__init__"},

@@ -15,22 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sweep import results
 from sweep.model import Configuration, resolve
 from sweep.reliability import Target, wilson
-from sweep.results import (
-    Entry,
-    Folder,
-    ResultsError,
+from sweep.results import Folder, ResultsError
+from sweep.results.folder import Entry, lowest_seeds, write_atomically
+from sweep.results.tables import (
     configurations_table,
     export_table,
     hyperparameter_columns,
-    lowest_seeds,
     read_table,
     runs_from_table,
     runs_table,
     to_records,
-    write_atomically,
 )
 from sweep.runs import Example, Runs, failures, merge, no_runs, outcomes
 
@@ -527,4 +523,3 @@ def test_every_file_has_one_name(tmp_path: Path) -> None:
         "manifest.json",
         "parts",
     ]
-    assert results.max_prediction_rows == 16

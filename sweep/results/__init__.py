@@ -1,0 +1,42 @@
+"""The results of a sweep: a folder of files, and its tables."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sweep.results.folder import Folder, ResultsError
+from sweep.results.tables import read_table
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished results folder: its tables as pandas DataFrames, its manifest."""
+
+    folder: Folder
+
+    @cached_property
+    def runs(self) -> Any:
+        """runs.csv: one row per run, sorted by trial, then seed."""
+        return read_table(self.folder.runs)
+
+    @cached_property
+    def configurations(self) -> Any:
+        """configurations.csv: one row per configuration, the most reliable first."""
+        return read_table(self.folder.configurations)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """How it was made: versions, engine, digests, counts, confirmation, timings."""
+        return self.folder.read_manifest()
+
+
+def load(path: str | os.PathLike[str]) -> Results:
+    """The results in a folder; raises `ResultsError` where there are none (a sweep in progress has no tables yet)."""
+    folder = Folder(Path(path))
+    if not folder.experiment.exists():
+        raise ResultsError(f"{path}: no results folder (no {folder.experiment.name})")
+    if not folder.is_finished():
+        raise ResultsError(f"{path}: an unfinished sweep; sweep run with the same experiment goes on with it")
+    return Results(folder)

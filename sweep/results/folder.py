@@ -1,0 +1,277 @@
+"""The results folder: its files, its tables, and blocks of runs that are durable before anything builds on them.
+
+This module owns every file name. While a sweep goes on, each round is one block in `parts/`; at the end the tables are
+written from all runs and the blocks are removed.
+"""
+
+import hashlib
+import io
+import itertools
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.model import Configuration
+from sweep.runs import Example, Runs, merge
+
+
+class ResultsError(ValueError):
+    """A results folder that cannot be used as asked: the message says which, what was found, what is allowed."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A configuration in a sweep: the index of the trial that first suggested it, and its runs so far."""
+
+    trial: int
+    configuration: Configuration
+    runs: Runs
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The files of one results folder."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        """The experiment file as it was run."""
+        return self.path / "experiment.yaml"
+
+    @property
+    def runs(self) -> Path:
+        """One row per run."""
+        return self.path / "runs.csv"
+
+    @property
+    def configurations(self) -> Path:
+        """One row per configuration."""
+        return self.path / "configurations.csv"
+
+    @property
+    def examples(self) -> Path:
+        """One run of each outcome for each configuration."""
+        return self.path / "examples.npz"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's study."""
+        return self.path / "study.journal"
+
+    @property
+    def manifest(self) -> Path:
+        """How it was made."""
+        return self.path / "manifest.json"
+
+    @property
+    def parts(self) -> Path:
+        """Blocks of an unfinished sweep."""
+        return self.path / "parts"
+
+    def has_other_files(self) -> bool:
+        """Whether anything lies here that no sweep left, a killed one's temporary files included."""
+        return self.path.exists() and any(
+            not (p.name.startswith(".") and p.suffix == ".tmp") for p in self.path.iterdir()
+        )
+
+    def is_finished(self) -> bool:
+        """Whether the tables hold all that experiment.yaml asks for: no blocks left, the manifest vouches for it."""
+        if self.parts.exists() or not all(f.exists() for f in (self.experiment, self.runs, self.configurations)):
+            return False
+        return self._recorded_digest(self.experiment) == _digest(self.experiment)
+
+    def _recorded_digest(self, file: Path) -> Any:
+        files = self.read_manifest().get("files")
+        return files.get(file.name) if isinstance(files, dict) else None
+
+    def check_runs(self) -> None:
+        """Raise `ResultsError` where runs.csv is not as a finished sweep left it: its rows would be built upon."""
+        recorded = self._recorded_digest(self.runs)
+        if recorded is not None and not self.parts.exists() and self.runs.exists() and recorded != _digest(self.runs):
+            raise ResultsError(
+                f"{self.runs}: was changed since the sweep wrote it (its SHA-256 is not the manifest's); "
+                "put it back, or --fresh to move the folder aside"
+            )
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file that the manifest vouches for."""
+        files = (self.experiment, self.runs, self.configurations, self.examples, self.journal)
+        return {f.name: _digest(f) for f in files if f.exists()}
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest; empty where there is none yet. Raises `ResultsError` for one that cannot be read."""
+        if not self.manifest.exists():
+            return {}
+        try:
+            content = json.loads(self.manifest.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise ResultsError(f"{self.manifest}: cannot be read: {error}") from None
+        if not isinstance(content, dict):
+            raise ResultsError(f"{self.manifest}: found {type(content).__name__}, expected a mapping")
+        return content
+
+    def write_manifest(self, content: Mapping[str, Any]) -> None:
+        """Write the manifest as JSON."""
+        write_atomically(self.manifest, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+    # blocks ----------------------------------------------------------------------------------------------------------
+
+    def write_part(self, name: str, runs: Mapping[str, Runs], kept: Sequence[Example], trainer: str) -> None:
+        """Store a round's runs by configuration, and its examples; on return they are durable.
+
+        `trainer`: engine and device. The name gets a number that is free: no block is ever overwritten.
+        """
+        arrays: dict[str, npt.NDArray[Any]] = {"trainer": np.array(trainer)}
+        for identity, block in runs.items():
+            arrays |= {f"{identity}/{f.name}": getattr(block, f.name) for f in fields(Runs)}
+        self.parts.mkdir(exist_ok=True)
+        names = (f"{name}-{i:03}.npz" for i in itertools.count())
+        path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
+        write_atomically(path, _npz(arrays | _pack_examples(kept)))
+
+    def read_parts(self, trainer: str) -> tuple[dict[str, Runs], list[Example]]:
+        """The runs by configuration and the examples of every block.
+
+        Raises `ResultsError` for a block that is damaged, or that another engine or device than `trainer` trained.
+        """
+        blocks: dict[str, list[Runs]] = {}
+        kept: list[Example] = []
+        for path in sorted(self.parts.glob("*.npz")):
+            with _as_results_error(path):
+                arrays = _load_npz(path)
+                found = str(arrays["trainer"])
+                kept += _unpack_examples(arrays)
+                for key in arrays:
+                    identity, _, column = key.partition("/")
+                    if column == "seed":
+                        columns = {f.name: arrays[f"{identity}/{f.name}"] for f in fields(Runs)}
+                        blocks.setdefault(identity, []).append(Runs(**columns))
+            self.check_trainer(found, trainer)
+        return {identity: merge(many) for identity, many in blocks.items()}, kept
+
+    def check_trainer(self, found: str, wanted: str) -> None:
+        """Raise `ResultsError` where runs of another engine or device are in the folder than wanted now."""
+        if found != wanted:
+            raise ResultsError(
+                f"{self.path}: was trained by the engine {found}, now asked for: {wanted}; "
+                "choose another --out, or --fresh to move it aside"
+            )
+
+    def remove_parts(self) -> None:
+        """Remove the blocks, when the tables hold their runs."""
+        if self.parts.exists():
+            shutil.rmtree(self.parts)
+
+    def read_examples(self) -> list[Example]:
+        """The examples; none where there is no file yet. Raises `ResultsError` for a file that is damaged."""
+        if not self.examples.exists():
+            return []
+        with _as_results_error(self.examples):
+            return _unpack_examples(_load_npz(self.examples))
+
+    def write_examples(self, kept: Sequence[Example]) -> None:
+        """Write the examples."""
+        write_atomically(self.examples, _npz(_pack_examples(kept)))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# examples -------------------------------------------------------------------------------------------------------------
+
+
+def _npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _as_results_error(path: Path) -> Generator[None]:
+    """Turn whatever a damaged block may raise while it is read into a `ResultsError` that names it."""
+    try:
+        yield
+    except (OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ResultsError(f"{path}: damaged, cannot be read: {error}") from None
+
+
+def _load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    with zipfile.ZipFile(path) as archive:  # a file that is not a zip would be taken for an array or a pickle
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+    with np.load(path, allow_pickle=False) as content:
+        return {name: content[name] for name in names}
+
+
+_ragged = ("epochs", "losses", "predictions", "weights")
+
+
+def _pack_examples(kept: Sequence[Example]) -> dict[str, npt.NDArray[Any]]:
+    """Examples as few arrays: one after the other, with the ends of each."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "configuration": np.array([e.configuration for e in kept], "U13"),
+        "seed": np.array([e.seed for e in kept], np.uint32),
+        "outcome": np.array([e.outcome for e in kept], "U11"),
+        "rows_outputs": np.array([e.predictions.shape[1:] for e in kept], np.int64).reshape(-1, 2),
+    }
+    for name in _ragged:
+        flat = [getattr(e, name).ravel() for e in kept]
+        arrays[name] = np.concatenate(flat) if flat else np.zeros(0, np.float32)
+        arrays[f"{name}_end"] = np.cumsum([len(x) for x in flat], dtype=np.int64)
+    return arrays
+
+
+def _unpack_examples(arrays: Mapping[str, npt.NDArray[Any]]) -> list[Example]:
+    columns = {name: np.split(arrays[name], arrays[f"{name}_end"][:-1]) for name in _ragged}
+    kept: list[Example] = []
+    for i, (identity, seed, outcome) in enumerate(
+        zip(arrays["configuration"], arrays["seed"], arrays["outcome"], strict=True)
+    ):
+        shape = (-1, *arrays["rows_outputs"][i])
+        own = {name: columns[name][i] for name in _ragged}
+        own["predictions"] = own["predictions"].reshape(shape)
+        kept.append(Example(str(identity), int(seed), str(outcome), **own))
+    return kept
+
+
+def lowest_seeds(kept: Iterable[Example]) -> list[Example]:
+    """Of each configuration and outcome the example of the lowest seed, in the order of first appearance."""
+    best: dict[tuple[str, str], Example] = {}
+    for example in kept:
+        key = (example.configuration, example.outcome)
+        if key not in best or example.seed < best[key].seed:
+            best[key] = example
+    return list(best.values())

@@ -1,0 +1,261 @@
+"""The two tables, as bytes and as pandas DataFrames, and the runs that they hold.
+
+Statistics stand with six decimals, float32 numbers with the fewest digits that read back as the same float32.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.model import Configuration, hyperparameters
+from sweep.reliability import Target, verdict, verdicts, wilson
+from sweep.results.folder import Entry, ResultsError, write_atomically
+from sweep.runs import Runs, failures, outcomes
+
+base_columns = (
+    "task",
+    "width",
+    "depth",
+    "activation",
+    "dropout",
+    "optimizer",
+    "learning_rate",
+    "batch_size",
+    "epochs",
+)
+max_prediction_rows = 16
+
+
+def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
+    """The tables' hyperparameters: the basic ones, then the others that the experiment names."""
+    others = set(named) - {"layers"}
+    return (*base_columns, *(h for h in hyperparameters if h in others and h not in base_columns))
+
+
+def _prediction_columns(configuration: Configuration) -> list[str]:
+    """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
+    task = configuration.task
+    names = task.row_names
+    if names is None or task.n_rows > max_prediction_rows:
+        return []
+    if task.n_outputs == 1:
+        return [f"p_{row}" for row in names]
+    return [f"p_{row}_{o}" for row in names for o in range(task.n_outputs)]
+
+
+def _shortest(values: npt.NDArray[np.float32]) -> npt.NDArray[np.object_]:
+    """float32 numbers by the fewest digits that read back as the same float32; empty where not finite."""
+    narrow = values.astype(np.float32)
+    texts = narrow.astype("U32").astype(object)
+    is_finite = np.isfinite(narrow)
+    # readers go by way of float64, where rounding twice may miss by one (7.038531e-26): such a number gets all digits
+    for i in np.flatnonzero(is_finite & (texts.astype(np.float64).astype(np.float32) != narrow)):
+        texts[i] = repr(float(narrow[i]))
+    return np.where(is_finite, texts, "")
+
+
+def _decimals(values: npt.ArrayLike) -> npt.NDArray[np.object_]:
+    """Statistics with six decimals; empty where not finite."""
+    numbers = np.asarray(values, np.float64)
+    return np.array([f"{x:.6f}" if np.isfinite(x) else "" for x in numbers], object)
+
+
+def _present(values: npt.NDArray[Any], is_present: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+    return np.where(is_present, values.astype(object), "")
+
+
+def _label(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _run_columns(entry: Entry, columns: Sequence[str], engine: str, device: str) -> dict[str, Any]:
+    """One configuration's rows of runs.csv, as text or numbers ready to be written."""
+    runs, configuration = entry.runs, entry.configuration
+    labels = configuration.labels()
+    return {
+        "run": [f"{configuration.id}-{seed}" for seed in runs.seed.tolist()],
+        "trial": entry.trial,
+        "configuration": configuration.id,
+        **{c: _label(labels[c]) for c in columns},
+        "seed": runs.seed,
+        "engine": engine,
+        "device": device,
+        "n_parameters": configuration.n_parameters,
+        "final_loss": _shortest(runs.final_loss),
+        "accuracy": _decimals(runs.accuracy),
+        "learned": runs.learned,
+        "margin": _shortest(runs.margin),
+        "epochs_to_learn": _present(runs.epochs_to_learn, runs.epochs_to_learn >= 0),
+        "outcome": np.array(outcomes, object)[runs.outcome],
+        "merged_rows": runs.merged_rows.astype(object),
+        "dead_units_initial": runs.dead_units_initial,
+        "dead_units": runs.dead_units,
+        "dead_layer": _present(runs.dead_layer, runs.dead_layer > 0),
+    }
+
+
+def runs_table(entries: Sequence[Entry], columns: Sequence[str], engine: str, device: str) -> bytes:
+    """runs.csv: the entries' rows, which are sorted by seed, in the order of the entries."""
+    import pandas as pd
+
+    predictions = list(dict.fromkeys(name for e in entries for name in _prediction_columns(e.configuration)))
+    blocks: list[dict[str, Any]] = []
+    for entry in entries:
+        block = _run_columns(entry, columns, engine, device)
+        flat = entry.runs.predictions.reshape(len(entry.runs), -1)
+        own = {name: _shortest(flat[:, i]) for i, name in enumerate(_prediction_columns(entry.configuration))}
+        blocks.append(block | {name: own.get(name, "") for name in predictions})
+    joined: dict[str, Any] = {}
+    lengths = [len(e.runs) for e in entries]
+    for name in blocks[0] if blocks else ():
+        parts = [np.broadcast_to(np.asarray(b[name], object), (n,)) for b, n in zip(blocks, lengths, strict=True)]
+        joined[name] = np.concatenate(parts)
+    return pd.DataFrame(joined).to_csv(index=False, lineterminator="\n").encode()
+
+
+def _median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> float:
+    """The median where what is not counted is larger than everything; infinite where that reaches the middle."""
+    return float(np.median(np.where(is_counted, values.astype(np.float64), np.inf))) if len(values) else np.inf
+
+
+def configurations_table(
+    entries: Sequence[Entry], columns: Sequence[str], n_planned: int, reliability: Target
+) -> bytes:
+    """configurations.csv: one row per configuration, ci_low descending, then n_parameters, then trial."""
+    import pandas as pd
+
+    n_runs = np.array([len(e.runs) for e in entries], np.int64)
+    n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
+    rates = wilson(n_learned, n_runs, reliability.confidence)
+    counts = np.array([np.bincount(e.runs.outcome, minlength=len(outcomes)) for e in entries])
+    labels = [e.configuration.labels() for e in entries]
+    epochs = [_median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
+    losses = [_median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
+    n_parameters = np.array([e.configuration.n_parameters for e in entries])
+    trials = np.array([e.trial for e in entries])
+    table = {
+        "configuration": [e.configuration.id for e in entries],
+        "trial": trials,
+        **{c: [_label(row[c]) for row in labels] for c in columns},
+        "n_parameters": n_parameters,
+        "n_runs": n_runs,
+        "n_learned": n_learned,
+        "success_rate": _decimals(rates.value),
+        "ci_low": _decimals(rates.low),
+        "ci_high": _decimals(rates.high),
+        "ci_method": rates.method,
+        "verdict": verdict(rates, reliability.target),
+        "median_epochs_to_learn": [f"{x:.1f}".removesuffix(".0") if np.isfinite(x) else "" for x in epochs],
+        "median_final_loss": _shortest(np.array(losses, np.float32)),
+        **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
+        "n_missing": n_planned - n_runs,
+    }
+    order = np.lexsort((trials, n_parameters, -rates.low))
+    return pd.DataFrame(table).iloc[order].to_csv(index=False, lineterminator="\n").encode()
+
+
+_text_columns = {"run", "configuration", "task", "encoding", "activation", "kernel_initializer", "bias_initializer"}
+_text_columns |= {"optimizer", "loss", "engine", "device", "outcome", "merged_rows", "ci_method", "verdict", "width"}
+_whole_columns = {"epochs_to_learn", "dead_layer", "samples"}
+_narrow_columns = {"final_loss", "margin", "median_final_loss"}
+_always_columns: Mapping[str, str] = {  # what is never missing: reading fails where it is
+    **dict.fromkeys(("trial", "depth", "batch_size", "epochs", "seed", "n_parameters"), "int64"),
+    **dict.fromkeys(("dead_units_initial", "dead_units", "n_runs", "n_learned", "n_missing"), "int64"),
+    **dict.fromkeys((f"n_{name}" for name in failures), "int64"),
+    **dict.fromkeys(("dropout", "learning_rate", "accuracy"), "float64"),
+    **dict.fromkeys(("success_rate", "ci_low", "ci_high", "median_epochs_to_learn"), "float64"),
+    **dict.fromkeys(("learned", "use_bias"), "bool"),
+}
+_run_results = (
+    *("n_parameters", "final_loss", "accuracy", "learned", "margin", "epochs_to_learn", "outcome", "merged_rows"),
+    *("dead_units_initial", "dead_units", "dead_layer"),
+)
+_needed_runs = ("run", "trial", "configuration", *base_columns, "seed", "engine", "device", *_run_results)
+_needed_configurations = (
+    *("configuration", "trial", *base_columns, "n_parameters", "n_runs", "n_learned", "success_rate", "ci_low"),
+    *("ci_high", "ci_method", "verdict", "median_epochs_to_learn", "median_final_loss"),
+    *(f"n_{name}" for name in failures),
+    "n_missing",
+)
+
+
+def read_table(path: Path | io.BytesIO) -> Any:
+    """A table as a pandas DataFrame with the right types: text, Int64 where numbers may be missing, float32, bool.
+
+    `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
+    """
+    import pandas as pd
+
+    try:
+        content = path.read_bytes() if isinstance(path, Path) else path.getvalue()
+        header = pd.read_csv(io.BytesIO(content), nrows=0).columns
+        needed = _needed_runs if "run" in header else _needed_configurations
+        missing = [c for c in needed if c not in header]
+        if missing:
+            raise ValueError(f"no column {missing[0]}")
+        types: Any = {c: "str" for c in header if c in _text_columns}
+        types |= {c: _always_columns[c] for c in header if c in _always_columns}
+        types |= {c: "Int64" for c in header if c in _whole_columns}
+        types |= {c: "float32" for c in header if c in _narrow_columns or c.startswith("p_")}
+        table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+        for column, allowed in (("outcome", outcomes), ("verdict", verdicts)):
+            if column in table and not set(table[column]) <= set(allowed):
+                raise ValueError(f"in column {column} something else than {', '.join(allowed)}")
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        raise ResultsError(f"{path}: cannot be read: {error}") from None
+    for column in types:
+        if types[column] == "str":
+            table[column] = table[column].fillna("")
+    if "width" in table and table["width"].str.fullmatch(r"\d+").all():
+        table["width"] = table["width"].astype("int64")
+    return table
+
+
+def runs_from_table(rows: Any, configuration: Configuration) -> Runs:
+    """One configuration's rows of a read runs.csv. Predictions that the table does not have come back as NaN."""
+    names = _prediction_columns(configuration)
+    shape = (len(rows), configuration.task.n_rows, configuration.task.n_outputs)
+    predictions = rows[names].to_numpy(np.float32).reshape(shape) if names else np.full(shape, np.nan, np.float32)
+    return Runs(
+        seed=rows["seed"].to_numpy(np.uint32),
+        final_loss=rows["final_loss"].to_numpy(np.float32),
+        accuracy=rows["accuracy"].to_numpy(np.float64),
+        learned=rows["learned"].to_numpy(bool),
+        margin=rows["margin"].to_numpy(np.float32),
+        epochs_to_learn=rows["epochs_to_learn"].fillna(-1).to_numpy(np.int64),
+        outcome=rows["outcome"].map(outcomes.index).to_numpy(np.int8),
+        merged_rows=rows["merged_rows"].to_numpy(np.str_),
+        dead_units_initial=rows["dead_units_initial"].to_numpy(np.int64),
+        dead_units=rows["dead_units"].to_numpy(np.int64),
+        dead_layer=rows["dead_layer"].fillna(0).to_numpy(np.int64),
+        predictions=predictions,
+    )
+
+
+def to_records(table: Any) -> list[dict[str, Any]]:
+    """The rows of a table as plain mappings: what is missing is None, float32 numbers by their shortest digits."""
+    columns: dict[str, list[Any]] = {}
+    for name in table.columns:
+        values, is_missing = table[name], table[name].isna().to_numpy()
+        plain = map(float, map(str, values.to_numpy())) if values.dtype == np.float32 else values.tolist()
+        columns[name] = [None if gone else value for gone, value in zip(is_missing, plain, strict=True)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def export_table(table: Any, path: Path) -> None:
+    """Write a table as .csv or .parquet; raises `ResultsError` for another ending, or without the extra `parquet`."""
+    if path.suffix == ".csv":
+        write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
+    elif path.suffix == ".parquet":
+        buffer = io.BytesIO()
+        try:
+            table.to_parquet(buffer, index=False)
+        except ImportError:
+            raise ResultsError(f"{path}: Parquet needs pyarrow: pip install 'xor-sweep[parquet]'") from None
+        write_atomically(path, buffer.getvalue())
+    else:
+        raise ResultsError(f"{path}: found the ending {path.suffix or 'none'}; allowed: .csv, .parquet")
