@@ -6,6 +6,7 @@ unused settings become neutral. The id is a digest of the outcome, the task's ta
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -132,7 +133,7 @@ class Configuration:
         """Units of every layer, inputs first, outputs last."""
         return (self.task.n_inputs, *self.layers, self.task.n_outputs)
 
-    @property
+    @cached_property
     def variable_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the trained variables in Keras's order: kernel `[input, output]`, then bias, layer by layer."""
         shapes: list[tuple[int, ...]] = []
@@ -140,10 +141,10 @@ class Configuration:
             shapes += [(n_in, n_out), (n_out,)] if self.use_bias else [(n_in, n_out)]
         return tuple(shapes)
 
-    @property
+    @cached_property
     def n_parameters(self) -> int:
         """Trained numbers: kernels and biases."""
-        return sum(int(np.prod(shape)) for shape in self.variable_shapes)
+        return sum(map(math.prod, self.variable_shapes))
 
     @property
     def rows_per_epoch(self) -> int:

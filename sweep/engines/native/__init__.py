@@ -153,11 +153,12 @@ class NativeEngine:
             units_off_initial=np.empty((n, c.depth), np.int64),
             units_off=np.empty((n, c.depth), np.int64),
         )
+        values = _values(c)
         plan = _plan(cohort, min(n, MODELS))
         memory = _aligned(plan.n_elements, np.float32)
         for first in range(0, n, MODELS):
             part = slice(first, min(n, first + MODELS))
-            _train_tile(cohort, plan._replace(n_models=part.stop - first), memory, measured, part)
+            _train_tile(cohort, plan._replace(n_models=part.stop - first), values, memory, measured, part)
         return measured
 
 
@@ -171,15 +172,22 @@ def _order(cohort: Cohort, lanes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint3
     return order
 
 
-def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, part: slice) -> None:
-    """Train the models of `part` and write their measurements; unused lanes repeat the first model."""
+def _values(configuration: Configuration) -> tuple[Any, ...]:
+    """What the kernel is told of a configuration beside its plan: activation, optimizer, units, inputs, targets."""
     from sweep.engines.native import functions
 
-    c = cohort.configuration
+    units = np.array(configuration.n_units, np.int64)
+    activation = functions.activation_settings(configuration.activation)
+    return activation, _optimizer_settings(configuration), units, configuration.inputs(), configuration.targets()
+
+
+def _train_tile(
+    cohort: Cohort, plan: Any, values: tuple[Any, ...], memory: Any, measured: Measurements, part: slice
+) -> None:
+    """Train the models of `part` and write their measurements; unused lanes repeat the first model."""
     lanes = np.minimum(np.arange(MODELS), plan.n_models - 1) + part.start
-    settings = _optimizer_settings(c)
     memory[plan.state :] = 0
-    memory[plan.state : plan.errors] = settings.initial_state
+    memory[plan.state : plan.errors] = values[1].initial_state
     weights = memory[: plan.n_parameters * MODELS].reshape(plan.n_parameters, MODELS)
     weights[:] = measured.weights[lanes].T
     seeds = _aligned(2 * MODELS, np.uint32)
@@ -187,11 +195,7 @@ def _train_tile(cohort: Cohort, plan: Any, memory: Any, measured: Measurements, 
     seeds[MODELS:] = cohort.stream_seeds(Stream.DROPOUT)[lanes]
     compiled_kernel()(
         plan,
-        functions.activation_settings(c.activation),
-        settings,
-        np.array(c.n_units, np.int64),
-        c.inputs(),
-        c.targets(),
+        *values,
         seeds,
         memory,
         _order(cohort, lanes),
