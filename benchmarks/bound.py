@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sweep.engines.native.simd import load, splat, sqrt, store, zeros1
+from sweep.engines.native.simd import MODELS, load, splat, sqrt, store, zeros1
 from sweep.model import Configuration
 
-MODELS = 16
 ROUNDS = 200_000
 
 
@@ -23,7 +22,7 @@ ROUNDS = 200_000
 def _divide(memory: Any, rounds: int) -> None:
     like = zeros1(memory)
     for _ in range(rounds):
-        for i in range(0, 128, 16):
+        for i in range(0, 8 * MODELS, MODELS):
             store(memory, i, splat(1.5, like) / load(memory, i, like))
 
 
@@ -31,35 +30,25 @@ def _divide(memory: Any, rounds: int) -> None:
 def _root(memory: Any, rounds: int) -> None:
     like = zeros1(memory)
     for _ in range(rounds):
-        for i in range(0, 128, 16):
+        for i in range(0, 8 * MODELS, MODELS):
             store(memory, i, sqrt(load(memory, i, like)))
 
 
 @njit(nogil=True, error_model="numpy")
 def _multiply_add(memory: Any, rounds: int) -> None:
-    a, b, c, d = (
-        load(memory, 0, zeros1(memory)),
-        load(memory, 16, zeros1(memory)),
-        load(memory, 32, zeros1(memory)),
-        load(memory, 48, zeros1(memory)),
-    )
-    e, f, g, h = (
-        load(memory, 64, zeros1(memory)),
-        load(memory, 80, zeros1(memory)),
-        load(memory, 96, zeros1(memory)),
-        load(memory, 112, zeros1(memory)),
-    )
-    half, one = splat(0.5, a), splat(0.75, a)
+    a, b = load(memory, 0, zeros1(memory)), load(memory, MODELS, zeros1(memory))
+    c, d = load(memory, 2 * MODELS, zeros1(memory)), load(memory, 3 * MODELS, zeros1(memory))
+    half, most = splat(0.5, a), splat(0.75, a)
     for _ in range(rounds):
-        a, b, c, d = a * half + one, b * half + one, c * half + one, d * half + one
-        e, f, g, h = e * half + one, f * half + one, g * half + one, h * half + one
-    store(memory, 0, ((a + b) + (c + d)) + ((e + f) + (g + h)))
+        a, b, c, d = a * half + most, b * half + most, c * half + most, d * half + most
+        a, b, c, d = a * half + most, b * half + most, c * half + most, d * half + most
+    store(memory, 0, (a + b) + (c + d))
 
 
 def _rate(kernel: Any, operations: int, workers: int) -> float:
-    """Vector operations per second over all threads: the best of five."""
-    blocks = [np.ones(256, np.float32) for _ in range(workers)]
-    aligned = [b[(-b.ctypes.data // 4) % 16 :][:128] for b in blocks]
+    """Vectors of sixteen a second over all threads: the best of five."""
+    blocks = [np.ones(8 * MODELS + 32, np.float32) for _ in range(workers)]
+    aligned = [b[(-b.ctypes.data // 4) % 32 :][: 8 * MODELS] for b in blocks]
     kernel(aligned[0], 10)
     best = 0.0
     with ThreadPoolExecutor(workers) as pool:
@@ -67,7 +56,7 @@ def _rate(kernel: Any, operations: int, workers: int) -> float:
             started = time.perf_counter()
             list(pool.map(lambda memory: kernel(memory, ROUNDS), aligned))
             best = max(best, workers * ROUNDS * operations / (time.perf_counter() - started))
-    return best
+    return best * MODELS / 16
 
 
 def measure(workers: int) -> dict[str, float]:
@@ -91,4 +80,4 @@ def networks_per_second(configuration: Configuration, rates: dict[str, float]) -
     operations = rows * 2 * (2 * sum(kernels) + sum(kernels[1:])) + 11 * c.n_parameters
     divider = c.n_parameters * (1 / rates["divisions"] + 1 / rates["roots"]) + rows / rates["divisions"]
     seconds = max(divider, operations / rates["multiply_adds"])
-    return MODELS / (seconds * c.epochs * c.steps_per_epoch)
+    return 16 / (seconds * c.epochs * c.steps_per_epoch)

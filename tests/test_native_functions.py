@@ -10,7 +10,7 @@ from numba import njit
 from scipy import special
 
 from sweep.engines.native import functions
-from sweep.engines.native.simd import load, store, zeros1
+from sweep.engines.native.simd import MODELS, load, store, zeros1
 from sweep.vocabulary import Named, activations, named
 
 Floats = npt.NDArray[np.float32]
@@ -21,13 +21,13 @@ def applied(function: Any) -> Callable[[Floats], Floats]:
 
     @njit(error_model="numpy")
     def loop(x: Any, y: Any) -> None:
-        for i in range(0, x.size, 16):
+        for i in range(0, x.size, MODELS):
             store(y, i, function(load(x, i, zeros1(x))))
 
     def apply(x: Floats) -> Floats:
-        n = -(-x.size // 16) * 16
-        source, target = (np.zeros(n + 16, np.float32) for _ in range(2))
-        aligned = [a[(-a.ctypes.data // 4) % 16 :][:n] for a in (source, target)]
+        n = -(-x.size // MODELS) * MODELS
+        source, target = (np.zeros(n + 32, np.float32) for _ in range(2))
+        aligned = [a[(-a.ctypes.data // 4) % 32 :][:n] for a in (source, target)]
         aligned[0][: x.size] = x
         loop(*aligned)
         return aligned[1][: x.size]

@@ -1,4 +1,4 @@
-"""The native engine: a numba kernel that trains sixteen networks side by side in vector registers, for CPUs.
+"""The native engine: a numba kernel that trains networks side by side in vector registers, for CPUs.
 
 Strict IEEE 754 float32 and no vendor mathematics, so a run's bits never depend on its cohort, the threads or the
 machine.
@@ -16,9 +16,10 @@ import numpy.typing as npt
 from sweep.initial import initial_weights
 from sweep.model import Configuration
 from sweep.randomness import Stream, keep_threshold, sample_counts
-from sweep.runs import Cohort, Measurements
+from sweep.runs import Cohort, Integers, Measurements
 
-MODELS = 16
+# float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
+ALIGNMENT = 32
 
 
 @cache
@@ -53,9 +54,9 @@ def _cache_folder(folder: Path) -> Path:
 
 
 def _aligned(n: int, dtype: Any) -> npt.NDArray[Any]:
-    """`n` zeros of 4 bytes each, beginning at a multiple of 64 bytes."""
-    room = np.zeros(n + MODELS, dtype)
-    start = (-room.ctypes.data // 4) % MODELS
+    """`n` zeros of 4 bytes each, beginning at a multiple of 128 bytes."""
+    room = np.zeros(n + ALIGNMENT, dtype)
+    start = (-room.ctypes.data // 4) % ALIGNMENT
     return room[start : start + n]
 
 
@@ -77,9 +78,10 @@ def _optimizer_settings(configuration: Configuration) -> Any:
     )
 
 
-def _plan(cohort: Cohort, n_models: int) -> Any:
+def _plan(cohort: Cohort) -> Any:
     """Sizes and places of a tile's arrays; see the head of the kernel for their meaning."""
     from sweep.engines.native import kernel, optimizers
+    from sweep.engines.native.simd import MODELS
 
     c = cohort.configuration
     n_units, max_units = sum(c.n_units), max(c.n_units)
@@ -103,7 +105,7 @@ def _plan(cohort: Cohort, n_models: int) -> Any:
     if shares:
         places["batch"] = places["table"]
     return kernel.Plan(
-        n_models=n_models,
+        n_models=MODELS,
         n_rows=c.task.n_rows,
         n_inputs=c.task.n_inputs,
         n_outputs=c.task.n_outputs,
@@ -126,11 +128,11 @@ def _plan(cohort: Cohort, n_models: int) -> Any:
 
 
 class NativeEngine:
-    """Trains cohorts on the CPU, one tile of sixteen models after the other; threads may call `train` together."""
+    """Trains cohorts on the CPU, one tile of 16 or 32 models after the other; threads may call `train` together."""
 
     name = "native"
     device = "cpu"
-    piece_size = 4 * MODELS
+    piece_size = 64  # whole tiles on every processor
     is_threaded = True
 
     def refusal(self, configuration: Configuration) -> str | None:
@@ -142,6 +144,8 @@ class NativeEngine:
         lacking = self.refusal(cohort.configuration)
         if lacking:
             raise ValueError(f"the native engine has no {lacking}")
+        from sweep.engines.native.simd import MODELS
+
         c = cohort.configuration
         n, n_snapshots = len(cohort), len(cohort.snapshots)
         weights = initial_weights(cohort)
@@ -154,21 +158,21 @@ class NativeEngine:
             units_off=np.empty((n, c.depth), np.int64),
         )
         values = _values(c)
-        plan = _plan(cohort, min(n, MODELS))
+        plan = _plan(cohort)
         memory = _aligned(plan.n_elements, np.float32)
         for first in range(0, n, MODELS):
-            part = slice(first, min(n, first + MODELS))
-            _train_tile(cohort, plan._replace(n_models=part.stop - first), values, memory, measured, part)
+            lanes = np.minimum(np.arange(first, first + MODELS), n - 1)
+            _train_tile(cohort, plan, values, memory, measured, lanes)
         return measured
 
 
-def _order(cohort: Cohort, lanes: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+def _order(cohort: Cohort, lanes: Integers) -> npt.NDArray[np.uint32]:
     """Room for the row order or the urn `[row]`, a vector more, and how often each row was drawn `[row]`."""
     c = cohort.configuration
-    order = _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32)
+    order = _aligned((2 * c.task.n_rows + 1) * len(lanes), np.uint32)
     if c.samples is not None:
         counts = sample_counts(cohort.stream_seeds(Stream.SAMPLE)[lanes], c.samples, c.task.n_rows)
-        order[(c.task.n_rows + 1) * MODELS :] = counts.T.ravel()
+        order[(c.task.n_rows + 1) * len(lanes) :] = counts.T.ravel()
     return order
 
 
@@ -182,19 +186,20 @@ def _values(configuration: Configuration) -> tuple[Any, ...]:
 
 
 def _train_tile(
-    cohort: Cohort, plan: Any, values: tuple[Any, ...], memory: Any, measured: Measurements, part: slice
+    cohort: Cohort, plan: Any, values: tuple[Any, ...], memory: Any, measured: Measurements, lanes: Integers
 ) -> None:
-    """Train the models of `part` and write their measurements; unused lanes repeat the first model."""
-    lanes = np.minimum(np.arange(MODELS), plan.n_models - 1) + part.start
+    """Train the models of these lanes and write their measurements; the last model fills the lanes left over."""
+    part = slice(lanes[0], lanes[-1] + 1)
+    n_models, n_lanes = part.stop - part.start, len(lanes)
     memory[plan.state :] = 0
     memory[plan.state : plan.errors] = values[1].initial_state
-    weights = memory[: plan.n_parameters * MODELS].reshape(plan.n_parameters, MODELS)
+    weights = memory[: plan.n_parameters * n_lanes].reshape(plan.n_parameters, n_lanes)
     weights[:] = measured.weights[lanes].T
-    seeds = _aligned(2 * MODELS, np.uint32)
-    seeds[:MODELS] = cohort.stream_seeds(Stream.ORDER)[lanes]
-    seeds[MODELS:] = cohort.stream_seeds(Stream.DROPOUT)[lanes]
+    seeds = _aligned(2 * n_lanes, np.uint32)
+    seeds[:n_lanes] = cohort.stream_seeds(Stream.ORDER)[lanes]
+    seeds[n_lanes:] = cohort.stream_seeds(Stream.DROPOUT)[lanes]
     compiled_kernel()(
-        plan,
+        plan._replace(n_models=n_models),
         *values,
         seeds,
         memory,
@@ -206,4 +211,4 @@ def _train_tile(
         measured.units_off_initial[part],
         measured.units_off[part],
     )
-    measured.weights[part] = weights.T[: plan.n_models]
+    measured.weights[part] = weights.T[:n_models]

@@ -1,6 +1,6 @@
 # numba, not the signatures, gives compiled functions their types
 # pyright: basic
-"""The training of one tile: sixteen models of one configuration, from initial weights to measurements.
+"""The training of one tile, some models of one configuration side by side: from initial weights to measurements.
 
 Everything that a configuration may vary is a runtime value, so one compiled program serves all. All numbers of a tile
 live in one block of memory; `Plan` holds where.
@@ -12,8 +12,8 @@ live in one block of memory; `Plan` holds where.
 
 and, where samples are drawn, how often each row stands in the batch [row].
 
-Each entry is a vector of sixteen models; places count elements. A row is a row of the table
-when evaluating, a position in the batch when training. Rows go through the network in blocks of four, two and one.
+Each entry is a vector of `MODELS` models; places count elements. A row is a row of the table when evaluating, a
+position in the batch when training. Rows go through the network in blocks of four, two and one.
 """
 
 from typing import NamedTuple
@@ -23,6 +23,7 @@ import numpy as np
 from sweep.engines.native import optimizers
 from sweep.engines.native.functions import activate, inlined, shared, sigmoid, softplus
 from sweep.engines.native.simd import (
+    MODELS,
     as_float,
     fold,
     load,
@@ -82,12 +83,12 @@ class Plan(NamedTuple):
 def _gather(plan, order, first, n, inputs, targets, memory):
     """Copy each model's rows at positions first .. first + n of the order into the batch."""
     for slot in range(n):
-        for model in range(16):
-            row = order[(first + slot) * 16 + model] & 0xFF
+        for model in range(MODELS):
+            row = order[(first + slot) * MODELS + model] & 0xFF
             for i in range(plan.n_inputs):
-                memory[plan.batch + (i * plan.n_slots + slot) * 16 + model] = inputs[row, i]
+                memory[plan.batch + (i * plan.n_slots + slot) * MODELS + model] = inputs[row, i]
             for o in range(plan.n_outputs):
-                memory[plan.targets + (o * plan.n_slots + slot) * 16 + model] = targets[row, o]
+                memory[plan.targets + (o * plan.n_slots + slot) * MODELS + model] = targets[row, o]
 
 
 @inlined
@@ -96,7 +97,7 @@ def _place_table(plan, region, inputs, memory):
     one = zeros1(memory)
     for row in range(plan.n_rows):
         for i in range(plan.n_inputs):
-            store(memory, region + (i * plan.n_rows + row) * 16, splat(inputs[row, i], one))
+            store(memory, region + (i * plan.n_rows + row) * MODELS, splat(inputs[row, i], one))
 
 
 @inlined
@@ -114,7 +115,7 @@ def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, lay
                 word = words[0] if k < 2 else words[1]
                 half = (word & low) if k % 2 == 0 else shift_right(word, 16)
                 keep = half >= threshold
-                at = out + (4 * quad + k) * stride + (slot + r) * 16
+                at = out + (4 * quad + k) * stride + (slot + r) * MODELS
                 store(memory, at, select(keep, load(memory, at, one) * factor, one))
                 store(memory, at + slope, select(keep, load(memory, at + slope, one) * factor, one))
 
@@ -123,7 +124,7 @@ def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, lay
 def _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position, epoch, like):
     """Take a block of rows through the network: H at `region`, S behind it, `slots` rows to a unit."""
     one = zeros1(memory)
-    stride = slots * 16
+    stride = slots * MODELS
     slope = plan.n_units * stride
     into = region
     w = plan.weights
@@ -133,19 +134,19 @@ def _forward_block(plan, activation, units, memory, region, slots, slot, droppin
         for o in range(n_out):
             z = splat(0.0, like)
             if plan.use_bias:
-                z = spread(load(memory, w + (n_in * n_out + o) * 16, one), like)
+                z = spread(load(memory, w + (n_in * n_out + o) * MODELS, one), like)
             for i in range(n_in):
-                weight = spread(load(memory, w + (i * n_out + o) * 16, one), like)
-                z = z + load(memory, into + i * stride + slot * 16, like) * weight
+                weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
+                z = z + load(memory, into + i * stride + slot * MODELS, like) * weight
             if layer < plan.n_layers - 1:
                 y, s = activate(activation, z)
             else:
                 y, s = sigmoid(z), z
-            store(memory, out + o * stride + slot * 16, y)
-            store(memory, out + o * stride + slot * 16 + slope, s)
+            store(memory, out + o * stride + slot * MODELS, y)
+            store(memory, out + o * stride + slot * MODELS + slope, s)
         if dropping and layer < plan.n_layers - 1:
             _drop(plan, key, memory, out, slope, n_out, stride, slot, n_rows_of(like), position, layer, epoch)
-        w += (n_in + plan.use_bias) * n_out * 16
+        w += (n_in + plan.use_bias) * n_out * MODELS
         into = out
 
 
@@ -173,40 +174,40 @@ def _forward(plan, activation, units, memory, region, slots, n, dropping, key, p
 @inlined
 def _output_errors(plan, memory, region, slot, share, like):
     """The loss's gradient at the outputs' logits, for a block of a batch; `share`: of one output of one row."""
-    stride = plan.n_slots * 16
-    out = region + (plan.n_units - plan.n_outputs) * stride + slot * 16
+    stride = plan.n_slots * MODELS
+    out = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
     factor = splat(share, like)
     one = splat(1.0, like)
     if plan.n_samples > 0:
-        factor = factor * load(memory, plan.row_weights + slot * 16, like)
+        factor = factor * load(memory, plan.row_weights + slot * MODELS, like)
     for o in range(plan.n_outputs):
         p = load(memory, out + o * stride, like)
-        error = p - load(memory, plan.targets + o * stride + slot * 16, like)
+        error = p - load(memory, plan.targets + o * stride + slot * MODELS, like)
         if plan.loss == SQUARED_ERROR:
             error = (error + error) * (p * (one - p))
-        store(memory, plan.errors + o * n_rows_of(like) * 16, error * factor)
+        store(memory, plan.errors + o * n_rows_of(like) * MODELS, error * factor)
 
 
 @inlined
 def _backward_block(plan, units, memory, region, slot, share, like):
     """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
     one = zeros1(memory)
-    stride = plan.n_slots * 16
-    lanes = n_rows_of(like) * 16
+    stride = plan.n_slots * MODELS
+    lanes = n_rows_of(like) * MODELS
     slope = plan.n_units * stride
-    into = region + (plan.n_units - plan.n_outputs) * stride + slot * 16
-    w = plan.n_parameters * 16
-    current, previous = plan.errors, plan.errors + plan.max_units * 64
+    into = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
+    w = plan.n_parameters * MODELS
+    current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
     _output_errors(plan, memory, region, slot, share, like)
     for layer in range(plan.n_layers - 1, -1, -1):
         n_in, n_out = units[layer], units[layer + 1]
-        w -= (n_in + plan.use_bias) * n_out * 16
+        w -= (n_in + plan.use_bias) * n_out * MODELS
         into -= n_in * stride
         for i in range(n_in):
             x = load(memory, into + i * stride, like)
             back = splat(0.0, like)
             for o in range(n_out):
-                at = w + (i * n_out + o) * 16
+                at = w + (i * n_out + o) * MODELS
                 error = load(memory, current + o * lanes, like)
                 back = back + error * spread(load(memory, plan.weights + at, one), like)
                 gradient = fold(x * error)
@@ -217,7 +218,7 @@ def _backward_block(plan, units, memory, region, slot, share, like):
                 store(memory, previous + i * lanes, back * load(memory, into + i * stride + slope, like))
         if plan.use_bias:
             for o in range(n_out):
-                at = plan.gradients + w + (n_in * n_out + o) * 16
+                at = plan.gradients + w + (n_in * n_out + o) * MODELS
                 gradient = fold(load(memory, current + o * lanes, like))
                 if slot > 0:
                     gradient = load(memory, at, one) + gradient
@@ -246,10 +247,10 @@ def _is_learned(plan, memory, targets):
     one = zeros1(memory)
     unit, margin = splat(1.0, one), splat(plan.margin, one)
     learned = one == one
-    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * 16
+    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
     for o in range(plan.n_outputs):
         for row in range(plan.n_rows):
-            p = load(memory, out + (o * plan.n_rows + row) * 16, one)
+            p = load(memory, out + (o * plan.n_rows + row) * MODELS, one)
             side = splat(targets[row, o] + targets[row, o] - 1, one)
             learned = learned & (side * (p + p - unit) > margin)
     return learned
@@ -261,11 +262,11 @@ def _record(plan, memory, targets, losses, predictions, snapshot):
     one = zeros1(memory)
     unit = splat(1.0, one)
     total = one
-    slope = plan.n_units * plan.n_rows * 16
-    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * 16
+    slope = plan.n_units * plan.n_rows * MODELS
+    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
     for row in range(plan.n_rows):
         for o in range(plan.n_outputs):
-            at = out + (o * plan.n_rows + row) * 16
+            at = out + (o * plan.n_rows + row) * MODELS
             p, z = load(memory, at, one), load(memory, at + slope, one)
             y = splat(targets[row, o], one)
             if plan.loss == CROSS_ENTROPY:
@@ -283,7 +284,7 @@ def _record(plan, memory, targets, losses, predictions, snapshot):
 @inlined
 def _count_units_off(plan, units, memory, counts):
     """Count each hidden layer's units whose output and slope are 0 on every row: counts `[model, layer]`."""
-    slope = plan.n_units * plan.n_rows * 16
+    slope = plan.n_units * plan.n_rows * MODELS
     unit = plan.n_inputs
     for layer in range(plan.n_layers - 1):
         for model in range(plan.n_models):
@@ -292,7 +293,7 @@ def _count_units_off(plan, units, memory, counts):
             for model in range(plan.n_models):
                 is_off = True
                 for row in range(plan.n_rows):
-                    at = plan.table + (unit * plan.n_rows + row) * 16 + model
+                    at = plan.table + (unit * plan.n_rows + row) * MODELS + model
                     is_off &= memory[at] == 0 and memory[at + slope] == 0
                 counts[model, layer] += is_off
             unit += 1
@@ -308,8 +309,8 @@ def _draw_batch(plan, seeds, memory, order, first, n, epoch):
     nothing, single = splat(np.uint32(0), key), splat(np.uint32(1), key)
     found = splat(np.uint32(0xFFFFFFFF), key)
     for row in range(plan.n_rows):
-        drawn = load(order, row * 16, key) if n == plan.n_samples else nothing
-        store(memory, plan.row_weights + row * 16, as_float(drawn))
+        drawn = load(order, row * MODELS, key) if n == plan.n_samples else nothing
+        store(memory, plan.row_weights + row * MODELS, as_float(drawn))
     if n == plan.n_samples:
         return
     words = threefry(key, ORDER_STREAM, first // 2, epoch)
@@ -318,12 +319,12 @@ def _draw_batch(plan, seeds, memory, order, first, n, epoch):
             words = threefry(key, ORDER_STREAM, position // 2, epoch)
         left = share_of(words[0] if position % 2 == 0 else words[1], plan.n_samples - position)
         for row in range(plan.n_rows):
-            remaining = load(order, row * 16, key)
+            remaining = load(order, row * MODELS, key)
             is_here = left < remaining
             left = select(is_here, found, left - remaining)
-            store(order, row * 16, select(is_here, remaining - single, remaining))
-            weight = load(memory, plan.row_weights + row * 16, zeros1(memory))
-            store(memory, plan.row_weights + row * 16, weight + as_float(select(is_here, single, nothing)))
+            store(order, row * MODELS, select(is_here, remaining - single, remaining))
+            weight = load(memory, plan.row_weights + row * MODELS, zeros1(memory))
+            store(memory, plan.row_weights + row * MODELS, weight + as_float(select(is_here, single, nothing)))
 
 
 @inlined
@@ -331,13 +332,13 @@ def _fill_urn(plan, order):
     """Put the drawn data set back: the counts behind the urn and the tally of `unlearned` are copied to its head."""
     like = zeros1(order)
     for row in range(plan.n_rows):
-        store(order, row * 16, load(order, (plan.n_rows + 1 + row) * 16, like))
+        store(order, row * MODELS, load(order, (plan.n_rows + 1 + row) * MODELS, like))
 
 
 @inlined
 def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
     """One pass over the data set. The table as it is was taken forward by the evaluation before the epoch."""
-    key = load(seeds, 16, zeros1(seeds))
+    key = load(seeds, MODELS, zeros1(seeds))
     n_samples = plan.n_samples if plan.n_samples > 0 else plan.n_rows
     takes_rows = plan.n_samples == 0 and plan.batch_size < plan.n_rows
     if takes_rows:
@@ -377,20 +378,20 @@ def train_tile(
 ):
     """Train one tile. `memory` begins with the initial weights and ends with the trained ones.
 
-    units `[layer]`, inputs first, outputs last; seeds: the sixteen seeds of the row order, then those of the dropout;
+    units `[layer]`, inputs first, outputs last; seeds: the seeds of the row order, then those of the dropout;
     order `[row]`: room for each epoch's order or urn, one vector more, then how often the seed drew each row. The
     other arrays are `Measurements`, for `n_models` models.
     """
     powers = np.ones(4)
     zero = splat(np.uint32(0), load(seeds, 0, zeros1(seeds)))
-    unlearned = plan.n_rows * 16  # where `order` keeps the first epoch not known to be unlearned
+    unlearned = plan.n_rows * MODELS  # where `order` keeps the first epoch not known to be unlearned
     store(order, unlearned, zero)
     _place_table(plan, plan.table, inputs, memory)
     if plan.n_slots == plan.n_rows:
         _place_table(plan, plan.batch, inputs, memory)
         for row in range(plan.n_rows):
             for o in range(plan.n_outputs):
-                at = plan.targets + (o * plan.n_rows + row) * 16
+                at = plan.targets + (o * plan.n_rows + row) * MODELS
                 store(memory, at, splat(targets[row, o], zeros1(memory)))
     snapshot = 0
     for epoch in range(plan.epochs + 1):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sweep.engines.native.functions import inlined
-from sweep.engines.native.simd import absolute, load, select, splat, sqrt, store, zeros1
+from sweep.engines.native.simd import MODELS, absolute, load, select, splat, sqrt, store, zeros1
 
 SGD, RMSPROP, ADAGRAD, ADAM, ADAMAX, NADAM, LION = range(7)
 codes = {
@@ -62,10 +62,10 @@ def _sgd(memory, w, g, m, n, settings):
     one = zeros1(memory)
     rate, momentum = splat(settings.learning_rate, one), splat(settings.momentum, one)
     if settings.momentum == 0:
-        for i in range(0, n * 16, 16):
+        for i in range(0, n * MODELS, MODELS):
             store(memory, w + i, load(memory, w + i, one) - load(memory, g + i, one) * rate)
         return
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         step = load(memory, g + i, one) * rate
         velocity = _kept(load(memory, m + i, one) * momentum - step)
         store(memory, m + i, velocity)
@@ -79,7 +79,7 @@ def _rmsprop(memory, w, g, m, v, u, n, settings):
     rate, momentum = splat(settings.learning_rate, one), splat(settings.momentum, one)
     rho, rest, epsilon = splat(settings.beta_2, one), splat(1 - settings.beta_2, one), splat(settings.epsilon, one)
     smallest = _smallest_square(settings, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         gradient = load(memory, g + i, one)
         velocity = rho * load(memory, v + i, one) + rest * (gradient * gradient)
         velocity = select(velocity < smallest, one, velocity)
@@ -100,7 +100,7 @@ def _rmsprop(memory, w, g, m, v, u, n, settings):
 def _adagrad(memory, w, g, v, n, settings):
     one = zeros1(memory)
     rate, epsilon = splat(settings.learning_rate, one), splat(settings.epsilon, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         gradient = load(memory, g + i, one)
         accumulator = load(memory, v + i, one) + gradient * gradient
         store(memory, v + i, accumulator)
@@ -113,7 +113,7 @@ def _adam(memory, w, g, m, v, u, n, settings, power_1, power_2):
     alpha = splat(settings.learning_rate * np.sqrt(1 - power_2) / (1 - power_1), one)
     rest_1, rest_2 = splat(1 - settings.beta_1, one), splat(1 - settings.beta_2, one)
     epsilon, smallest = splat(settings.epsilon, one), _smallest_square(settings, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         gradient = load(memory, g + i, one)
         moment, velocity = load(memory, m + i, one), load(memory, v + i, one)
         moment = _kept(moment + (gradient - moment) * rest_1)
@@ -134,7 +134,7 @@ def _adamax(memory, w, g, m, v, n, settings, power_1):
     rate, rest_1 = splat(settings.learning_rate, one), splat(1 - settings.beta_1, one)
     beta_2, epsilon = splat(settings.beta_2, one), splat(settings.epsilon, one)
     bias = splat(1 - power_1, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         gradient, moment = load(memory, g + i, one), load(memory, m + i, one)
         moment = _kept(moment + (gradient - moment) * rest_1)
         decayed, size = beta_2 * load(memory, v + i, one), absolute(gradient)
@@ -155,7 +155,7 @@ def _nadam(memory, w, g, m, v, n, settings, power_2, schedule, product):
     rate, bias = splat(settings.learning_rate, one), splat(1 - power_2, one)
     rest_1, rest_2 = splat(1 - settings.beta_1, one), splat(1 - settings.beta_2, one)
     epsilon, smallest = splat(settings.epsilon, one), _smallest_square(settings, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         gradient = load(memory, g + i, one)
         moment, velocity = load(memory, m + i, one), load(memory, v + i, one)
         moment = _kept(moment + (gradient - moment) * rest_1)
@@ -174,7 +174,7 @@ def _lion(memory, w, g, m, n, settings):
     rate = splat(settings.learning_rate, one)
     beta_1, rest_1 = splat(settings.beta_1, one), splat(1 - settings.beta_1, one)
     beta_2, rest_2 = splat(settings.beta_2, one), splat(1 - settings.beta_2, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         gradient, moment = load(memory, g + i, one), load(memory, m + i, one)
         mixed = moment * beta_1 + gradient * rest_1
         sign = select(mixed > one, rate, select(mixed < one, one - rate, mixed))  # 0 and NaN stay
@@ -186,7 +186,7 @@ def _lion(memory, w, g, m, n, settings):
 def _decay(memory, w, n, settings):
     one = zeros1(memory)
     decay, rate = splat(settings.weight_decay, one), splat(settings.learning_rate, one)
-    for i in range(0, n * 16, 16):
+    for i in range(0, n * MODELS, MODELS):
         weight = load(memory, w + i, one)
         store(memory, w + i, weight - weight * decay * rate)
 
@@ -203,7 +203,7 @@ def update(memory, w, g, state, n, settings, powers):
 
     `powers`, kept here: beta_1 and beta_2 to the power of the step, Nadam's schedule and its product.
     """
-    m, v, u = state, state + n * 16, state + 2 * n * 16
+    m, v, u = state, state + n * MODELS, state + 2 * n * MODELS
     if settings.weight_decay > 0:
         _decay(memory, w, n, settings)
     powers[0] = advance(powers[0], settings.beta_1)

@@ -1,11 +1,11 @@
 # numba, not the signatures, gives compiled functions their types
 # pyright: basic
-"""Random words and row orders for sixteen seeds at once: the streams of `sweep.randomness`, to the bit."""
+"""Random words and row orders for all seeds of a tile at once: the streams of `sweep.randomness`, to the bit."""
 
 import numpy as np
 
 from sweep.engines.native.functions import inlined
-from sweep.engines.native.simd import load, rotate_left, select, splat, store, zeros1
+from sweep.engines.native.simd import MODELS, load, rotate_left, select, splat, store, zeros1
 from sweep.randomness import PARITY, Stream
 
 THREEFRY_PARITY = PARITY
@@ -20,7 +20,7 @@ def _mix(x, y, distance):
 
 @inlined
 def threefry(key0, stream, counter0, counter1):
-    """One block for sixteen seeds: `key0` a vector of seeds, the counters plain numbers. As `sweep.randomness`."""
+    """One block for a tile's seeds: `key0` a vector of seeds, the counters plain numbers. As `sweep.randomness`."""
     key1 = splat(np.uint32(stream), key0)
     key2 = (key0 ^ key1) ^ splat(np.uint32(THREEFRY_PARITY), key0)
     x = key0 + splat(np.uint32(counter0), key0)
@@ -49,10 +49,10 @@ def threefry(key0, stream, counter0, counter1):
 @inlined
 def _exchange(order, i, j, like):
     """Put two sort keys in order, for each model."""
-    a, b = load(order, i * 16, like), load(order, j * 16, like)
+    a, b = load(order, i * MODELS, like), load(order, j * MODELS, like)
     swap = b < a
-    store(order, i * 16, select(swap, b, a))
-    store(order, j * 16, select(swap, a, b))
+    store(order, i * MODELS, select(swap, b, a))
+    store(order, j * MODELS, select(swap, a, b))
 
 
 @inlined
@@ -60,15 +60,15 @@ def shuffle(seeds, epoch, n_rows, order):
     """Each model's row order in an epoch, `order` [position]: rows sorted by random keys.
 
     Batcher's merge exchange sort (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M): which positions are
-    compared does not depend on the keys, so sixteen models are sorted at once.
+    compared does not depend on the keys, so all models of a tile are sorted at once.
     """
     key = load(seeds, 0, zeros1(seeds))
     high = splat(np.uint32(0xFFFFFF00), key)
     for half in range((n_rows + 1) // 2):
         first, second = threefry(key, ORDER_STREAM, half, epoch)
-        store(order, half * 32, (first & high) | splat(np.uint32(2 * half), key))
+        store(order, half * 2 * MODELS, (first & high) | splat(np.uint32(2 * half), key))
         if 2 * half + 1 < n_rows:
-            store(order, half * 32 + 16, (second & high) | splat(np.uint32(2 * half + 1), key))
+            store(order, half * 2 * MODELS + MODELS, (second & high) | splat(np.uint32(2 * half + 1), key))
     top = 1
     while 2 * top < n_rows:
         top *= 2
