@@ -20,14 +20,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage, get_storage
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.experiment import Choices, Dimension, Experiment, significant
 from sweep.vocabulary import SettingError
-
-# a lock on the journal that is held longer was left by a process that was killed; writing takes milliseconds
-seconds_locked = 3
 
 Scalar = None | bool | int | float | str
 
@@ -114,13 +111,13 @@ class Journal(BaseJournalBackend):
 
     An entry costs milliseconds when it waits for the disk, and a trial has a dozen. The rows are durable on their own
     before the study is told, so a study whose last entries are lost with the power asks for the same trials again.
+    There is no lock: whole lines are appended by one call each, and a lock would outlive a process that is killed.
     """
 
     def __init__(self, path: Path) -> None:
         _cut_torn_line(path)
         self._path = path
-        self._lock = JournalFileSymlinkLock(str(path), grace_period=seconds_locked)
-        self._file = JournalFileBackend(str(path), lock_obj=self._lock)
+        self._file = JournalFileBackend(str(path))
 
     def __str__(self) -> str:
         return str(self._path)
@@ -132,12 +129,8 @@ class Journal(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append entries, one line each."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        self._lock.acquire()
-        try:
-            with self._path.open("ab") as file:
-                file.write(lines.encode())
-        finally:
-            self._lock.release()
+        with self._path.open("ab") as file:
+            file.write(lines.encode())
 
     def sync(self) -> None:
         """Wait until all entries are on disk."""
