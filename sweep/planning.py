@@ -18,7 +18,7 @@ seconds_in_hour = 3600
 def expected_seconds(experiment: Experiment, engine: str, workers: int) -> float:
     """About how long an experiment will train, in seconds, from its configurations' sizes; right to a factor of three.
 
-    A grid of over 20,000 points, or another sampler's choice, is judged by a sample of its points.
+    A grid of over 2,000 points, or another sampler's choice, is judged by a sample of its points.
     """
     points = list(experiment.sample_points())
     seconds = sum(_run_seconds(experiment.configuration(point), engine) for point in points) / len(points)

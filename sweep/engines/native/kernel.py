@@ -329,7 +329,7 @@ def _draw_batch(plan, seeds, memory, order, first, n, epoch):
 
 @inlined
 def _fill_urn(plan, order):
-    """Put the drawn data set back: the counts behind the urn and the tally of `unlearned` are copied to its head."""
+    """Fill the urn at the head of `order` for an epoch: the counts that the seed drew stand behind it."""
     like = zeros1(order)
     for row in range(plan.n_rows):
         store(order, row * MODELS, load(order, (plan.n_rows + 1 + row) * MODELS, like))
