@@ -1,8 +1,10 @@
 # Two commands do everything on a fresh machine: `make sweep` and `make test`. Both set up what is missing first.
 
 EXPERIMENT ?= experiments/xor.yaml
+RESULTS ?= results/$(basename $(notdir $(EXPERIMENT)))
 VENV := .venv
 BIN := $(VENV)/bin
+LOCK := --generate-hashes --no-header --quiet --output-file
 KERNEL := $(wildcard sweep/engines/native/*.py) sweep/randomness.py
 
 # the first Python from 3.11 to 3.13
@@ -10,7 +12,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test test-slow check format format-check lint types lock bench bench-page clean
+.PHONY: help setup sweep report dashboard browser test test-slow check format format-check lint types lock bench bench-page
+.PHONY: bench-adaptive method-page clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,48 +32,69 @@ $(VENV)/.packages: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# every extra but the GPU's, and the tools of tests, types and benchmarks
+$(VENV)/.development: requirements-dev.lock $(VENV)/.packages
+	@echo "  packages of the tests: installing the versions of requirements-dev.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-dev.lock
+	@touch $@
+
 $(VENV)/.kernel: $(KERNEL) $(VENV)/.packages
 	@$(BIN)/python -m sweep.engines.native
 	@touch $@
 
-sweep: setup ## run EXPERIMENT (experiments/xor.yaml), leave its results in results/, print the answer
+sweep: setup ## run EXPERIMENT (experiments/xor.yaml), audit it, leave its results in results/, print the answer
 	@$(BIN)/sweep run $(EXPERIMENT)
+	@$(BIN)/sweep audit $(RESULTS)
+	@$(BIN)/sweep report $(RESULTS)
 
-test: setup ## the tests
+report: setup ## build the page of RESULTS (results/<experiment>), with PNG and SVG of its charts
+	@$(BIN)/sweep report $(RESULTS) --figures
+
+dashboard: setup $(VENV)/.development ## open the study of RESULTS in optuna-dashboard
+	@$(BIN)/sweep dashboard $(RESULTS)
+
+browser: ## install Debian's Chromium, which the tests of the page need (as root, or with sudo)
+	@command -v chromium >/dev/null || { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@chromium --version
+
+test: setup $(VENV)/.development ## the tests
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-slow: setup ## the long tests too
+test-slow: setup $(VENV)/.development ## the long tests too
 	@$(BIN)/python -m pytest
 
 check: format-check lint types test ## what a change must pass
 
-format: setup ## put the code in its format
+format: setup $(VENV)/.development ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-format-check: setup
+format-check: setup $(VENV)/.development
 	@$(BIN)/ruff format --check .
 
-lint: setup
+lint: setup $(VENV)/.development
 	@$(BIN)/ruff check .
 
-types: setup
+types: setup $(VENV)/.development
 	@$(BIN)/pyright
 
-$(VENV)/.bench: requirements-bench.lock $(VENV)/.packages
-	@echo "  packages for the benchmark: installing the versions of requirements-bench.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-bench.lock
-	@touch $@
-
-bench: setup $(VENV)/.bench ## networks per second: native, plain JAX and Keras, and what the processor allows
+bench: setup $(VENV)/.development ## networks per second: native, plain JAX and Keras, and what the processor allows
 	@$(BIN)/python benchmarks/throughput.py
 
-bench-page: setup $(VENV)/.bench ## the same, written into docs/performance.md
+bench-page: setup $(VENV)/.development ## the same, written into docs/performance.md
 	@$(BIN)/python benchmarks/throughput.py --page
 
+bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
+	@$(BIN)/python benchmarks/adaptive.py
+
+method-page: setup ## compute the tables of docs/method.md anew
+	@$(BIN)/python benchmarks/coverage.py --page
+
 lock: setup ## choose the newest allowed versions anew (needs uv)
-	@uv pip compile --universal --python-version 3.11 --group dev --upgrade --generate-hashes --no-header --quiet --output-file requirements.lock pyproject.toml
-	@uv pip compile --universal --python-version 3.11 --extra bench --constraint requirements.lock --generate-hashes --no-header --quiet --output-file requirements-bench.lock pyproject.toml
+	@uv pip compile --universal --python-version 3.11 --group build --upgrade $(LOCK) requirements.lock pyproject.toml
+	@uv pip compile --universal --python-version 3.11 --group dev --extra parquet --extra dashboard --extra jax --extra ray \
+		--constraint requirements.lock $(LOCK) requirements-dev.lock pyproject.toml
 
 clean: ## remove the virtual environment and caches; results stay
 	@rm -rf $(VENV) .pytest_cache .ruff_cache build dist

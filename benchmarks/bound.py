@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sweep.engines.native.simd import MODELS, load, splat, sqrt, store, zeros1
+from sweep.engines.native.simd import MODELS, load, pointer_to, splat, sqrt, store, zeros1
 from sweep.model import Configuration
 
 ROUNDS = 200_000
 
 
 @njit(nogil=True, error_model="numpy")
-def _divide(memory: Any, rounds: int) -> None:
+def _divide(block: Any, rounds: int) -> None:
+    memory = pointer_to(block)
     like = zeros1(memory)
     for _ in range(rounds):
         for i in range(0, 8 * MODELS, MODELS):
@@ -27,7 +28,8 @@ def _divide(memory: Any, rounds: int) -> None:
 
 
 @njit(nogil=True, error_model="numpy")
-def _root(memory: Any, rounds: int) -> None:
+def _root(block: Any, rounds: int) -> None:
+    memory = pointer_to(block)
     like = zeros1(memory)
     for _ in range(rounds):
         for i in range(0, 8 * MODELS, MODELS):
@@ -35,7 +37,8 @@ def _root(memory: Any, rounds: int) -> None:
 
 
 @njit(nogil=True, error_model="numpy")
-def _multiply_add(memory: Any, rounds: int) -> None:
+def _multiply_add(block: Any, rounds: int) -> None:
+    memory = pointer_to(block)
     a, b = load(memory, 0, zeros1(memory)), load(memory, MODELS, zeros1(memory))
     c, d = load(memory, 2 * MODELS, zeros1(memory)), load(memory, 3 * MODELS, zeros1(memory))
     half, most = splat(0.5, a), splat(0.75, a)

@@ -18,11 +18,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import bound
+import jax_mix
 import jax_training
 import numpy as np
 
 import sweep
-from sweep import executors
+from sweep import executors, experiment_file
 from sweep.engines.keras import without_start_up_noise
 from sweep.engines.native import NativeEngine
 from sweep.model import Configuration, resolve
@@ -31,6 +32,7 @@ from sweep.runs import Cohort
 ROOT = Path(__file__).parent.parent
 SHAPES = ((8, 1), (8, 3), (32, 2))
 STEPS = 1000
+MIX_STRIDE = 71  # shares no factor with 7 x 3 x 3 x 3 x 3: every 71st configuration has all values among them
 SECONDS = 1.0
 BEGIN, END = "<!-- make bench-page: begin -->", "<!-- make bench-page: end -->"
 
@@ -52,7 +54,7 @@ def best_rate(train: Callable[[int], object], n: int, repeats: int = 4) -> float
     return max(rates)
 
 
-def native_rate(configuration: Configuration, workers: int) -> float:
+def native_rate(configuration: Configuration, workers: int, repeats: int = 4) -> float:
     """Networks per second of the native engine on all cores."""
     engine = NativeEngine()
 
@@ -60,16 +62,22 @@ def native_rate(configuration: Configuration, workers: int) -> float:
         cohort = Cohort(configuration, np.arange(n, dtype=np.uint32))
         list(executors.train(engine, [cohort], workers, lambda *_: None))
 
-    return best_rate(train, 256)
+    return best_rate(train, 256, repeats)
 
 
-def keras_network(width: int, depth: int) -> Any:
+def keras_network(c: Configuration) -> Any:
     """The same network as a user of Keras writes it."""
     import keras
 
-    hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
+    hidden: list[Any] = []
+    for width in c.layers:
+        hidden.append(keras.layers.Dense(width, activation="relu"))
+        if c.dropout:
+            hidden.append(keras.layers.Dropout(c.dropout))
     model = keras.Sequential([keras.layers.Input((2,)), *hidden, keras.layers.Dense(1, activation="sigmoid")])
-    model.compile(keras.optimizers.Adam(0.001), "binary_crossentropy")
+    optimizer: Any = keras.optimizers.get(c.optimizer.name)
+    optimizer.learning_rate = c.learning_rate
+    model.compile(optimizer, "binary_crossentropy")
     return model
 
 
@@ -86,18 +94,18 @@ def seconds_a_step(train: Callable[[int], None]) -> float:
         n = int(n * min(10, max(2, SECONDS / seconds)))
 
 
-def keras_rates(width: int, depth: int) -> tuple[float, float]:
+def keras_rates(c: Configuration) -> tuple[float, float]:
     """Networks per second of `fit` and of `train_on_batch`, one process."""
-    configuration = resolve({})
-    x, y = configuration.inputs(), configuration.targets()
-    model = keras_network(width, depth)
-    fit = seconds_a_step(lambda n: model.fit(x, y, batch_size=4, epochs=n, verbose=0))
+    x, y = c.inputs(), c.targets()
+    model = keras_network(c)
+    epoch = seconds_a_step(lambda n: model.fit(x, y, batch_size=c.batch_size, epochs=n, verbose=0))
 
     def batches(n: int) -> None:
         for _ in range(n):
-            model.train_on_batch(x, y)
+            model.train_on_batch(x[: c.batch_size], y[: c.batch_size])
 
-    return 1 / (STEPS * fit), 1 / (STEPS * seconds_a_step(batches))
+    step = seconds_a_step(batches)
+    return 1 / (c.epochs * epoch), 1 / (c.epochs * c.steps_per_epoch * step)
 
 
 def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float]) -> dict[str, float]:
@@ -105,7 +113,7 @@ def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float])
     configuration = resolve({"width": width, "depth": depth, "epochs": STEPS})
     native = native_rate(configuration, workers)
     jax, compilation = jax_training.measure([2, *[width] * depth, 1], STEPS)
-    fit, on_batch = keras_rates(width, depth)
+    fit, on_batch = keras_rates(configuration)
     limit = bound.networks_per_second(configuration, rates)
     return {
         "width": width,
@@ -119,11 +127,26 @@ def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float])
     }
 
 
+def measure_mix(workers: int) -> dict[str, Any]:
+    """The mix of experiments/xor.yaml by every 71st of its configurations, equally many networks of each."""
+    experiment = experiment_file.load(ROOT / "experiments" / "xor.yaml")
+    sample = [experiment.configuration(point) for point in experiment.grid()][::MIX_STRIDE]
+    native = [native_rate(c, workers, repeats=2) for c in sample]
+    jax, compilation = zip(*map(jax_mix.measure, sample), strict=True)
+    fit, on_batch = zip(*map(keras_rates, sample), strict=True)
+    rates = {"native": native, "jax": jax, "fit": fit, "train_on_batch": on_batch}
+    means = {name: len(values) / sum(1 / value for value in values) for name, values in rates.items()}
+    labels = [
+        f"{c.layers[0]} x {c.depth}, {c.optimizer.name}, batch {c.batch_size}, dropout {c.dropout:g}" for c in sample
+    ]
+    return {**means, "configurations": labels, "jax_compile_seconds": sum(compilation)}
+
+
 def measure_sweep() -> dict[str, float]:
     """The whole command on experiments/xor.yaml: its seconds, those of training, networks per second while training."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "xor"
-        command = [sys.executable, "-c", "from sweep.cli import main; main()", "run", "--quiet", "--out", str(out)]
+        command = [sys.executable, "-m", "sweep", "run", "--quiet", "--out", str(out)]
         started = time.perf_counter()
         subprocess.run([*command, str(ROOT / "experiments" / "xor.yaml")], check=True)
         seconds = time.perf_counter() - started
@@ -144,7 +167,7 @@ def measure() -> dict[str, Any]:
     """Everything, in one run on one machine."""
     workers = executors.available_cores()
     with without_start_up_noise():
-        keras_network(2, 1)
+        keras_network(resolve({}))
     started = time.perf_counter()
     NativeEngine().train(Cohort(resolve({"epochs": 1}), np.arange(1, dtype=np.uint32)))
     loading = time.perf_counter() - started
@@ -155,13 +178,14 @@ def measure() -> dict[str, Any]:
         "native_load_seconds": loading,
         "vectors_per_second": rates,
         "shapes": [measure_shape(width, depth, workers, rates) for width, depth in SHAPES],
+        "mix": measure_mix(workers),
         "xor_yaml": measure_sweep(),
     }
 
 
 def table(measured: dict[str, Any]) -> str:
     """The measurements as a Markdown table and a few sentences."""
-    rates, whole = measured["vectors_per_second"], measured["xor_yaml"]
+    rates, whole, mix = measured["vectors_per_second"], measured["xor_yaml"], measured["mix"]
     compilation = ", ".join(f"{row['jax_compile_seconds']:.1f}" for row in measured["shapes"])
     rows = [
         f"| {row['width']} | {row['depth']} | {row['native']:,.0f} | {row['jax']:,.0f} | "
@@ -169,6 +193,10 @@ def table(measured: dict[str, Any]) -> str:
         f"{row['bound']:,.0f} | {row['native'] / row['bound']:.0%} |"
         for row in measured["shapes"]
     ]
+    rows.append(
+        f"| mix | | {mix['native']:,.0f} | {mix['jax']:,.0f} | {mix['native'] / mix['jax']:.1f} | {mix['fit']:.3f} | "
+        f"{mix['train_on_batch']:.2f} | | |"
+    )
     return "\n".join(
         [
             f"{measured['processor']}, {measured['cores']} cores. Networks per second, 1,000 full-batch Adam steps.",
@@ -176,6 +204,10 @@ def table(measured: dict[str, Any]) -> str:
             "| width | depth | native | jax.vmap | native/jax | fit | train_on_batch | bound | native/bound |",
             "|" + "---:|" * 9,
             *rows,
+            "",
+            f"The mix: {len(mix['configurations'])} of the 567 configurations of `experiments/xor.yaml`, every 71st, "
+            f"for 1,000 epochs, equally many networks of each ({'; '.join(mix['configurations'])}). jax compiles a "
+            f"program for each, {mix['jax_compile_seconds']:.1f} s in all, left out above.",
             "",
             f"Compilation, left out above: jax {compilation} s; native loads its kernel, compiled at set-up, in "
             f"{measured['native_load_seconds']:.1f} s.",

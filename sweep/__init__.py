@@ -3,14 +3,24 @@
 results = sweep.run("experiments/xor.yaml")     # a whole experiment; results.configurations, results.runs
 results = sweep.load("results/xor")             # one that was run before
 runs = sweep.train({"width": 8}, seeds=1000)    # one configuration, many seeds, at once
+settings = sweep.from_keras(model)              # the settings of a compiled Keras network, for sweep.train
+found = sweep.rescue(results, "width=2")        # what would have rescued the seeds that failed; found.table()
+again = sweep.replay(results, "width=2-7")       # one run trained again
 """
 
 import importlib
 from typing import Any
 
-_homes = {"run": "sweep.loop", "train": "sweep.loop", "load": "sweep.results"}
+_homes = {
+    "from_keras": "sweep.keras_import",
+    "load": "sweep.results",
+    "replay": "sweep.replays",
+    "rescue": "sweep.rescues",
+    "run": "sweep.loop",
+    "train": "sweep.training",
+}
 
-__all__ = ["load", "run", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (loaded when first used)
+__all__ = ["from_keras", "load", "replay", "rescue", "run", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from sweep.reliability import Target
 from sweep.vocabulary import SettingError, did_you_mean, show
 
 samplers = ("grid", "random", "qmc", "tpe")
+trial_kinds = ("configuration", "run")
 objectives = ("success_rate", "n_parameters")
 max_checked = 2_000
 max_steps = 1_000_000
@@ -102,17 +103,21 @@ Dimension = Choices | Range
 class SeedBlock:
     """The seeds that each configuration is trained under: `first`, `first + 1`, ... or a list, in rising order.
 
-    Unlike all others they are crossed with everything and never optimised.
+    Unlike all others they are crossed with everything and never optimised. With `up_to`, `count` is where each
+    configuration begins, and those whose verdict is open get more, `up_to` at most.
     """
 
     first: int = 0
     count: int = 64
     listed: tuple[int, ...] | None = None
+    up_to: int | None = None
 
     def __post_init__(self) -> None:
         if self.listed is None:
-            if not (0 <= self.first and self.count >= 1 and self.first + self.count <= end_of_seeds):
-                found = f"{self.count} seeds from {self.first}"
+            if self.up_to is not None and self.up_to <= self.count:
+                raise SettingError(("up_to",), f"found {self.up_to}", f"allowed: more than count, {self.count}")
+            if not (0 <= self.first and self.count >= 1 and self.first + (self.up_to or self.count) <= end_of_seeds):
+                found = f"{self.up_to or self.count} seeds from {self.first}"
                 raise SettingError((), found, "allowed: at least one seed, all from 0 to 2^32 - 1")
             return
         if not self.listed:
@@ -127,10 +132,10 @@ class SeedBlock:
         object.__setattr__(self, "listed", tuple(sorted(self.listed)))
 
     def seeds(self) -> npt.NDArray[np.uint32]:
-        """The seeds in rising order: uint32 `[seed]`."""
+        """The seeds in rising order, all that a configuration may get: uint32 `[seed]`."""
         if self.listed is not None:
             return np.array(self.listed, np.uint32)
-        return np.arange(self.first, self.first + self.count, dtype=np.uint64).astype(np.uint32)
+        return np.arange(self.first, self.first + len(self), dtype=np.uint64).astype(np.uint32)
 
     def fresh(self, n: int) -> npt.NDArray[np.uint32]:
         """`n` seeds that are not among these: the first after the largest, going round at 2^32."""
@@ -139,18 +144,28 @@ class SeedBlock:
         return np.array(list(itertools.islice((s for s in after if s not in used), n)), np.uint32)
 
     def __len__(self) -> int:
-        return self.count if self.listed is None else len(self.listed)
+        """The most seeds that a configuration may get."""
+        return len(self.listed) if self.listed is not None else self.up_to or self.count
+
+    def amount(self) -> str:
+        """How many seeds a configuration gets, in words: `64`, or `16 to 1,024`."""
+        return f"{len(self):,}" if self.up_to is None else f"{self.count:,} to {self.up_to:,}"
 
     def label(self) -> str:
-        """`0..63` for a block, `3 7 21` for a list."""
+        """`0..63` for a block, `0..15 to 0..1023` for one that may grow, `3 7 21` for a list."""
         if self.listed is not None:
             return " ".join(map(str, self.listed))
-        return f"{self.first}..{self.first + self.count - 1}"
+        label = f"{self.first}..{self.first + self.count - 1}"
+        return label if self.up_to is None else f"{label} to {self.first}..{self.first + self.up_to - 1}"
 
 
 @dataclass(frozen=True)
 class Study:
-    """How configurations are chosen. `trials`: how many to ask for, None for the whole grid."""
+    """How configurations are chosen. `trials`: how many to ask for, None for the whole grid.
+
+    `trial`: what a trial of Optuna's study is, a `configuration`, its value the success rate; or a `run`, one network,
+    the seed a parameter and the value 1 where it learned. Either way the same networks are trained.
+    """
 
     sampler: str = "grid"
     trials: int | None = None
@@ -158,8 +173,11 @@ class Study:
     objective: tuple[str, ...] = ("success_rate",)
     trials_per_round: int = 32
     storage: str = "journal"
+    trial: str = "configuration"
 
     def __post_init__(self) -> None:
+        if self.trial not in trial_kinds:
+            raise SettingError(("trial",), f"found {show(self.trial)}", did_you_mean(self.trial, trial_kinds))
         if self.sampler not in samplers:
             raise SettingError(("sampler",), f"no such sampler: {self.sampler}", did_you_mean(self.sampler, samplers))
         if self.storage != "journal" and "://" not in self.storage:

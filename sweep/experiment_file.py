@@ -4,18 +4,20 @@ The text becomes plain values with a line for each, the values become pydantic m
 `Experiment`, whose own rules are checked there. Every mistake ends as place, found and allowed, and so as one message.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.experiment import Choices, Dimension, Experiment, Range, SeedBlock, Study
-from sweep.model import hyperparameters
+from sweep.model import Configuration, hyperparameters, resolve
 from sweep.reliability import Target
+from sweep.table_files import TableFiles, is_file_task
 from sweep.vocabulary import SettingError, did_you_mean, show
 from sweep.yaml_text import Place, Source, YamlError
 
@@ -47,13 +49,14 @@ def load(path: str | PathLike[str]) -> Experiment:
         line = content[: error.start].count(b"\n") + 1
         found = f"not a text in UTF-8: byte {content[error.start]:#04x}"
         raise ExperimentFileError(_message(name, line, (), found, "allowed: a YAML file saved as UTF-8")) from None
-    return parse(text, name)
+    return parse(text, name, TableFiles(Path(path).parent))
 
 
-def parse(text: str, name: str = "experiment.yaml") -> Experiment:
+def parse(text: str, name: str = "experiment.yaml", tables: TableFiles | None = None) -> Experiment:
     """Read the experiment in a YAML text; `name` is what messages call the file. Raises `ExperimentFileError`.
 
-    An empty text is an experiment too: one configuration, all defaults.
+    `tables` reads the files of tasks; those of the current folder where it is not given. An empty text is an experiment
+    too: one configuration, all defaults.
 
     >>> parse("vary: {width: [2, 4]}").n_trials
     2
@@ -64,10 +67,51 @@ def parse(text: str, name: str = "experiment.yaml") -> Experiment:
         message = _message(name, error.line, error.place, error.found, error.allowed)
         raise ExperimentFileError(message) from None
     try:
-        return _experiment(_document(source))
+        return _experiment(_document(source), tables or TableFiles(Path()))
     except SettingError as error:
         found, allowed = _explained(error, source)
         raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
+
+
+def settings(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read settings given as NAME=VALUE, each value as in an experiment file. Raises `ExperimentFileError`.
+
+    >>> settings(["width=2", "optimizer={name: sgd, momentum: 0.9}"])
+    {'width': 2, 'optimizer': {'name': 'sgd', 'momentum': 0.9}}
+    """
+    given: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name:
+            raise ExperimentFileError(_message(argument, None, (), "no NAME=VALUE", "allowed: width=2"))
+        if name not in hyperparameters:
+            allowed = "allowed: --seeds N" if name in ("seed", "seeds") else did_you_mean(name, hyperparameters)
+            raise ExperimentFileError(_message(argument, None, (), "no such hyperparameter", allowed))
+        if name in given:
+            raise ExperimentFileError(_message(argument, None, (), f"{name} is given twice", "allowed: once"))
+        try:
+            given[name] = Source(value).value
+        except YamlError as error:
+            raise ExperimentFileError(_message(argument, None, error.place, error.found, error.allowed)) from None
+    return given
+
+
+def configuration(arguments: Sequence[str]) -> Configuration:
+    """Resolve settings given as NAME=VALUE; a task's file lies in the current folder. Raises `ExperimentFileError`.
+
+    >>> configuration(["width=2", "depth=3"]).layers
+    (2, 2, 2)
+    """
+    given = settings(arguments)
+    try:
+        return resolve(with_tables(given, TableFiles(Path())))
+    except SettingError as error:
+        name = error.place[0]
+        (argument,) = (a for a in arguments if a.startswith(f"{name}="))
+        source = Source(argument.partition("=")[2])
+        inner = SettingError(error.place[1:], error.found, error.allowed)
+        message = _message(argument, None, inner.place, *_explained(inner, source))
+        raise ExperimentFileError(message) from None
 
 
 def template() -> str:
@@ -78,6 +122,7 @@ def template() -> str:
 def _message(name: str, line: int | None, place: Place, found: str, allowed: str) -> str:
     """Give every message its one form; what comes from the file is made printable and short."""
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
+    name = _printable(name, 1000)
     where = name if line is None else f"{name}:{line}"
     first = ": ".join(part for part in (where, _printable(path, 100), _printable(found, 200)) if part)
     return first + (f"\n  {_printable(allowed, 600)}" if allowed else "")
@@ -246,7 +291,26 @@ def _at(*place: str | int) -> Generator[None]:
         raise SettingError((*place, *error.place), error.found, error.allowed) from None
 
 
-def _experiment(document: _Document) -> Experiment:
+def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, Any]:
+    """Return settings in which a task from a file, or each that is a choice, is its table."""
+
+    def read(value: Any) -> Any:
+        return tables.task(value) if is_file_task(value) else value
+
+    given = dict(settings)
+    with _at("task"):
+        if isinstance(given.get("task"), list):
+            choices: list[Any] = []
+            for i, choice in enumerate(given["task"]):
+                with _at(i):
+                    choices.append(read(choice))
+            given["task"] = choices
+        elif "task" in given:
+            given["task"] = read(given["task"])
+    return given
+
+
+def _experiment(document: _Document, tables: TableFiles) -> Experiment:
     fixed, vary = document.fixed or _Fixed(), document.vary or _Vary()
     reliability = document.reliability or _Reliability()
     if fixed.seed is not None and vary.seed is not None:
@@ -255,10 +319,18 @@ def _experiment(document: _Document) -> Experiment:
         seeds = _seeds(vary.seed if fixed.seed is None else fixed.seed)
     with _at("study"):
         study = _study(document.study or _Study())
+    with _at("fixed"):
+        stays = with_tables(fixed.model_extra or {}, tables)
+    with _at("vary"):
+        varies = with_tables(vary.model_extra or {}, tables)
+    cases: list[dict[str, Any]] = []
+    for i, case in enumerate(document.cases or ()):
+        with _at("cases", i):
+            cases.append(with_tables(case, tables))
     return Experiment(
-        fixed=fixed.model_extra or {},
-        vary={name: _dimension(name, value) for name, value in (vary.model_extra or {}).items()},
-        cases=tuple(document.cases or ()),
+        fixed=stays,
+        vary={name: _dimension(name, value) for name, value in varies.items()},
+        cases=tuple(cases),
         seeds=seeds,
         study=study,
         reliability=Target(reliability.target, reliability.confidence, reliability.margin),
@@ -267,21 +339,13 @@ def _experiment(document: _Document) -> Experiment:
 
 def _seeds(value: int | list[int] | _Block | None) -> SeedBlock:
     if isinstance(value, _Block):
-        if value.up_to is not None:
-            found = "adding seeds while a verdict is open is not built yet"
-            raise SettingError(("up_to",), found, "allowed for now: first and count")
-        return SeedBlock(value.first, value.count)
+        return SeedBlock(value.first, value.count, up_to=value.up_to)
     if isinstance(value, list):
         return SeedBlock(listed=tuple(value))
     return SeedBlock() if value is None else SeedBlock(count=value)
 
 
 def _study(section: _Study) -> Study:
-    if section.trial == "run":
-        found = "run: a trial for each network is not built yet"
-        raise SettingError(("trial",), found, "allowed for now: configuration")
-    if section.trial != "configuration":
-        raise SettingError(("trial",), f"found {show(section.trial)}", did_you_mean(section.trial, ("configuration",)))
     return Study(
         sampler=section.sampler,
         trials=section.trials,
@@ -289,6 +353,7 @@ def _study(section: _Study) -> Study:
         objective=tuple(section.objective),
         trials_per_round=section.trials_per_round,
         storage=section.storage,
+        trial=section.trial,
     )
 
 

@@ -6,12 +6,12 @@ used. Notation: `[model, parameter]`, parameters variable by variable in Keras's
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from sweep.model import Configuration
-from sweep.randomness import Stream, Words, symmetric_uniform, words
+from sweep.randomness import Stream, Words, symmetric_uniform, threefry
 from sweep.runs import Cohort
 from sweep.vocabulary import Named
 
@@ -135,25 +135,36 @@ def draw(initializer: Named, shape: tuple[int, ...], bits: Words) -> Doubles:
     return _scaled(bits, shape, *_families[name])
 
 
-def _constant(initializer: Named) -> bool:
-    return initializer.name in ("zeros", "ones", "constant")
+def _words(seeds: Words, sizes: Mapping[int, int]) -> dict[int, Words]:
+    """The random words of several variables, `[model, element]`, by their places: those of `words`, drawn at once."""
+    index = np.concatenate([np.arange((n + 1) // 2, dtype=np.uint32) for n in sizes.values()])
+    place = np.concatenate([np.full((n + 1) // 2, place, np.uint32) for place, n in sizes.items()])
+    key = (seeds[:, None], np.full((1, 1), Stream.WEIGHTS, np.uint32))
+    drawn = np.stack(threefry(key, (index[None, :], place[None, :])), axis=-1).reshape(len(seeds), 2 * len(index))
+    found: dict[int, Words] = {}
+    start = 0
+    for at, n in sizes.items():
+        found[at] = drawn[:, start : start + n]
+        start += n + n % 2
+    return found
 
 
 def initial_weights(cohort: Cohort) -> npt.NDArray[np.float32]:
     """The weights before training: float32 `[model, parameter]`."""
-    configuration: Configuration = cohort.configuration
-    seeds = cohort.stream_seeds(Stream.WEIGHTS)
-    weights = np.empty((len(cohort), configuration.n_parameters), np.float32)
+    c = cohort.configuration
+    initializers = [c.bias_initializer if len(shape) == 1 else c.kernel_initializer for shape in c.variable_shapes]
+    sizes = [math.prod(shape) for shape in c.variable_shapes]
+    places = [i if c.use_bias else 2 * i for i in range(len(sizes))]
+    drawn = {
+        place: n
+        for place, n, initializer in zip(places, sizes, initializers, strict=True)
+        if initializer.name not in ("zeros", "ones", "constant")
+    }
+    bits = _words(cohort.stream_seeds(Stream.WEIGHTS), drawn) if drawn else {}
+    weights = np.empty((len(cohort), c.n_parameters), np.float32)
     start = 0
-    for i, shape in enumerate(configuration.variable_shapes):
-        is_bias = len(shape) == 1
-        initializer = configuration.bias_initializer if is_bias else configuration.kernel_initializer
-        n = int(np.prod(shape))
-        place = i if configuration.use_bias else 2 * i
-        if _constant(initializer):
-            bits = np.zeros((len(cohort), n), np.uint32)
-        else:
-            bits = words(seeds, Stream.WEIGHTS, n, place)
-        weights[:, start : start + n] = draw(initializer, shape, bits)
+    for place, n, initializer, shape in zip(places, sizes, initializers, c.variable_shapes, strict=True):
+        needed = bits[place] if place in bits else np.zeros((len(cohort), n), np.uint32)
+        weights[:, start : start + n] = draw(initializer, shape, needed)
         start += n
     return weights

@@ -223,6 +223,8 @@ def _resolve_named(key: str, value: object) -> Named:
 
 
 def _resolve_task(value: object) -> Task:
+    if isinstance(value, Task):  # read from a file before
+        return value
     try:
         if isinstance(value, Mapping) and "name" not in value:
             return _given_task(cast(Mapping[str, object], value))
@@ -234,9 +236,7 @@ def _resolve_task(value: object) -> Task:
 
 def _given_task(table: Mapping[str, object]) -> Task:
     if "file" in table:
-        raise SettingError(
-            ("file",), "a task from a file is not built yet", "allowed for now: {inputs: .., targets: ..}"
-        )
+        raise SettingError(("file",), "a task whose file was not read", "allowed here: {inputs: .., targets: ..}")
     for key in table:
         if key not in ("inputs", "targets"):
             raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", "inputs", "targets")))

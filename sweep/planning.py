@@ -21,19 +21,31 @@ def expected_seconds(experiment: Experiment, engine: str, workers: int) -> float
     A grid of over 2,000 points, or another sampler's choice, is judged by a sample of its points.
     """
     points = list(experiment.sample_points())
-    seconds = sum(_run_seconds(experiment.configuration(point), engine) for point in points) / len(points)
+    seconds = sum(run_seconds(experiment.configuration(point), engine) for point in points) / len(points)
     n_workers = workers if engine == "native" else 1
     return seconds * experiment.n_trials * len(experiment.seeds) / n_workers
 
 
-def _run_seconds(configuration: Configuration, engine: str) -> float:
-    """One network's training on one core, fitted to measurements on a 2.6 GHz processor with AVX-512."""
+def run_seconds(configuration: Configuration, engine: str) -> float:
+    """Seconds of one network's training on one core, fitted to measurements on a 2.6 GHz processor with AVX-512."""
     c = configuration
     n_steps = c.epochs * c.steps_per_epoch
     n_rows = c.epochs * c.rows_per_epoch
     if engine == "keras":
         return 0.1 + 1.2e-4 * n_steps
     return (n_steps * (3.5 * c.n_parameters + 25) + n_rows * (1.6 * c.n_parameters + 45)) * 1e-9 / 3
+
+
+def describe_seconds(seconds: float) -> str:
+    """A duration in words.
+
+    >>> describe_seconds(8), describe_seconds(300), describe_seconds(4e9)
+    ('8 s', '5 min', '130 years')
+    """
+    for unit, size in (("years", 31_557_600), ("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{float(f'{seconds / size:.2g}'):,g} {unit}"
+    return f"{max(1, round(seconds))} s"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import StorageInternalError
@@ -23,7 +24,7 @@ from optuna.storages import JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from sweep.experiment import Choices, Dimension, Experiment, significant
+from sweep.experiment import Choices, Dimension, Experiment, Range, significant
 from sweep.vocabulary import SettingError
 
 Scalar = None | bool | int | float | str
@@ -36,6 +37,25 @@ class Suggestion:
     index: int
     point: Mapping[str, Any]
     is_told: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training a trial's configuration came to.
+
+    `seeds` `[run]`, rising, and whether they `learned`; `course`: the number of seeds and the success rate at each look
+    at them, the last one the result; `n_parameters` of the configuration.
+    """
+
+    seeds: npt.NDArray[np.uint32]
+    learned: npt.NDArray[np.bool_]
+    course: Sequence[tuple[int, float]]
+    n_parameters: int
+
+    @property
+    def rate(self) -> float:
+        """The success rate."""
+        return self.course[-1][1]
 
 
 def _as_choice(value: Any) -> Scalar:
@@ -153,7 +173,10 @@ class Search:
         self._distributions["seed"] = CategoricalDistribution((experiment.seeds.label(),))
         directions: list[Any] = ["maximize" if o == "success_rate" else "minimize" for o in experiment.study.objective]
         self._journal = Journal(storage) if isinstance(storage, Path) else None
-        self._study = _open_study(self._journal or str(storage), name, directions)
+        opened = _open_study(self._journal or str(storage), name, directions)
+        self._networks = _Networks(opened, experiment) if experiment.study.trial == "run" else None
+        # with a trial for each network, the trials of configurations live in memory: every suggestion can be made again
+        self._study = optuna.create_study(directions=directions) if self._networks else opened
         self._trials: dict[int, optuna.Trial] = {}
         self._known = self._take_over()
         self._values = {i: t.values for i, t in self._known.items() if t.state == TrialState.COMPLETE}
@@ -250,22 +273,85 @@ class Search:
         self._trials[index] = trial
         return Suggestion(index, point, is_told=False)
 
-    def tell(self, suggestion: Suggestion, *, rate: float, n_runs: int, n_parameters: int) -> None:
-        """Store a trial's result: its success rate after `n_runs` seeds, and its configuration's parameters."""
-        objectives = self._experiment.study.objective
-        values = [rate if objective == "success_rate" else float(n_parameters) for objective in objectives]
+    def tell(self, suggestion: Suggestion, result: Result) -> None:
+        """Store a trial's result."""
+        values = _values(self._experiment, result.rate, result.n_parameters)
         trial = self._trials.pop(suggestion.index)
         before = self._known.get(suggestion.index)
-        is_reported = before is not None and n_runs in before.intermediate_values
-        if len(values) == 1 and not is_reported:  # it is where the process was killed between report and tell
-            trial.report(rate, step=n_runs)
+        for n_runs, rate in result.course if len(values) == 1 else ():  # Optuna has these for one objective only
+            if before is None or n_runs not in before.intermediate_values:  # it has where a process was killed here
+                trial.report(rate, step=n_runs)
+        if len(result.seeds) != trial.user_attrs["n_seeds"]:
+            trial.set_user_attr("n_seeds", len(result.seeds))
         self._study.tell(trial, values)
         self._values[suggestion.index] = values
+        if self._networks is not None:
+            self._networks.add(suggestion, trial, result)
 
     def sync(self) -> None:
         """Wait until the study is on disk, where it is a journal."""
         if self._journal is not None:
             self._journal.sync()
+
+
+def _values(experiment: Experiment, rate: float, n_parameters: int) -> list[float]:
+    """The values of a trial, in the order of the objectives."""
+    return [rate if o == "success_rate" else float(n_parameters) for o in experiment.study.objective]
+
+
+class _Networks:
+    """A study with a trial for each network: its value is 1 where it learned, its seed is a parameter."""
+
+    def __init__(self, study: optuna.Study, experiment: Experiment) -> None:
+        self._study = study
+        self._experiment = experiment
+        first, last = int(experiment.seeds.seeds()[0]), int(experiment.seeds.seeds()[-1])
+        self._seed = IntDistribution(first, last)
+        trials = study.get_trials(deepcopy=False)
+        self._known = {(t.user_attrs.get("index"), t.params.get("seed")) for t in trials}
+
+    def add(self, suggestion: Suggestion, trial: optuna.Trial, result: Result) -> None:
+        """Store the networks of a configuration that are not stored yet."""
+        parameters = {k: v for k, v in trial.params.items() if k != "seed"}
+        distributions = {k: v for k, v in trial.distributions.items() if k != "seed"} | {"seed": self._seed}
+        attributes = {"configuration": trial.user_attrs["configuration"], "index": suggestion.index}
+        for seed, learned in zip(result.seeds.tolist(), result.learned.tolist(), strict=True):
+            if (suggestion.index, seed) in self._known:
+                continue
+            network = optuna.trial.create_trial(
+                params=parameters | {"seed": seed},
+                distributions=distributions,
+                values=_values(self._experiment, float(learned), result.n_parameters),
+                user_attrs=attributes,
+            )
+            self._study.add_trial(network)
+
+
+def importances(
+    points: Sequence[Mapping[str, Any]], rates: Sequence[float], ranges: Mapping[str, Range]
+) -> dict[str, float] | None:
+    """Optuna's importances of the parameters of these points: its default, PED-ANOVA; they sum to 1.
+
+    How much the distribution of each parameter differs between the tenth of points with the highest rates (and those
+    that tie with it) and all; `ranges` are treated as such, every other parameter as a choice. None where they are not
+    defined: under two points, or so many ties that the tenth is everything. Source: Watanabe, Bansal, Hutter,
+    "PED-ANOVA: efficiently quantifying hyperparameter importance in arbitrary subspaces", IJCAI 2023.
+    """
+    n_top = math.ceil(len(rates) / 10)
+    if len(rates) < 2 or min(rates) >= sorted(rates)[-n_top]:
+        return None
+    choices = {k: tuple(dict.fromkeys(_as_choice(p[k]) for p in points)) for k in points[0] if k not in ranges}
+    distributions: dict[str, BaseDistribution] = {
+        k: _distribution(ranges[k]) if k in ranges else CategoricalDistribution(choices[k]) for k in points[0]
+    }
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(0))
+    for point, rate in zip(points, rates, strict=True):
+        parameters = {
+            k: _as_parameter(ranges[k], distributions[k], v) if k in ranges else _as_choice(v) for k, v in point.items()
+        }
+        study.add_trial(optuna.create_trial(params=parameters, distributions=distributions, value=rate))
+    return optuna.importance.get_param_importances(study)
 
 
 _damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
@@ -289,3 +375,71 @@ def _open_study(storage: Journal | str, name: str, directions: list[Any]) -> opt
             f"{storage} cannot be used: {reason}",
             "allowed: journal, or a URL that Optuna can open",
         ) from None
+
+
+# reading a study without an effect on it ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial as the study has it: its place in the order of suggestions, the point, the id of the configuration there.
+
+    seeds: the first and how many; values: what was told, None where nothing was.
+    """
+
+    index: int
+    point: Mapping[str, Any]
+    configuration: str
+    seeds: tuple[int, int]
+    values: tuple[float, ...] | None
+
+
+class _ReadOnlyJournal(BaseJournalBackend):
+    """A journal file that is only read; a torn last line is passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Read the entries from a number on."""
+        return JournalFileBackend(str(self._path)).read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refuse."""
+        raise PermissionError(f"{self._path}: opened to be read")
+
+
+def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> list[StoredTrial]:
+    """The trials of the study `name` that were suggested completely and not given up, in the order of suggestions.
+
+    Reads only. Raises `SettingError` where there is no such study, or one that cannot be read.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    dimensions = experiment.dimensions()
+    place = ("study", "storage")
+    file = storage if isinstance(storage, Path) else Path(storage.partition(":///")[2])
+    if (isinstance(storage, Path) or storage.startswith("sqlite:///")) and not file.exists():
+        raise SettingError(place, f"no file {file}", "allowed: the study that the sweep left")
+    try:
+        opened = JournalStorage(_ReadOnlyJournal(storage)) if isinstance(storage, Path) else get_storage(storage)
+        study = optuna.load_study(storage=opened, study_name=name, sampler=optuna.samplers.RandomSampler(0))
+        found = [
+            StoredTrial(
+                index=int(t.user_attrs["index"]),
+                point={k: _value(d, t.params[k]) for k, d in dimensions.items()},
+                configuration=str(t.user_attrs["configuration"]),
+                seeds=(int(t.user_attrs["first_seed"]), int(t.user_attrs["n_seeds"])),
+                values=None if t.state != TrialState.COMPLETE else tuple(t.values),
+            )
+            for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
+            if "index" in t.user_attrs
+        ]
+    except (SQLAlchemyError, StorageInternalError, ImportError, StopIteration, *_damages) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise SettingError(place, f"{storage} cannot be read: {reason}", "allowed: the study of this sweep") from None
+    return sorted(found, key=lambda t: t.index)

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep import loop
+from sweep.allocation import Allocation
 from sweep.experiment import Experiment
-from sweep.planning import Plan
-from sweep.reliability import allowed_failures, needed_runs
+from sweep.planning import Plan, describe_seconds
 from sweep.report.summaries import Answer, summarise
 from sweep.results import Results
 
@@ -25,36 +25,28 @@ verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yel
 
 def describe_plan(plan: Plan) -> str:
     """One line: configurations, seeds, networks, engine, time."""
-    n_seeds = len(plan.experiment.seeds)
-    n = plan.n_configurations
+    seeds, n = plan.experiment.seeds, plan.n_configurations
     threads = f", {plan.workers} thread{'s' if plan.workers > 1 else ''}" if plan.engine.is_threaded else ""
     return (
-        f"{plan.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {n_seeds:,} seed{'s' if n_seeds != 1 else ''} "
-        f"= {n * n_seeds:,} networks; {plan.engine.name} engine{threads}; about {describe_seconds(plan.seconds)}"
+        f"{plan.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
+        f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
+        f"{plan.engine.name} engine{threads}; {'about' if seeds.up_to is None else 'at most'} "
+        f"{describe_seconds(plan.seconds)}"
     )
-
-
-def describe_seconds(seconds: float) -> str:
-    """A duration in words.
-
-    >>> describe_seconds(8), describe_seconds(300), describe_seconds(4e9)
-    ('8 s', '5 min', '130 years')
-    """
-    for unit, size in (("years", 31_557_600), ("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{float(f'{seconds / size:.2g}'):,g} {unit}"
-    return f"{max(1, round(seconds))} s"
 
 
 def describe_power(experiment: Experiment) -> str:
     """One line: what the number of seeds can show."""
+    allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
     n, target = len(experiment.seeds), experiment.reliability.target
-    allowed = allowed_failures(n, experiment.reliability)
+    allowed, needed = allocation.allowed_failures(), allocation.needed_runs()
     if allowed is None:
-        more = needed_runs(experiment.reliability)
-        return f"{n} seeds cannot show a success rate of {target:g}, even if all learn: at least {more:,} are needed"
+        return f"{n} seeds cannot show a success rate of {target:g}, even if all learn: at least {needed:,} are needed"
     may = "none" if allowed == 0 else f"at most {allowed}"
-    return f"reliable at {target:g}: of {n} seeds {may} may fail"
+    power = f"reliable at {target:g}: of {n} seeds {may} may fail"
+    if allocation.n_adaptive is None:
+        return power
+    return f"{power}; {needed:,} that all learn are enough (all {experiment.n_trials:,} verdicts hold together)"
 
 
 class _Speed(ProgressColumn):
@@ -146,7 +138,9 @@ def _answer_sentence(answer: Answer) -> str:
     v, n = answer.verdicts, answer.n_configurations
     sentence = f"{v['reliable']:,} of {n:,} do, {v['unreliable']:,} do not"
     if v["inconclusive"]:
-        sentence += f", {v['inconclusive']:,} are open: {answer.n_seeds:,} seeds cannot tell"
+        amount = answer.allocation.block
+        up_to = "" if amount.up_to is None else "up to "
+        sentence += f", {v['inconclusive']:,} are open: {up_to}{len(amount):,} seeds cannot tell"
     return sentence + "."
 
 
@@ -171,8 +165,16 @@ def _print_rows(console: Console, rows: Any, answer: Answer) -> None:
         if is_wide:
             cells.append(_bar(row["success_rate"]))
         cells.append(f"{row['ci_low']:.3f}-{row['ci_high']:.3f}")
-        table.add_row(*cells, Text(row["verdict"], style=verdict_styles[row["verdict"]]))
+        table.add_row(*cells, Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
     console.print(table)
+
+
+def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
+    """The verdict; of an open one, about how many seeds in all would probably settle it."""
+    if row["verdict"] != "inconclusive":
+        return row["verdict"]
+    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"])
+    return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
 
 
 _numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}

@@ -68,6 +68,26 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "true or false",
     ),
     # tables
+    "task file that is not there": (
+        "fixed: {task: {file: none.csv, targets: [y]}}",
+        "1: fixed.task.file: 'none.csv' cannot be read: No such file or directory",
+        "a CSV file in the folder of the experiment",
+    ),
+    "task file outside": (
+        "vary:\n  task:\n  - xor\n  - {file: ../a.csv, targets: [y]}",
+        "4: vary.task[1].file: '../a.csv' is outside of the experiment's folder",
+        "a CSV file in the folder of the experiment",
+    ),
+    "task file without targets": (
+        "cases: [{task: {file: a.csv}}]",
+        "1: cases[0].task.targets: a task from a file without targets",
+        "a list of the columns to learn",
+    ),
+    "key of a task file": (
+        "fixed: {task: {file: a.csv, target: [y]}}",
+        "1: fixed.task.target: no such key of a task from a file",
+        "did you mean targets?",
+    ),
     "targets": (
         "fixed:\n  task:\n    inputs: [[0], [1]]\n    targets:\n    - [0]\n    - [2]",
         "6: fixed.task.targets[1][0]: found 2",
@@ -244,21 +264,10 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "2: vary.samples[1]: samples together with dropout",
         "one of the two",
     ),
-    # what is not built yet
     "up_to": (
-        "vary:\n  seed:\n    count: 16\n    up_to: 64",
-        "4: vary.seed.up_to: adding seeds while a verdict is open is not built yet",
-        "first and count",
-    ),
-    "task file": (
-        "fixed: {task: {file: a.csv, targets: [y]}}",
-        "1: fixed.task.file: a task from a file is not built yet",
-        "{inputs: .., targets: ..}",
-    ),
-    "trial run": (
-        "study: {trial: run}",
-        "1: study.trial: run: a trial for each network is not built yet",
-        "configuration",
+        "vary:\n  seed:\n    count: 16\n    up_to: 16",
+        "4: vary.seed.up_to: found 16",
+        "more than count, 16",
     ),
     # YAML
     "syntax": (

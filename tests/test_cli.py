@@ -27,7 +27,7 @@ vary:
   seed: 5
 reliability: {target: 0.2}
 """
-SWEEP = [sys.executable, "-c", "from sweep.cli import main; main()"]
+SWEEP = [sys.executable, "-m", "sweep"]
 
 
 @pytest.fixture(autouse=True)

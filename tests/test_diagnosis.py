@@ -1,5 +1,6 @@
 """Outcomes from measurements made by hand."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from sweep.diagnosis import diagnose, examples, table_margin
 from sweep.model import Configuration, resolve
+from sweep.randomness import sample_counts
 from sweep.runs import Cohort, Measurements, Runs, outcomes
 
 xor = resolve({"width": 3, "depth": 2, "epochs": 10})
@@ -39,7 +41,7 @@ def named_outcomes(runs: Runs) -> list[str]:
 
 def test_learned_and_not() -> None:
     runs = diagnose(*measured(xor, [solved, right_half, 1 - solved]))
-    assert named_outcomes(runs) == ["learned", "unsettled", "unsettled"]
+    assert named_outcomes(runs) == ["learned", "stuck", "stuck"]
     assert runs.learned.tolist() == [True, False, False]
     np.testing.assert_allclose(runs.margin, [0.6, -0.2, -0.8], rtol=1e-6)
     assert runs.margin.dtype == np.float32
@@ -99,7 +101,7 @@ def test_a_past_that_was_not_finite_is_forgiven() -> None:
 def test_dead_layers() -> None:
     off = np.array([[0, 0], [3, 0], [0, 3], [3, 3], [2, 2]])
     runs = diagnose(*measured(xor, [right_half] * 5, units_off=off, units_off_initial=off[::-1].copy()))
-    assert named_outcomes(runs) == ["unsettled", "dead", "dead", "dead", "unsettled"]
+    assert named_outcomes(runs) == ["stuck", "dead", "dead", "dead", "stuck"]
     assert runs.dead_layer.tolist() == [0, 1, 2, 1, 0]
     assert runs.dead_units.tolist() == [0, 3, 3, 6, 4]
     assert runs.dead_units_initial.tolist() == [4, 6, 3, 3, 0]
@@ -122,7 +124,7 @@ def test_the_first_rule_that_holds_names_the_outcome() -> None:
 def test_the_linear_control_has_no_layer_to_be_dead() -> None:
     c = resolve({"depth": 0, "task": "and", "epochs": 10})
     runs = diagnose(*measured(c, [[0.1, 0.2, 0.3, 0.9], [0.5] * 4]))
-    assert named_outcomes(runs) == ["learned", "unsettled"]
+    assert named_outcomes(runs) == ["learned", "stuck"]
     assert runs.dead_layer.tolist() == runs.dead_units.tolist() == runs.dead_units_initial.tolist() == [0, 0]
 
 
@@ -143,7 +145,7 @@ def test_an_example_of_each_outcome() -> None:
     cohort, found = measured(xor, [right_half, solved, spoiled, solved, right_half])
     runs = diagnose(cohort, found)
     kept = examples(cohort, found, runs)
-    assert sorted((e.outcome, e.seed) for e in kept) == [("diverged", 12), ("learned", 11), ("unsettled", 10)]
+    assert sorted((e.outcome, e.seed) for e in kept) == [("diverged", 12), ("learned", 11), ("stuck", 10)]
     assert {e.run for e in kept} == {f"{xor.id}-{seed}" for seed in (10, 11, 12)}
     for e in kept:
         np.testing.assert_array_equal(e.predictions, found.predictions[e.seed - 10])
@@ -156,3 +158,119 @@ def test_the_lowest_seed_wins_whatever_the_order() -> None:
     (kept,) = examples(shuffled, found, diagnose(shuffled, found))
     assert kept.seed == 4
     assert len(cohort) == 3
+
+
+def course(*losses: list[float], **settings: Any) -> tuple[Cohort, Measurements]:
+    """Models that have one row of XOR wrong, with the losses of each given at equal distances over all epochs."""
+    c = resolve({"epochs": 1000, **settings})
+    cohort, found = measured(c, [right_half] * len(losses))
+    for model, given in enumerate(losses):
+        found.losses[model] = np.interp(cohort.snapshots, np.linspace(0, 1000, len(given)), given)
+    return cohort, found
+
+
+def test_stuck_unconverged_and_unsettled() -> None:
+    at_rest = [0.7, 0.4, 0.4]
+    nearly = [0.7, 0.4, 0.399]
+    falling = [0.7, 0.6, 0.5]
+    rising = [0.5, 0.6, 0.7]
+    wandering = [0.6, *[0.5, 0.4] * 20]
+    late = [0.7] * 10 + [0.4]
+    runs = diagnose(*course(at_rest, nearly, falling, rising, wandering, late))
+    assert named_outcomes(runs) == ["stuck", "stuck", "unconverged", "unsettled", "unsettled", "unconverged"]
+    assert (runs.merged_rows == "").all()
+
+
+def test_a_loss_that_falls_faster_and_faster_is_not_at_rest() -> None:
+    epochs = np.arange(1001)
+    slowing = 0.4 + 4 / (epochs + 1)  # a tail: 1% above the floor, about as much left to fall
+    speeding = 0.4 - 1e-5 * np.exp(epochs / 180)  # leaves a saddle
+    still = 0.4 - 1e-7 * np.exp(epochs / 180)  # what it moves by is too little to tell
+    runs = diagnose(*course(*[list(x) for x in (slowing, speeding, still)]))
+    assert named_outcomes(runs) == ["stuck", "unconverged", "stuck"]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 9, 11])
+def test_trainings_of_few_epochs_have_an_outcome(epochs: int) -> None:
+    c = resolve({"epochs": epochs})
+    cohort, found = measured(c, [right_half] * 2)
+    found.losses[0] = np.linspace(0.7, 0.5, len(cohort.snapshots))
+    assert named_outcomes(diagnose(cohort, found)) == ["unconverged", "stuck"]
+
+
+@pytest.mark.parametrize("task", ["parity", "majority"])
+def test_large_tables_of_few_snapshots_have_an_outcome(task: str) -> None:
+    c = resolve({"task": {"name": task, "bits": 8}, "epochs": 100})
+    cohort, found = measured(c, [np.full(256, 0.25), np.full(256, 0.25)])
+    found.losses[0] = np.linspace(0.7, 0.5, len(cohort.snapshots))
+    assert len(cohort.snapshots) < 20
+    assert named_outcomes(diagnose(cohort, found)) == ["unconverged", "stuck"]
+
+
+def test_a_loss_that_was_infinite_on_the_way_is_judged_by_its_end() -> None:
+    cohort, found = course([0.7, 0.4, 0.4], [0.7, 0.4, 0.4])
+    found.losses[0, 3] = np.inf
+    found.losses[1, -2] = np.nan
+    assert named_outcomes(diagnose(cohort, found)) == ["stuck", "unsettled"]
+
+
+def merged(predictions: Any, rest: float, **settings: Any) -> list[str]:
+    c = resolve({"epochs": 100, **settings})
+    cohort, found = measured(c, predictions)
+    found.losses[:] = rest
+    runs = diagnose(cohort, found)
+    assert set(named_outcomes(runs)) == {"stuck"}
+    return runs.merged_rows.tolist()
+
+
+HALF, THIRD = math.log(2) / 2, 0.477386
+
+
+@pytest.mark.parametrize(
+    ("predictions", "loss", "squares", "rows"),
+    [
+        ([0.499, 0.999, 0.999, 0.501], None, 0.125, ""),  # both rows are zeros
+        ([0.501, 0.999, 0.499, 0.001], HALF, 0.125, "00+10"),
+        ([0.999, 0.499, 0.501, 0.001], 9.0, 9.0, ""),  # its floor is not where the loss is
+        ([0.334, 0.333, 0.999, 0.333], THIRD, 1 / 6, "00+01+11"),
+        ([0.5, 0.5, 0.5, 0.5], math.log(2), 0.25, "00+01+10+11"),
+        ([0.5, 0.504, 0.496, 0.501], math.log(2), 0.25, "00+01+10+11"),
+        ([0.4, 0.4, 0.6, 0.6], math.log(2), 0.25, "00+01 10+11"),
+        ([0.6, 0.4, 0.6, 0.4], math.log(2), 0.25, "00+10 01+11"),
+    ],
+)
+def test_merged_rows_at_their_floor(predictions: list[float], loss: float | None, squares: float, rows: str) -> None:
+    if loss is not None:
+        assert merged([predictions], loss) == [rows]
+        assert merged([predictions], loss * 1.05) == [""]
+        assert merged([predictions], loss * 0.95) == [""]
+    assert merged([predictions], squares, loss="mean_squared_error") == [rows]
+
+
+def test_merged_rows_of_several_outputs_and_of_a_given_table() -> None:
+    sum_merged = [[0.5, 0], [1, 0], [0.5, 0], [0, 1]]
+    both = [[0.5, 0], [0.5, 0], [1, 0.5], [0, 0.5]]
+    floors = [HALF / 2, HALF]
+    assert merged([sum_merged], floors[0], task="half_adder") == ["0:00+10"]
+    assert merged([both], floors[1], task="half_adder") == ["0:00+01 1:10+11"]
+    table = {"inputs": [[0.5], [1.5], [-2.0]], "targets": [[1], [0], [0]]}
+    assert merged([[1 / 3] * 3, [0.5, 0.5, 0.0]], 0.636514, task=table) == ["0+1+2", ""]
+    assert merged([[0.5, 0.5, 0.0]], math.log(2) * 2 / 3, task=table) == ["0+1"]
+
+
+def test_drawn_rows_are_judged_by_how_often_they_were_drawn() -> None:
+    c = resolve({"epochs": 100, "samples": 9})
+    cohort, found = measured(c, [solved] * 20)
+    counts = sample_counts(cohort.seeds, 9, 4)
+    wanted: list[str] = []
+    for model, n in enumerate(counts):
+        share = n[1] / (n[0] + n[1]) if n[0] + n[1] else 0.3
+        found.predictions[model] = np.array([share, share, 1 - 1e-6, 1.0]).reshape(4, 1)
+        found.predictions[model, :, 3] = 0.0 if n[3] else 1.0  # a row that was not drawn goes where it likes
+        wanted.append("00+01" if n[0] and n[1] else "")
+    found.losses[:] = 3.0  # the table's loss is not what training lowers
+    runs = diagnose(cohort, found)
+    is_stuck = runs.outcome == outcomes.index("stuck")
+    assert is_stuck.sum() > 10
+    assert runs.merged_rows[is_stuck].tolist() == [w for w, stuck in zip(wanted, is_stuck, strict=True) if stuck]
+    assert {"00+01", ""} == set(wanted)

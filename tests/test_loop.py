@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import sweep
-from sweep import engines, loop
+from sweep import engines, loop, resume
 from sweep.experiment_file import parse
 from sweep.loop import Progress
 from sweep.reliability import verdict, wilson
@@ -171,11 +171,11 @@ def test_rows_are_durable_before_the_study_hears_of_them(tmp_path: Path, monkeyp
     original = Search.tell
     told: list[int] = []
 
-    def tell(self: Search, suggestion: Any, **known: Any) -> None:
+    def tell(self: Search, suggestion: Any, result: Any) -> None:
         runs, _ = Folder(out).read_parts("native on cpu")
         assert parse(GRID).configuration(suggestion.point).id in runs
         told.append(suggestion.index)
-        original(self, suggestion, **known)
+        original(self, suggestion, result)
 
     monkeypatch.setattr(Search, "tell", tell)
     sweep.run(path, out)
@@ -262,7 +262,7 @@ def test_more_of_a_grid(tmp_path: Path) -> None:
     sweep.run(write(tmp_path, GRID), tmp_path / "at once")
     assert set(sweep.run(write(tmp_path, part), tmp_path / "grown").runs["trial"]) <= set(range(6))
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, GRID), tmp_path / "grown", observe=stop_after(6))
+        sweep.run(write(tmp_path, GRID), tmp_path / "grown", observe=stop_after(3))
     sweep.run(write(tmp_path, GRID), tmp_path / "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
@@ -274,7 +274,7 @@ def test_more_trials_of_a_sampler(tmp_path: Path, sampler: str, first: int) -> N
     sweep.run(write(tmp_path, text), tmp_path / "at once")
     sweep.run(write(tmp_path, text.replace("trials: 24", f"trials: {first}")), tmp_path / "grown")
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, text), tmp_path / "grown", observe=stop_after(4))
+        sweep.run(write(tmp_path, text), tmp_path / "grown", observe=stop_after(2))
     sweep.run(write(tmp_path, text), tmp_path / "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
@@ -448,7 +448,7 @@ def test_repeated_suggestions_are_told_and_counted(tmp_path: Path) -> None:
 def opened(results: Results, text: str) -> Search:
     experiment = parse(text)
     engine = engines.choose("native", "cpu", [])
-    name = loop._study_name(experiment, engine)  # pyright: ignore[reportPrivateUsage]
+    name = resume.study_name(experiment, engine)
     return Search(experiment, results.folder.journal, name)
 
 

@@ -222,7 +222,7 @@ def test_labels():
         ({"layers": [4], "depth": 1}, ("layers",), "layers together with depth"),
         ({"task": {"inputs": [[0.5]], "targets": [[0]]}, "encoding": "bipolar"}, ("encoding",), None),
         ({"task": 3}, ("task",), "found 3"),
-        ({"task": {"file": "a.csv"}}, ("task", "file"), "a task from a file is not built yet"),
+        ({"task": {"file": "a.csv"}}, ("task", "file"), "a task whose file was not read"),
         ({"samples": 0}, ("samples",), "found 0"),
         ({"samples": True}, ("samples",), "found true"),
         ({"samples": 8, "dropout": 0.1}, ("samples",), "samples together with dropout"),

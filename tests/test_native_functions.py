@@ -10,7 +10,7 @@ from numba import njit
 from scipy import special
 
 from sweep.engines.native import functions
-from sweep.engines.native.simd import MODELS, load, store, zeros1
+from sweep.engines.native.simd import MODELS, load, pointer_to, store, zeros1
 from sweep.vocabulary import Named, activations, named
 
 Floats = npt.NDArray[np.float32]
@@ -21,8 +21,9 @@ def applied(function: Any) -> Callable[[Floats], Floats]:
 
     @njit(error_model="numpy")
     def loop(x: Any, y: Any) -> None:
+        source, target = pointer_to(x), pointer_to(y)
         for i in range(0, x.size, MODELS):
-            store(y, i, function(load(x, i, zeros1(x))))
+            store(target, i, function(load(source, i, zeros1(source))))
 
     def apply(x: Floats) -> Floats:
         n = -(-x.size // MODELS) * MODELS

@@ -3,7 +3,34 @@
 import numpy as np
 import pytest
 
-from sweep.reliability import Target, allowed_failures, needed_runs, verdict, wilson
+from sweep.reliability import (
+    Pairs,
+    Target,
+    allowed_failures,
+    better_than,
+    clopper_pearson,
+    confidence_sequence,
+    doublings,
+    expected_half_width,
+    family_confidence,
+    jeffreys,
+    learned_by_epoch,
+    mcnemar,
+    needed_runs,
+    pair,
+    paired_difference,
+    probable_runs,
+    rates_for,
+    runs_for_any_rate,
+    runs_for_half_width,
+    runs_for_verdict,
+    settling,
+    verdict,
+    wilson,
+)
+from sweep.reliability.intervals import Method
+
+METHODS: tuple[Method, ...] = (wilson, jeffreys, clopper_pearson, confidence_sequence)
 
 
 @pytest.mark.parametrize(
@@ -49,32 +76,72 @@ def test_the_ends_are_exact_and_no_runs_tell_nothing() -> None:
     np.testing.assert_allclose(none.high[1:], 1 - every.low[1:], atol=1e-12)
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("n_learned", "n_runs"), [(-1, 3), (4, 3), ([1, 4], [2, 3])])
-def test_counts_that_cannot_be(n_learned: int, n_runs: int) -> None:
+def test_counts_that_cannot_be(method: Method, n_learned: int, n_runs: int) -> None:
     with pytest.raises(ValueError, match="between 0 and n_runs"):
-        wilson(n_learned, n_runs, 0.95)
+        method(n_learned, n_runs, 0.95)
 
 
-@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
-def test_coverage_is_nominal_on_average_over_the_rate(confidence: float) -> None:
-    rng = np.random.default_rng(5)
-    truth = rng.random(40_000)
-    found = wilson(rng.binomial(64, truth), 64, confidence)
-    covered = ((found.low <= truth) & (truth <= found.high)).mean()
-    assert covered == pytest.approx(confidence, abs=0.008)
+@pytest.mark.parametrize(
+    ("n_learned", "n_runs", "of_jeffreys", "exact", "sequence"),
+    [
+        (103, 200, ".44594 .58363", ".44346 .58609", ".39964 .62929"),
+        (25, 30, ".67257 .93343", ".65279 .94358", ".56926 .97002"),
+        (30, 30, ".92032 .99998", ".88430 1", ".80709 1"),
+        (0, 30, ".00002 .07968", "0 .11570", "0 .19291"),
+        (5, 10, ".22353 .77647", ".18709 .81291", ".12922 .87078"),
+        (64, 64, None, ".94399 1", None),
+        (63, 64, None, ".91599", None),
+        (62, 64, None, ".89163", None),
+    ],
+)
+def test_other_intervals_by_known_values(
+    n_learned: int, n_runs: int, of_jeffreys: str | None, exact: str | None, sequence: str | None
+) -> None:
+    for method, wanted in ((jeffreys, of_jeffreys), (clopper_pearson, exact), (confidence_sequence, sequence)):
+        found = method(n_learned, n_runs, 0.95)
+        for end, text in zip((found.low, found.high), (wanted or "").split(), strict=False):
+            assert round(float(end), 5) == float(text), found.method
+        assert float(found.value) == n_learned / n_runs and int(found.n) == n_runs
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.02, 0.1, 0.5, 0.9, 0.95, 1.0])
-@pytest.mark.parametrize("n_runs", [16, 64, 1024])
-def test_coverage_never_falls_under_its_known_minimum(rate: float, n_runs: int) -> None:
-    rng = np.random.default_rng(6)
-    found = wilson(rng.binomial(n_runs, rate, 20_000), n_runs, 0.95)
-    covered = ((found.low <= rate) & (rate <= found.high)).mean()
-    assert covered > 0.83
-    if 0.1 <= rate <= 0.9 and n_runs >= 64:
-        assert covered == pytest.approx(0.95, abs=0.02)
-    if rate in (0, 1):
-        assert covered == 1
+@pytest.mark.parametrize(("method", "name"), [(wilson, "wilson"), (jeffreys, "jeffreys"), (clopper_pearson, "beta")])
+def test_intervals_are_those_of_statsmodels(method: Method, name: str) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    runs = np.repeat(np.arange(1, 80), 7)
+    learned = np.random.default_rng(3).integers(0, runs + 1)
+    for confidence in (0.5, 0.95, 0.9999):
+        found = method(learned, runs, confidence)
+        low, high = proportion_confint(learned, runs, alpha=1 - confidence, method=name)
+        np.testing.assert_allclose(found.low, low, atol=1e-12)
+        np.testing.assert_allclose(found.high, high, atol=1e-12)
+
+
+def test_the_sequence_solves_its_equation() -> None:
+    from scipy.stats import binom
+
+    rng = np.random.default_rng(4)
+    runs = rng.integers(1, 5000, 2000)
+    learned = rng.integers(0, runs + 1)
+    for confidence in (0.5, 0.95, 1 - 1e-7):
+        found = confidence_sequence(learned, runs, confidence)
+        inside = found.low > 0
+        level = np.log((1 - confidence) / (runs[inside] + 1))
+        np.testing.assert_allclose(binom.logpmf(learned[inside], runs[inside], found.low[inside]), level, atol=1e-8)
+        assert ((found.low > 0) == (learned > 0)).all() and ((found.high < 1) == (learned < runs)).all()
+        assert (found.low <= found.value).all() and (found.value <= found.high).all()
+        mirrored = confidence_sequence(runs - learned, runs, confidence)
+        np.testing.assert_allclose(mirrored.low, 1 - found.high, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_know_no_runs_and_large_counts(method: Method) -> None:
+    found = method([0, 1, 5 * 10**8, 10**9], [0, 10**9, 10**9, 10**9], 0.95)
+    assert np.isnan(found.value[0]) and (found.low[0], found.high[0]) == (0, 1)
+    assert (found.low <= found.high).all() and (found.high - found.low)[1:].max() < 2e-4
+    assert method(3, 5, 0.95).low.shape == () and method([], [], 0.95).low.shape == (0,)
 
 
 def test_verdicts() -> None:
@@ -110,3 +177,167 @@ def test_seeds_that_suffice() -> None:
 def test_large_counts_are_quick_to_judge() -> None:
     assert allowed_failures(2**32, Target(0.9)) == pytest.approx(0.1 * 2**32, rel=1e-3)
     assert needed_runs(Target(1 - 1e-12)) > 10**12
+
+
+@pytest.mark.parametrize("target", [0.5, 0.9])
+def test_counts_that_suffice_while_seeds_are_added(target: float) -> None:
+    reliability = Target(target)
+    n = needed_runs(reliability, confidence_sequence)
+    assert n > needed_runs(reliability)
+    assert allowed_failures(n, reliability, confidence_sequence) == 0
+    assert allowed_failures(n - 1, reliability, confidence_sequence) is None
+    for runs in (64, 256, 1024):
+        low = confidence_sequence(runs - np.arange(runs + 1), runs, 0.95).low
+        enough = np.flatnonzero(low >= target)
+        assert allowed_failures(runs, reliability, confidence_sequence) == (enough[-1] if len(enough) else None)
+
+
+def test_the_rates_that_verdicts_use() -> None:
+    fixed, adaptive = rates_for(60, 64, Target(0.9)), rates_for(60, 64, Target(0.9), n_adaptive=100)
+    assert fixed.method == "wilson" and adaptive.method == "beta-binomial"
+    assert float(fixed.low) == float(wilson(60, 64, 0.95).low)
+    assert float(adaptive.low) == pytest.approx(float(confidence_sequence(60, 64, 0.9995).low), abs=1e-12)
+    assert family_confidence(0.95, 0) == family_confidence(0.95, 1) == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize("method", [wilson, confidence_sequence])
+@pytest.mark.parametrize(("n_learned", "n_runs"), [(62, 64), (60, 64), (50, 64), (14, 16), (90, 96)])
+def test_the_probable_number_settles_about_half(method: Method, n_learned: int, n_runs: int) -> None:
+    n = probable_runs(n_learned, n_runs, Target(0.9), method)
+    assert n is not None and n >= n_runs
+    settled = settling(n_learned / n_runs, (n,), Target(0.9), method)
+    assert n == n_runs or 0.3 < 1 - settled.inconclusive < 0.75
+
+
+def test_the_probable_number_at_the_edges() -> None:
+    assert probable_runs(0, 0, Target(0.9)) is None
+    assert probable_runs(9, 10, Target(0.9)) is None
+    assert probable_runs(64, 64, Target(0.95)) == 73
+    assert probable_runs(3, 3, Target(0.9)) == 35
+    assert probable_runs(0, 64, Target(0.9)) == 64  # settled already
+
+
+def test_mcnemar_by_known_values() -> None:
+    assert f"{mcnemar(Pairs(0, 84, 12, 0)):.10e}" == f"{mcnemar(Pairs(50, 12, 84, 3)):.10e}" == "1.8316192854e-14"
+    assert f"{mcnemar(Pairs(7, 90, 5, 9)):.10e}" == "3.0931950486e-21"
+    assert mcnemar(Pairs(5, 0, 0, 5)) == mcnemar(Pairs(0, 3, 3, 0)) == 1
+    assert mcnemar(Pairs(0, 5, 0, 0)) == pytest.approx(2 / 32)
+
+
+def test_one_sided_tests_by_hand_and_corrected() -> None:
+    assert better_than([5], [0]).tolist() == pytest.approx([1 / 32])
+    assert better_than([1], [5]).tolist() == pytest.approx([63 / 64])
+    assert better_than([5, 0, 10], [0, 5, 0]).tolist() == pytest.approx([3 / 32, 1, 3 / 1024])
+    assert better_than([], []).tolist() == []
+
+
+def test_pairs_are_counted() -> None:
+    first, second = np.array([1, 1, 1, 0, 0, 0], bool), np.array([1, 0, 0, 1, 0, 0], bool)
+    assert pair(first, second) == Pairs(1, 2, 1, 2)
+    assert pair(first, second).n == 6
+
+
+# Bentur et al. 2009 and Cavo et al. 2012, in Fagerland, Lydersen, Laake, "Statistical analysis of contingency tables"
+@pytest.mark.parametrize(
+    ("pairs", "value", "low", "high"),
+    [(Pairs(1, 1, 7, 12), -0.2857, -0.5172, -0.0260), (Pairs(59, 6, 16, 80), -0.0621, -0.1240, -0.0054)],
+)
+def test_tangos_interval_by_published_examples(pairs: Pairs, value: float, low: float, high: float) -> None:
+    found = paired_difference(pairs, 0.95)
+    assert [round(x, 4) for x in (found.value, found.low, found.high)] == [value, low, high]
+    assert (found.n, found.method) == (pairs.n, "tango")
+
+
+def test_tangos_interval_by_its_likelihood_and_at_the_edges() -> None:
+    z2 = 3.841458820694124
+    for n in (1, 10, 64):  # no discordant pairs: n d^2 = z^2 d (1 - d)
+        found = paired_difference(Pairs(n, 0, 0, 0), 0.95)
+        assert found.value == 0 and found.high == pytest.approx(z2 / (n + z2)) and found.low == -found.high
+    only_first, only_second = paired_difference(Pairs(0, 10, 0, 0), 0.95), paired_difference(Pairs(0, 0, 10, 0), 0.95)
+    assert only_first.high == 1 and only_first.low == pytest.approx((10 - z2) / (10 + z2), abs=1e-9)
+    assert only_second.low == -1 and only_second.high == pytest.approx(-only_first.low)
+    nothing = paired_difference(Pairs(0, 0, 0, 0), 0.95)
+    assert np.isnan(nothing.value) and (nothing.low, nothing.high) == (-1, 1)
+    for b, c, n in ((12, 2, 50), (3, 0, 20), (1, 59, 62)):
+        found = paired_difference(Pairs(n - b - c, b, c, 0), 0.95)
+        for d in (found.low, found.high):  # the likeliest q by search instead of the formula
+            q = np.linspace(max(0, -d), (1 - d) / 2, 2_000_001)[1:-1]
+            q = q[np.argmax(b * np.log(q + d) + c * np.log(q) + (n - b - c) * np.log(1 - 2 * q - d))]
+            assert (b - c - n * d) ** 2 == pytest.approx(z2 * n * (2 * q + d * (1 - d)), rel=1e-4)
+
+
+def test_the_curve_counts_every_run() -> None:
+    curve = learned_by_epoch(np.array([300, -1, 5, 20, 20, -1, 0, 20]), 0.95)
+    assert curve.epochs.tolist() == [0, 5, 20, 300]
+    assert (curve.rates.value * 8).tolist() == [1, 2, 5, 6]
+    half = np.sqrt(np.log(40) / 16)
+    np.testing.assert_allclose(curve.rates.high, np.minimum(1, curve.rates.value + half))
+    np.testing.assert_allclose(curve.rates.low, np.maximum(0, curve.rates.value - half))
+    assert curve.rates.n.tolist() == [8] * 4 and curve.rates.method == "dkw"
+    never = learned_by_epoch(np.array([-1, -1]), 0.95)
+    assert never.epochs.tolist() == [0] and never.rates.value.tolist() == [0]
+    nothing = learned_by_epoch(np.array([], np.int64), 0.95)
+    assert np.isnan(nothing.rates.value).all() and (nothing.rates.low[0], nothing.rates.high[0]) == (0, 1)
+
+
+def test_seeds_for_a_precision() -> None:
+    rng = np.random.default_rng(8)
+    found = wilson(rng.binomial(64, 0.9, 200_000), 64, 0.95)
+    assert expected_half_width(0.9, 64, 0.95) == pytest.approx(float((found.high - found.low).mean()) / 2, abs=2e-4)
+    for rate, half in ((0.9, 0.03), (0.5, 0.1), (0.0, 0.02), (1.0, 0.02), (0.99, 0.2)):
+        n = runs_for_half_width(rate, half, 0.95)
+        assert n is not None and expected_half_width(rate, n, 0.95) <= half
+        assert n == 1 or expected_half_width(rate, n - 1, 0.95) > half
+    assert runs_for_half_width(0.5, 1e-6, 0.95) is None and runs_for_any_rate(1e-6, 0.95) is None
+
+
+@pytest.mark.parametrize("half", [0.03, 0.05, 0.1, 0.2])
+def test_seeds_for_a_precision_whatever_they_show(half: float) -> None:
+    def widest(n: int) -> float:
+        found = wilson(np.arange(n + 1), n, 0.95)
+        return float((found.high - found.low).max()) / 2
+
+    n = runs_for_any_rate(half, 0.95)
+    assert n is not None and all(widest(m) <= half for m in range(n, n + 5))
+    assert widest(n - 2) > half
+
+
+@pytest.mark.parametrize(
+    ("rate", "target", "power"), [(0.99, 0.9, 0.8), (1.0, 0.9, 0.8), (0.8, 0.9, 0.9), (0.0, 0.5, 0.5), (0.6, 0.5, 0.7)]
+)
+def test_seeds_for_a_verdict_by_enumeration(rate: float, target: float, power: float) -> None:
+    reliability = Target(target)
+    n = runs_for_verdict(rate, reliability, power)
+    assert n is not None
+
+    def chance(runs: int) -> float:
+        found = settling(rate, (runs,), reliability, wilson)
+        return found.reliable if rate > target else found.unreliable
+
+    assert all(chance(m) >= power for m in range(n, 2 * n + 5))
+    assert n == 1 or chance(n - 1) < power
+
+
+def test_seeds_for_a_verdict_that_cannot_be() -> None:
+    assert runs_for_verdict(0.9, Target(0.9), 0.8) is None
+    assert runs_for_verdict(0.8999, Target(0.9), 0.8) is None
+    with pytest.raises(ValueError, match="power"):
+        runs_for_verdict(0.95, Target(0.9), 1.0)
+
+
+def test_settling_is_what_a_simulation_of_the_rule_gives() -> None:
+    rng, looks, reliability = np.random.default_rng(9), doublings(16, 256), Target(0.9, 0.99)
+    assert looks == (16, 32, 64, 128, 256) and doublings(16, 100)[-1] == 100 and doublings(5, 5) == (5,)
+    runs = rng.random((20_000, 256)) < 0.97
+    final = np.full(20_000, "inconclusive", "U12")
+    spent = np.zeros(20_000)
+    for n in looks:
+        is_open = final == "inconclusive"
+        spent[is_open] = n
+        found = verdict(confidence_sequence(runs[:, :n].sum(1), n, 0.99), 0.9)
+        final = np.where(is_open, found, final)
+    exact = settling(0.97, looks, reliability, confidence_sequence)
+    for name in ("reliable", "unreliable", "inconclusive"):
+        assert (final == name).mean() == pytest.approx(getattr(exact, name), abs=0.012)
+    assert spent.mean() == pytest.approx(exact.expected_runs, rel=0.01)
+    assert exact.reliable + exact.unreliable + exact.inconclusive == pytest.approx(1)

@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sweep.allocation import Allocation
+from sweep.experiment import SeedBlock
 from sweep.model import Configuration, resolve
 from sweep.reliability import Target, wilson
 from sweep.results import Folder, ResultsError
@@ -39,6 +41,10 @@ permuted = resolve({"task": {"inputs": [[1, 1], [0, 1]], "targets": [[1], [0]]},
 
 numbers = st.floats(width=32, allow_nan=True, allow_infinity=True)
 counts = st.integers(0, 2**31 - 1)
+
+
+def allocation(count: int, reliability: Target = Target()) -> Allocation:  # noqa: B008  (a frozen value)
+    return Allocation(SeedBlock(count=count), reliability, 1)
 
 
 def some_runs(configuration: Configuration, n: int = 3, **columns: Any) -> Runs:
@@ -154,7 +160,7 @@ def test_columns_stand_in_their_order() -> None:
         "dead_units_initial,dead_units,dead_layer,p_00,p_01,p_10,p_11,"
         "p_00_0,p_00_1,p_01_0,p_01_1,p_10_0,p_10_1,p_11_0,p_11_1"
     )
-    table = configurations_table([Entry(0, xor, some_runs(xor))], hyperparameter_columns(named), 3, Target())
+    table = configurations_table([Entry(0, xor, some_runs(xor))], hyperparameter_columns(named), allocation(3))
     assert table.decode().splitlines()[0] == (
         "configuration,trial,task,width,depth,activation,dropout,optimizer,learning_rate,batch_size,epochs,"
         "encoding,use_bias,loss,"
@@ -250,7 +256,7 @@ def test_planned_runs_are_all_accounted_for() -> None:
         Entry(1, adder, of_outcomes(adder, *["learned"] * 9)),
         Entry(2, parity, no_runs(parity)),
     ]
-    table = read_table(io.BytesIO(configurations_table(entries, hyperparameter_columns(()), 9, Target())))
+    table = read_table(io.BytesIO(configurations_table(entries, hyperparameter_columns(()), allocation(9))))
     total = table["n_learned"] + table["n_missing"] + table[[f"n_{name}" for name in failures]].sum(axis=1)
     assert list(total) == [9, 9, 9]
     rows = table.set_index("trial")
@@ -270,7 +276,9 @@ def test_configurations_are_sorted_and_counted() -> None:
         Entry(3, resolve({"width": 2, "epochs": 8}), of_outcomes(small, "learned", "dead", "learned")),
         Entry(5, adder, of_outcomes(adder, "learned", "learned", "learned")),
     ]
-    table = read_table(io.BytesIO(configurations_table(entries, hyperparameter_columns(()), 3, Target(0.5))))
+    table = read_table(
+        io.BytesIO(configurations_table(entries, hyperparameter_columns(()), allocation(3, Target(0.5))))
+    )
     assert list(table["trial"]) == [5, 2, 3, 4, 0, 1]
     assert list(table["success_rate"]) == [1, 0.666667, 0.666667, 0.666667, 0.666667, 0]
     rate = wilson(2, 3, 0.95)
@@ -292,7 +300,11 @@ def test_configurations_are_sorted_and_counted() -> None:
     ],
 )
 def test_median_epochs_are_over_all_runs(names: list[str], median: float | None) -> None:
-    content = configurations_table([Entry(0, xor, of_outcomes(xor, *names))], hyperparameter_columns(()), 9, Target())
+    content = configurations_table(
+        [Entry(0, xor, of_outcomes(xor, *names))],
+        hyperparameter_columns(()),
+        allocation(9),
+    )
     (found,) = read_table(io.BytesIO(content))["median_epochs_to_learn"].tolist()
     assert str(found) == str(np.nan if median is None else median)
 
@@ -303,14 +315,14 @@ def test_median_epochs_are_over_all_runs(names: list[str], median: float | None)
 )
 def test_median_loss_takes_diverged_runs_as_the_largest(losses: list[float], median: str) -> None:
     runs = some_runs(xor, len(losses), final_loss=np.array(losses, np.float32))
-    content = configurations_table([Entry(0, xor, runs)], hyperparameter_columns(()), 9, Target())
+    content = configurations_table([Entry(0, xor, runs)], hyperparameter_columns(()), allocation(9))
     table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     assert table["median_final_loss"].tolist() == [median]
 
 
 def test_large_medians_keep_their_digits() -> None:
     runs = of_outcomes(xor, "learned", "learned", epochs_to_learn=np.array([12_345_678, 12_345_679]))
-    content = configurations_table([Entry(0, xor, runs)], hyperparameter_columns(()), 2, Target())
+    content = configurations_table([Entry(0, xor, runs)], hyperparameter_columns(()), allocation(2))
     assert read_table(io.BytesIO(content))["median_epochs_to_learn"][0] == 12_345_678.5
 
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
 from sweep.experiment import Choices, Experiment, Range, SeedBlock, Study
-from sweep.search import Search, Suggestion
+from sweep.search import Result, Search, Suggestion
 from sweep.vocabulary import SettingError
 
 mixed: Mapping[str, Any] = {
@@ -35,7 +36,9 @@ def rate_of(point: Mapping[str, Any]) -> float:
 def tell(search: Search, suggestions: Sequence[Suggestion]) -> None:
     for s in suggestions:
         if not s.is_told:
-            search.tell(s, rate=rate_of(s.point), n_runs=10, n_parameters=int(s.point.get("width", 1)) * 4)
+            seeds, rate = np.arange(10, dtype=np.uint32), rate_of(s.point)
+            learned = np.arange(len(seeds)) < round(rate * len(seeds))
+            search.tell(s, Result(seeds, learned, [(10, rate)], int(s.point.get("width", 1)) * 4))
 
 
 def play(search: Search) -> list[Suggestion]:

@@ -75,8 +75,11 @@ class KerasEngine:
 
     def train(self, cohort: Cohort) -> Measurements:
         """Train the cohort's models one after the other on one compiled program."""
+        return self.train_from(cohort, initial_weights(cohort))
+
+    def train_from(self, cohort: Cohort, weights: Floats) -> Measurements:
+        """Train from other weights `[model, parameter]` than those of the seeds."""
         program = compiled_program(ProgramShape.of(cohort.configuration, self.device))
-        weights = initial_weights(cohort)
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
         return _gather(records, cohort).check(cohort)
 
@@ -438,3 +441,15 @@ def _gather(records: Sequence[_Record], cohort: Cohort) -> Measurements:
         units_off_initial=np.array([r.units_off_initial for r in records], np.int64).reshape(len(records), c.depth),
         units_off=np.array([r.units_off for r in records], np.int64).reshape(len(records), c.depth),
     )
+
+
+def keras_library() -> Any:
+    """Keras on TensorFlow, imported on first use."""
+    return _libraries()[1]
+
+
+def new_optimizer(configuration: Configuration) -> Any:
+    """A configuration's optimizer with its learning rate."""
+    made = _optimizer(configuration.optimizer)
+    made.learning_rate = configuration.learning_rate
+    return made

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep import experiment_file
+from sweep.allocation import Allocation
 from sweep.experiment import Experiment
 from sweep.results import Results, ResultsError
 from sweep.runs import failures
@@ -18,14 +19,14 @@ class Answer:
 
     `named`: the row of the configuration that the closing sentence names, the smallest reliable one, else the one with
     the highest lower bound; `confirmation`: its rate on fresh seeds, as in the manifest; `id_length`: characters that
-    tell ids apart. `n_failed`: failing runs by outcome.
+    tell ids apart. `n_failed`: failing runs by outcome. `allocation`: what the seeds can show.
     """
 
     tasks: tuple[str, ...]
     conditions: str
     n_configurations: int
     verdicts: Mapping[str, int]
-    n_seeds: int
+    allocation: Allocation
     shown: Any
     columns: tuple[str, ...]
     named: Mapping[str, Any] | None
@@ -76,7 +77,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         conditions=describe_conditions(table, experiment),
         n_configurations=len(table),
         verdicts={name: int(counted.get(name, 0)) for name in ("reliable", "unreliable", "inconclusive")},
-        n_seeds=len(experiment.seeds),
+        allocation=Allocation(experiment.seeds, experiment.reliability, experiment.n_trials),
         shown=table.head(top),
         columns=varied_columns(table, experiment),
         named=named,

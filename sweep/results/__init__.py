@@ -1,6 +1,7 @@
 """The results of a sweep: a folder of files, and its tables."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,10 @@ class Results:
     def runs(self) -> Any:
         """runs.csv: one row per run, sorted by trial, then seed."""
         return read_table(self.folder.runs)
+
+    def read_runs(self, only: Callable[[str], bool]) -> Any:
+        """The columns of runs.csv that `only` holds for."""
+        return read_table(self.folder.runs, only)
 
     @cached_property
     def configurations(self) -> Any:

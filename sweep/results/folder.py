@@ -97,15 +97,55 @@ class Folder:
         return self.path / "manifest.json"
 
     @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """PNG and SVG of the page's charts."""
+        return self.path / "figures"
+
+    @property
+    def audit(self) -> Path:
+        """What the referee said."""
+        return self.path / "audit.json"
+
+    @property
     def parts(self) -> Path:
         """Blocks of an unfinished sweep."""
         return self.path / "parts"
 
-    def has_other_files(self) -> bool:
-        """Whether anything lies here that no sweep left, a killed one's temporary files included."""
-        return self.path.exists() and any(
-            not (p.name.startswith(".") and p.suffix == ".tmp") for p in self.path.iterdir()
-        )
+    def has_other_files(self, tables: Mapping[str, bytes] = {}) -> bool:
+        """Whether anything lies here that no sweep left.
+
+        A killed one leaves temporary files, and the experiment's `tables`.
+        """
+
+        def is_ours(path: Path) -> bool:
+            if path.is_dir():
+                return any(name.startswith(f"{path.relative_to(self.path).as_posix()}/") for name in tables)
+            if path.name.startswith(".") and path.suffix == ".tmp":
+                return True
+            content = tables.get(path.relative_to(self.path).as_posix())
+            return content is not None and path.is_file() and path.read_bytes() == content
+
+        return self.path.exists() and not all(map(is_ours, self.path.rglob("*")))
+
+    def check_table_names(self, tables: Iterable[str]) -> None:
+        """Raise `ResultsError` where a table has the name of one of this folder's own files."""
+        for name in tables:
+            own = (self.experiment, self.runs, self.configurations, self.examples, self.journal, self.manifest)
+            taken = {*(file.name for file in own), self.parts.name, "audit.json", "report.html"}
+            if name.partition("/")[0].lower() in taken:
+                raise ResultsError(f"{name}: a results folder has a file of that name; rename the table's file")
+
+    def write_tables(self, tables: Mapping[str, bytes]) -> None:
+        """Keep the tables that the experiment names beside it, under the same paths."""
+        for name, content in tables.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
 
     def is_finished(self) -> bool:
         """Whether the tables hold all that experiment.yaml asks for: no blocks left, the manifest vouches for it."""
@@ -126,10 +166,11 @@ class Folder:
                 "put it back, or --fresh to move the folder aside"
             )
 
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of each file that the manifest vouches for."""
+    def digests(self, tables: Iterable[str] = ()) -> dict[str, str]:
+        """SHA-256 of each file that the manifest vouches for, the experiment's tables among them."""
         files = (self.experiment, self.runs, self.configurations, self.examples, self.journal)
-        return {f.name: _digest(f) for f in files if f.exists()}
+        names = (*(file.name for file in files), *tables)
+        return {name: _digest(self.path / name) for name in names if (self.path / name).exists()}
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest; empty where there is none yet. Raises `ResultsError` for one that cannot be read."""

@@ -4,15 +4,16 @@ Statistics stand with six decimals, float32 numbers with the fewest digits that 
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sweep.allocation import Allocation
 from sweep.model import Configuration, hyperparameters
-from sweep.reliability import Target, verdict, verdicts, wilson
+from sweep.reliability import verdict, verdicts
 from sweep.results.folder import Entry, ResultsError, write_atomically
 from sweep.runs import Runs, failures, outcomes
 
@@ -122,15 +123,14 @@ def _median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> floa
     return float(np.median(np.where(is_counted, values.astype(np.float64), np.inf))) if len(values) else np.inf
 
 
-def configurations_table(
-    entries: Sequence[Entry], columns: Sequence[str], n_planned: int, reliability: Target
-) -> bytes:
+def configurations_table(entries: Sequence[Entry], columns: Sequence[str], allocation: Allocation) -> bytes:
     """configurations.csv: one row per configuration, ci_low descending, then n_parameters, then trial."""
     import pandas as pd
 
     n_runs = np.array([len(e.runs) for e in entries], np.int64)
     n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
-    rates = wilson(n_learned, n_runs, reliability.confidence)
+    n_planned = np.array([len(allocation.seeds(e.runs)) for e in entries], np.int64)
+    rates = allocation.rates(n_learned, n_runs)
     counts = np.array([np.bincount(e.runs.outcome, minlength=len(outcomes)) for e in entries])
     labels = [e.configuration.labels() for e in entries]
     epochs = [_median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
@@ -148,7 +148,7 @@ def configurations_table(
         "ci_low": _decimals(rates.low),
         "ci_high": _decimals(rates.high),
         "ci_method": rates.method,
-        "verdict": verdict(rates, reliability.target),
+        "verdict": verdict(rates, allocation.reliability.target),
         "median_epochs_to_learn": [f"{x:.1f}".removesuffix(".0") if np.isfinite(x) else "" for x in epochs],
         "median_final_loss": _shortest(np.array(losses, np.float32)),
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
@@ -183,25 +183,32 @@ _needed_configurations = (
 )
 
 
-def read_table(path: Path | io.BytesIO) -> Any:
+def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda column: True) -> Any:
     """A table as a pandas DataFrame with the right types: text, Int64 where numbers may be missing, float32, bool.
 
+    `only` says which columns to keep: a million runs with all of them need gigabytes.
     `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
     """
     import pandas as pd
 
     try:
-        content = path.read_bytes() if isinstance(path, Path) else path.getvalue()
-        header = pd.read_csv(io.BytesIO(content), nrows=0).columns
+        content = None if isinstance(path, Path) else path.getvalue()
+
+        def source() -> Any:  # a file is read piece by piece, a million runs in a fifth of the memory
+            return path if content is None else io.BytesIO(content)
+
+        header = pd.read_csv(source(), nrows=0).columns
         needed = _needed_runs if "run" in header else _needed_configurations
         missing = [c for c in needed if c not in header]
         if missing:
             raise ValueError(f"no column {missing[0]}")
+        header = [c for c in header if only(c)]
         types: Any = {c: "str" for c in header if c in _text_columns}
         types |= {c: _always_columns[c] for c in header if c in _always_columns}
         types |= {c: "Int64" for c in header if c in _whole_columns}
         types |= {c: "float32" for c in header if c in _narrow_columns or c.startswith("p_")}
-        table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False, na_values=[""])
+        known: Any = {"keep_default_na": False, "na_values": [""]}
+        table = pd.read_csv(source(), dtype=types, usecols=header, **known)
         for column, allowed in (("outcome", outcomes), ("verdict", verdicts)):
             if column in table and not set(table[column]) <= set(allowed):
                 raise ValueError(f"in column {column} something else than {', '.join(allowed)}")
@@ -246,16 +253,31 @@ def to_records(table: Any) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def frame(records: Sequence[Mapping[str, Any]]) -> Any:
+    """Plain mappings as a DataFrame, a row for each."""
+    import pandas as pd
+
+    return pd.DataFrame(records)
+
+
+table_formats = (".csv", ".parquet")
+
+
+def check_table_path(path: Path) -> None:
+    """Raise `ResultsError` for a file name whose ending is no format of a table."""
+    if path.suffix not in table_formats:
+        raise ResultsError(f"{path}: found the ending {path.suffix or 'none'}; allowed: {', '.join(table_formats)}")
+
+
 def export_table(table: Any, path: Path) -> None:
     """Write a table as .csv or .parquet; raises `ResultsError` for another ending, or without the extra `parquet`."""
+    check_table_path(path)
     if path.suffix == ".csv":
         write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
-    elif path.suffix == ".parquet":
+    else:
         buffer = io.BytesIO()
         try:
             table.to_parquet(buffer, index=False)
         except ImportError:
             raise ResultsError(f"{path}: Parquet needs pyarrow: pip install 'xor-sweep[parquet]'") from None
         write_atomically(path, buffer.getvalue())
-    else:
-        raise ResultsError(f"{path}: found the ending {path.suffix or 'none'}; allowed: .csv, .parquet")

@@ -28,6 +28,7 @@ from sweep.engines.native.simd import (
     fold,
     load,
     n_rows_of,
+    pointer_to,
     select,
     share_of,
     shift_right,
@@ -86,9 +87,9 @@ def _gather(plan, order, first, n, inputs, targets, memory):
         for model in range(MODELS):
             row = order[(first + slot) * MODELS + model] & 0xFF
             for i in range(plan.n_inputs):
-                memory[plan.batch + (i * plan.n_slots + slot) * MODELS + model] = inputs[row, i]
+                memory[plan.batch + (i * plan.n_slots + slot) * MODELS + model] = inputs[row * plan.n_inputs + i]
             for o in range(plan.n_outputs):
-                memory[plan.targets + (o * plan.n_slots + slot) * MODELS + model] = targets[row, o]
+                memory[plan.targets + (o * plan.n_slots + slot) * MODELS + model] = targets[row * plan.n_outputs + o]
 
 
 @inlined
@@ -97,7 +98,7 @@ def _place_table(plan, region, inputs, memory):
     one = zeros1(memory)
     for row in range(plan.n_rows):
         for i in range(plan.n_inputs):
-            store(memory, region + (i * plan.n_rows + row) * MODELS, splat(inputs[row, i], one))
+            store(memory, region + (i * plan.n_rows + row) * MODELS, splat(inputs[row * plan.n_inputs + i], one))
 
 
 @inlined
@@ -189,12 +190,29 @@ def _output_errors(plan, memory, region, slot, share, like):
 
 
 @inlined
-def _backward_block(plan, units, memory, region, slot, share, like):
+def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
+    """Add a block's part to the gradient of the parameter at `at`; the batch's last block makes the step.
+
+    Here, where the next parameter's products need nothing of it, the divisions and roots of a step cost no time of
+    their own.
+    """
+    if slot > 0:
+        gradient = load(memory, plan.gradients + at, gradient) + gradient
+    if is_last:
+        n_elements = plan.n_parameters * MODELS
+        optimizers.update(memory, plan.weights + at, plan.state + at, n_elements, gradient, optimizer, step)
+    else:
+        store(memory, plan.gradients + at, gradient)
+
+
+@inlined
+def _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, like):
     """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
     one = zeros1(memory)
     stride = plan.n_slots * MODELS
     lanes = n_rows_of(like) * MODELS
     slope = plan.n_units * stride
+    is_last = slot + n_rows_of(like) == n_slots
     into = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
     w = plan.n_parameters * MODELS
     current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
@@ -209,36 +227,32 @@ def _backward_block(plan, units, memory, region, slot, share, like):
             for o in range(n_out):
                 at = w + (i * n_out + o) * MODELS
                 error = load(memory, current + o * lanes, like)
-                back = back + error * spread(load(memory, plan.weights + at, one), like)
-                gradient = fold(x * error)
-                if slot > 0:
-                    gradient = load(memory, plan.gradients + at, one) + gradient
-                store(memory, plan.gradients + at, gradient)
+                if layer > 0:
+                    back = back + error * spread(load(memory, plan.weights + at, one), like)
+                _learn(plan, memory, at, slot, fold(x * error), optimizer, step, is_last)
             if layer > 0:
                 store(memory, previous + i * lanes, back * load(memory, into + i * stride + slope, like))
         if plan.use_bias:
             for o in range(n_out):
-                at = plan.gradients + w + (n_in * n_out + o) * MODELS
+                at = w + (n_in * n_out + o) * MODELS
                 gradient = fold(load(memory, current + o * lanes, like))
-                if slot > 0:
-                    gradient = load(memory, at, one) + gradient
-                store(memory, at, gradient)
+                _learn(plan, memory, at, slot, gradient, optimizer, step, is_last)
         current, previous = previous, current
 
 
 @inlined
-def _backward(plan, units, memory, region, n_slots, n):
-    """The gradient of a batch of `n` rows that stand in `n_slots` slots, in blocks."""
+def _backward(plan, units, memory, region, n_slots, n, optimizer, step):
+    """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
     share = 1.0 / (n * plan.n_outputs)
     slot = 0
     while slot + 4 <= n_slots:
-        _backward_block(plan, units, memory, region, slot, share, zeros4(memory))
+        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
         slot += 4
     if slot + 2 <= n_slots:
-        _backward_block(plan, units, memory, region, slot, share, zeros2(memory))
+        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros2(memory))
         slot += 2
     if slot < n_slots:
-        _backward_block(plan, units, memory, region, slot, share, zeros1(memory))
+        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros1(memory))
 
 
 @inlined
@@ -251,7 +265,7 @@ def _is_learned(plan, memory, targets):
     for o in range(plan.n_outputs):
         for row in range(plan.n_rows):
             p = load(memory, out + (o * plan.n_rows + row) * MODELS, one)
-            side = splat(targets[row, o] + targets[row, o] - 1, one)
+            side = splat(2 * targets[row * plan.n_outputs + o] - 1, one)
             learned = learned & (side * (p + p - unit) > margin)
     return learned
 
@@ -268,7 +282,7 @@ def _record(plan, memory, targets, losses, predictions, snapshot):
         for o in range(plan.n_outputs):
             at = out + (o * plan.n_rows + row) * MODELS
             p, z = load(memory, at, one), load(memory, at + slope, one)
-            y = splat(targets[row, o], one)
+            y = splat(targets[row * plan.n_outputs + o], one)
             if plan.loss == CROSS_ENTROPY:
                 total = total + (softplus(z) - y * z)
             else:
@@ -337,7 +351,10 @@ def _fill_urn(plan, order):
 
 @inlined
 def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
-    """One pass over the data set. The table as it is was taken forward by the evaluation before the epoch."""
+    """One pass over the data set: the powers after it.
+
+    The table as it is was taken forward by the evaluation before the epoch.
+    """
     key = load(seeds, MODELS, zeros1(seeds))
     n_samples = plan.n_samples if plan.n_samples > 0 else plan.n_rows
     takes_rows = plan.n_samples == 0 and plan.batch_size < plan.n_rows
@@ -355,8 +372,10 @@ def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, mem
         if first > 0 or plan.batch != plan.table:
             dropping = plan.dropout > 0
             _forward(plan, activation, units, memory, plan.batch, plan.n_slots, n_slots, dropping, key, first, epoch)
-        _backward(plan, units, memory, plan.batch, n_slots, n)
-        optimizers.update(memory, plan.weights, plan.gradients, plan.state, plan.n_parameters, optimizer, powers)
+        powers = optimizers.advanced(powers, optimizer)
+        step = optimizers.step_at(powers, optimizer)
+        _backward(plan, units, memory, plan.batch, n_slots, n, optimizer, step)
+    return powers
 
 
 def train_tile(
@@ -382,7 +401,9 @@ def train_tile(
     order `[row]`: room for each epoch's order or urn, one vector more, then how often the seed drew each row. The
     other arrays are `Measurements`, for `n_models` models.
     """
-    powers = np.ones(4)
+    units, inputs, targets = pointer_to(units), pointer_to(inputs), pointer_to(targets)
+    seeds, memory, order = pointer_to(seeds), pointer_to(memory), pointer_to(order)
+    powers = optimizers.Powers(1.0, 1.0, 1.0, 1.0)
     zero = splat(np.uint32(0), load(seeds, 0, zeros1(seeds)))
     unlearned = plan.n_rows * MODELS  # where `order` keeps the first epoch not known to be unlearned
     store(order, unlearned, zero)
@@ -392,7 +413,7 @@ def train_tile(
         for row in range(plan.n_rows):
             for o in range(plan.n_outputs):
                 at = plan.targets + (o * plan.n_rows + row) * MODELS
-                store(memory, at, splat(targets[row, o], zeros1(memory)))
+                store(memory, at, splat(targets[row * plan.n_outputs + o], zeros1(memory)))
     snapshot = 0
     for epoch in range(plan.epochs + 1):
         _forward(plan, activation, units, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
@@ -404,7 +425,9 @@ def train_tile(
         if epoch == 0:
             _count_units_off(plan, units, memory, units_off_initial)
         if epoch < plan.epochs:
-            _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch)
+            powers = _train_epoch(
+                plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch
+            )
     _count_units_off(plan, units, memory, units_off)
     for model in range(plan.n_models):
         last_unlearned[model] = np.int64(order[unlearned + model]) - 1

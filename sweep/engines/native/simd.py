@@ -93,10 +93,6 @@ def _shuffle(builder: Any, value: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    return builder.gep(cgutils.create_struct_proxy(array_type)(context, builder, value=array).data, [index])
-
-
 # operators between vectors of one type --------------------------------------------------------------------------------
 
 
@@ -154,28 +150,41 @@ for _function, _symbol in (
 
 
 @intrinsic
-def load(typing_context: Any, array: Any, index: Any, like: Any) -> Any:
-    """The vector at `index` (in elements, a multiple of `MODELS`) of an array aligned to 64 bytes."""
-    element = _element_of[array.dtype]
-    vector = Vector(element, like.lanes)
+def pointer_to(typing_context: Any, array: Any) -> Any:
+    """The address of an array's first element, which may be indexed.
+
+    Numba counts references to arrays wherever a function takes one, which cost a tenth of a small network's training;
+    it counts none to a pointer, so whoever calls the compiled code has to keep the array.
+    """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1])
-        return builder.load(builder.bitcast(pointer, vector.llvm.as_pointer()), align=64)
+        return cgutils.create_struct_proxy(signature.args[0])(context, builder, value=args[0]).data
 
-    return vector(array, types.intp, like), code
+    return types.CPointer(array.dtype)(array), code
 
 
 @intrinsic
-def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write a vector at `index` (in elements, a multiple of `MODELS`) of an array aligned to 64 bytes."""
+def load(typing_context: Any, memory: Any, index: Any, like: Any) -> Any:
+    """The vector at `index` (in elements, a multiple of `MODELS`) of a pointer to memory aligned to 64 bytes."""
+    vector = Vector(_element_of[memory.dtype], like.lanes)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], args[0], args[1])
-        builder.store(args[2], builder.bitcast(pointer, value.llvm.as_pointer()), align=64)
+        place = builder.gep(args[0], [args[1]])
+        return builder.load(builder.bitcast(place, vector.llvm.as_pointer()), align=64)
+
+    return vector(memory, types.intp, like), code
+
+
+@intrinsic
+def store(typing_context: Any, memory: Any, index: Any, value: Any) -> Any:
+    """Write a vector at `index` (in elements, a multiple of `MODELS`) of a pointer to memory aligned to 64 bytes."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.gep(args[0], [args[1]])
+        builder.store(args[2], builder.bitcast(place, value.llvm.as_pointer()), align=64)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, value), code
+    return types.void(memory, types.intp, value), code
 
 
 # making and reshaping -------------------------------------------------------------------------------------------------
@@ -208,31 +217,31 @@ def splat(typing_context: Any, number: Any, like: Any) -> Any:
     return like(number, like), code
 
 
-def _empty(array: Any, rows: int) -> Any:
-    vector = Vector(_element_of[array.dtype], rows * MODELS)
+def _empty(memory: Any, rows: int) -> Any:
+    vector = Vector(_element_of[memory.dtype], rows * MODELS)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _constant(vector, 0)
 
-    return vector(array), code
+    return vector(memory), code
 
 
 @intrinsic
-def zeros1(typing_context: Any, array: Any) -> Any:
-    """Zeros for one row of models, of the array's element."""
-    return _empty(array, 1)
+def zeros1(typing_context: Any, memory: Any) -> Any:
+    """Zeros for one row of models, of the element that is pointed to."""
+    return _empty(memory, 1)
 
 
 @intrinsic
-def zeros2(typing_context: Any, array: Any) -> Any:
+def zeros2(typing_context: Any, memory: Any) -> Any:
     """Zeros for two rows of models."""
-    return _empty(array, 2)
+    return _empty(memory, 2)
 
 
 @intrinsic
-def zeros4(typing_context: Any, array: Any) -> Any:
+def zeros4(typing_context: Any, memory: Any) -> Any:
     """Zeros for four rows of models."""
-    return _empty(array, 4)
+    return _empty(memory, 4)
 
 
 @intrinsic

@@ -1,0 +1,108 @@
+"""How long the page takes, how much memory and how many bytes, for 1,000 configurations and 1,000,000 runs.
+
+Writes a results folder of invented runs (no training: the page reads files only), then builds its page in a process of
+its own. Usage: python benchmarks/page_scale.py [folder]
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from sweep import experiment_file
+from sweep.allocation import Allocation
+from sweep.results.folder import Entry, Folder
+from sweep.results.tables import configurations_table, hyperparameter_columns, runs_table
+from sweep.runs import Example, Runs, outcomes, snapshot_epochs
+
+n_seeds = 1000
+experiment_text = """fixed: {task: xor, activation: relu, epochs: 1000}
+vary:
+  width: [2, 3, 4, 5, 6, 8, 10, 12, 14, 16]
+  depth: [1, 2, 3, 4, 5]
+  learning_rate: [0.001, 0.003, 0.01, 0.03, 0.1]
+  optimizer: [sgd, adam]
+  batch_size: [1, 4]
+  seed: 1000
+"""
+
+
+def invented_runs(rng: np.random.Generator) -> Runs:
+    """Runs of one configuration, drawn: nothing was trained."""
+    rate = rng.beta(0.7, 0.7)
+    learned = rng.random(n_seeds) < rate
+    outcome = np.where(learned, 0, rng.choice(np.arange(1, len(outcomes)), n_seeds, p=[0.05, 0.25, 0.4, 0.2, 0.1]))
+    whole = np.zeros(n_seeds, np.int64)
+    narrow = rng.random(n_seeds).astype(np.float32)
+    return Runs(
+        seed=np.arange(n_seeds, dtype=np.uint32),
+        final_loss=np.where(learned, narrow * np.float32(0.2), np.float32(0.34) + narrow * np.float32(0.36)),
+        accuracy=np.where(learned, 1.0, 0.75),
+        learned=learned,
+        margin=np.where(learned, narrow, -narrow),
+        epochs_to_learn=np.where(learned, rng.integers(1, 1000, n_seeds), -1),
+        outcome=outcome.astype(np.int8),
+        merged_rows=np.where(outcome == outcomes.index("stuck"), "00+11", ""),
+        dead_units_initial=whole,
+        dead_units=whole,
+        dead_layer=whole + (outcome == outcomes.index("dead")),
+        predictions=rng.random((n_seeds, 4, 1)).astype(np.float32),
+    )
+
+
+def write_folder(path: Path) -> None:
+    """A results folder of 1,000 configurations with 1,000 seeds each."""
+    rng = np.random.default_rng(0)
+    folder = Folder(path)
+    path.mkdir(parents=True, exist_ok=True)
+    folder.experiment.write_text(experiment_text)
+    experiment = experiment_file.load(folder.experiment)
+    configurations = [experiment.configuration(point) for point in experiment.grid()]
+    entries = [Entry(i, c, invented_runs(rng)) for i, c in enumerate(configurations)]
+    columns = hyperparameter_columns({**experiment.fixed, **experiment.vary})
+    folder.runs.write_bytes(runs_table(entries, columns, "native", "cpu"))
+    allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
+    folder.configurations.write_bytes(configurations_table(entries, columns, allocation))
+    epochs = snapshot_epochs(1000, 4)
+    kept = [
+        Example(
+            entry.configuration.id,
+            int(np.flatnonzero(entry.runs.outcome == code)[0]),
+            outcomes[code],
+            epochs,
+            rng.random(len(epochs)).astype(np.float32),
+            rng.random((len(epochs), 4, 1)).astype(np.float32),
+            rng.normal(size=entry.configuration.n_parameters).astype(np.float32),
+        )
+        for entry in entries
+        for code in np.unique(entry.runs.outcome)
+    ]
+    folder.write_examples(kept)
+    digest = sha256(folder.experiment.read_bytes()).hexdigest()
+    folder.manifest.write_text(json.dumps({"files": {"experiment.yaml": digest}}))
+
+
+def main() -> None:
+    """Write the folder, build the page, print what it took."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary) / "large"
+        if not path.exists():
+            write_folder(path)
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sweep", "report", str(path)], check=True)
+        seconds = time.perf_counter() - started
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        size = (path / "report.html").stat().st_size
+        cpu = used.ru_utime + used.ru_stime
+        print(f"page of 1,000 configurations and 1,000,000 runs: {seconds:.1f} s ({cpu:.1f} s CPU),")
+        print(f"  {used.ru_maxrss / 2**20:.2f} GiB at most, {size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What all commands share: the application, their common arguments, how errors end."""
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Find out which neural-network configurations reliably learn.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ExperimentPath = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT", help="An experiment file (YAML).", show_default=False)
+]
+ResultsPath = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.", show_default=False)]
+EngineName = Annotated[str, typer.Option(help="auto, native or keras.")]
+DeviceName = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all cores where not given.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Errors only.")]
+
+
+def say(message: str) -> None:
+    """A message for a person, to stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def user_errors(going_on: str = "") -> Generator[None]:
+    """Bad input ends with one message and exit code 2; an interruption says how to go on and ends with 130."""
+    from sweep.engines import EngineError
+    from sweep.experiment_file import ExperimentFileError
+    from sweep.keras_import import KerasFileError
+    from sweep.results import ResultsError
+    from sweep.vocabulary import SettingError
+
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        sys.stdout = open(os.devnull, "w")  # closed by the end of the process
+        raise typer.Exit(0) from None
+    except (EngineError, ExperimentFileError, KerasFileError, ResultsError, SettingError) as error:
+        say(str(error))
+        raise typer.Exit(2) from None
+    except OSError as error:
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        say(f"interrupted{going_on}")
+        raise typer.Exit(130) from None

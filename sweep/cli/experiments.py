@@ -1,0 +1,66 @@
+"""Commands that take an experiment file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Workers, app, say, user_errors
+
+
+@app.command()
+def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)]) -> None:
+    """Write a commented experiment to start from."""
+    with user_errors():
+        from sweep.experiment_file import template
+        from sweep.results import ResultsError
+
+        if file.exists():
+            raise ResultsError(f"{file}: exists already; choose another name")
+        file.write_text(template(), encoding="utf-8")
+        say(f"wrote {file}; next: sweep check {file}")
+
+
+@app.command()
+def check(
+    experiment: ExperimentPath, engine: EngineName = "auto", device: DeviceName = "auto", workers: Workers = None
+) -> None:
+    """Validate an experiment; print configurations, runs and expected time. Trains nothing."""
+    with user_errors():
+        from sweep.planning import plan
+        from sweep.terminal import describe_plan, describe_power
+
+        planned = plan(experiment, engine=engine, device=device, workers=workers)
+        print(f"{experiment}: ok")
+        print(describe_plan(planned))
+        print(describe_power(planned.experiment))
+
+
+@app.command()
+def run(
+    experiment: ExperimentPath,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The results folder.", show_default="results/<name>")
+    ] = None,
+    engine: EngineName = "auto",
+    device: DeviceName = "auto",
+    workers: Workers = None,
+    limit: Annotated[float, typer.Option(metavar="HOURS", help="Refuse a sweep that would train longer.")] = 24.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run an experiment; goes on by itself where the folder holds the same one."""
+    with user_errors("; the same command goes on where it stopped"):
+        from sweep.loop import execute
+        from sweep.planning import plan
+        from sweep.terminal import describe_plan, describe_power, print_answer, shown_progress
+
+        planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit)
+        if quiet:
+            execute(planned, out, fresh=fresh)
+            return
+        say(describe_plan(planned))
+        say(describe_power(planned.experiment))
+        with shown_progress() as observe:
+            results = execute(planned, out, fresh=fresh, observe=observe)
+        print_answer(results)

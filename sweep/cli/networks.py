@@ -1,0 +1,92 @@
+"""Commands that train networks of a results folder again: why they failed, and how a training went."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import EngineName, Quiet, ResultsPath, Workers, app, say, user_errors
+
+
+@app.command()
+def rescue(
+    results: ResultsPath,
+    configuration: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIGURATION",
+            help="Its id, the beginning of it, or width=8,optimizer=adam.",
+            show_default=False,
+        ),
+    ],
+    engine: EngineName = "auto",
+    workers: Workers = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write the table: .csv or .parquet.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Change one thing at a time for the seeds that failed; find the cheapest change that is enough."""
+    with user_errors("; nothing is kept"):
+        from sweep.rescue_text import describe_rescue
+        from sweep.rescues import rescue
+        from sweep.results import load
+        from sweep.results.tables import check_table_path, export_table
+
+        if csv is not None:
+            check_table_path(csv)
+        tell = (lambda message: None) if quiet else say
+        found = rescue(load(results), configuration, engine=engine, workers=workers, say=tell)
+        if csv is not None:
+            export_table(found.table(), csv)
+            tell(f"wrote {len(found.attempts)} rows to {csv}")
+        if as_json:
+            print(json.dumps(found.summary(), indent=2, allow_nan=False, ensure_ascii=False))
+        else:
+            print("\n".join(describe_rescue(found, shutil.get_terminal_size((120, 24)).columns)))
+
+
+@app.command()
+def replay(
+    results: ResultsPath,
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="<configuration>-<seed>; the configuration may be cut short.", show_default=False
+        ),
+    ],
+    engine: EngineName = "native",
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the training: .png or .svg.", show_default=False)
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the network as a .keras file.", show_default=False)
+    ] = None,
+) -> None:
+    """Train one run again: is it the same, how did it go, why did it end so."""
+    with user_errors():
+        from sweep import replays
+        from sweep.replay_text import describe_replay, describe_saved, summarise_replay
+        from sweep.report.training_figure import check_figure_path, draw_training, write_figure
+        from sweep.results import load
+
+        if figure is not None:
+            check_figure_path(figure)
+        if save is not None:
+            replays.check_save_path(save)
+        replayed = replays.replay(load(results), run, engine=engine)
+        print("\n".join(describe_replay(replayed)))
+        is_wrong = bool(replayed.differences) and replayed.engine == replayed.trainer
+        if figure is not None:
+            write_figure(draw_training(summarise_replay(replayed)), figure)
+            say(f"drew {figure}")
+        if save is not None:
+            saved = replays.save(replayed, save)
+            print(describe_saved(saved))
+            is_wrong |= not saved.is_equal
+    if is_wrong:
+        raise typer.Exit(1)

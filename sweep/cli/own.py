@@ -1,0 +1,109 @@
+"""Commands for a network of one's own: train one configuration at once, import one from Keras."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import DeviceName, EngineName, Quiet, Workers, app, say, user_errors
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=VALUE ...]",
+        help="Hyperparameters, as in an experiment file: width=2 'optimizer={name: sgd, momentum: 0.9}'.",
+        show_default=False,
+    ),
+]
+max_seeds = 1_000_000
+seconds_worth_a_word = 5.0
+
+
+@app.command()
+def train(
+    settings: Settings = None,
+    seeds: Annotated[int, typer.Option(min=1, max=max_seeds, metavar="N", help="How many seeds.")] = 64,
+    engine: EngineName = "auto",
+    device: DeviceName = "auto",
+    workers: Workers = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it as an experiment file instead of training.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train one configuration under many seeds, at once, and say how often it learns."""
+    given = settings or []
+    with user_errors("; nothing is kept"):
+        from sweep import engines, executors, experiment_file, one_network, watching
+        from sweep.experiment import SeedBlock
+        from sweep.experiment_text import experiment_text
+        from sweep.planning import describe_seconds, run_seconds
+        from sweep.training import train_block
+
+        configuration = experiment_file.configuration(given)
+        if save is not None:
+            head = f"sweep train {shlex.join(given)} --seeds {seeds}"
+            _save(save, experiment_text(experiment_file.settings(given), n_seeds=seeds, head=head))
+            return
+        chosen = engines.choose(engine, device, [configuration])
+        n_workers = workers or executors.available_cores()
+        seconds = run_seconds(configuration, chosen.name) * seeds / (n_workers if chosen.is_threaded else 1)
+        if seconds > seconds_worth_a_word and not quiet:
+            say(f"about {describe_seconds(seconds)}")
+        with watching.watched(seeds, quiet=quiet) as watch:
+            trained = train_block(configuration, SeedBlock(count=seeds), chosen, workers=n_workers, on_count=watch)
+        answer = one_network.summarise(trained)
+        if as_json:
+            print(json.dumps(one_network.to_record(answer, chosen.name, chosen.device), indent=2, allow_nan=False))
+        else:
+            watching.print_answer(answer, shlex.join([*given, "--seeds", str(seeds)]))
+
+
+def _save(path: Path, text: str) -> None:
+    """Write an experiment file that is valid where it lies; `ResultsError` where there is one already."""
+    from sweep import experiment_file
+    from sweep.results import ResultsError
+    from sweep.results.folder import write_atomically
+    from sweep.table_files import TableFiles
+
+    if path.exists():
+        raise ResultsError(f"{path}: exists already; choose another name")
+    experiment_file.parse(text, str(path), TableFiles(path.parent))
+    write_atomically(path, text.encode())
+    say(f"wrote {path}; next: sweep run {shlex.quote(str(path))}")
+
+
+@app.command("import")
+def import_(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="What model.save wrote.", show_default=False)],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE ...]",
+            help="What no model knows: task, encoding, samples, batch_size, epochs.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="The experiment file to write.", show_default="standard output"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=max_seeds, metavar="N", help="How many seeds.")] = 64,
+) -> None:
+    """Write a Dense/Dropout network of one's own as an experiment."""
+    with user_errors():
+        from sweep import experiment_file
+        from sweep.experiment_text import experiment_text
+        from sweep.keras_import import experiment_settings, read_model
+
+        given = experiment_file.settings(settings or [])
+        fixed, remarks = experiment_settings(read_model(model), given, model, out.parent if out else Path())
+        text = experiment_text(fixed, n_seeds=seeds, head=f"The network of {model.name}.", remarks=remarks)
+        if out is None:
+            print(text, end="")
+        else:
+            _save(out, text)

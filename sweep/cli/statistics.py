@@ -1,0 +1,76 @@
+"""Commands that compare configurations and plan seeds."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import ResultsPath, app, user_errors
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
+_configuration = "A configuration: its id, the beginning of it, or width=8,optimizer=adam."
+
+
+@app.command()
+def compare(
+    results: ResultsPath,
+    first: Annotated[str, typer.Argument(metavar="A", help=_configuration, show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="B", help=_configuration, show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two configurations seed by seed, and all of them with the best."""
+    with user_errors():
+        from sweep.report.comparisons import comparison_record, describe_comparison, summarise_comparison
+        from sweep.results import load
+
+        found = summarise_comparison(load(results), first, second)
+        if as_json:
+            print(json.dumps(comparison_record(found), indent=2, allow_nan=False, ensure_ascii=False))
+        else:
+            print("\n".join(describe_comparison(found)))
+
+
+@app.command()
+def importance(results: ResultsPath, as_json: AsJson = False) -> None:
+    """Show what each varied hyperparameter does to the success rate."""
+    with user_errors():
+        from sweep.report.importances import describe_importances, importances_record, summarise_importances
+        from sweep.results import load
+
+        found = summarise_importances(load(results))
+        if as_json:
+            print(json.dumps(importances_record(found), indent=2, allow_nan=False, ensure_ascii=False))
+        else:
+            print("\n".join(describe_importances(found)))
+
+
+@app.command()
+def plan(
+    rate: Annotated[float, typer.Option(help="The success rate to expect.", show_default=False)],
+    half_width: Annotated[
+        float | None, typer.Option(help="The precision wanted: half of the interval's width.", show_default=False)
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="The target that a verdict is wanted for.", show_default=False)
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
+    power: Annotated[float, typer.Option(help="The chance wanted of the right verdict.")] = 0.8,
+    configurations: Annotated[int, typer.Option(help="How many share the error of seeds added while open.")] = 1,
+    first: Annotated[int, typer.Option(help="The first block of seeds added while open.")] = 16,
+    up_to: Annotated[int, typer.Option(help="The most seeds added while open.")] = 1024,
+) -> None:
+    """Say how many seeds a precision (--half-width) or a verdict (--target) needs, at an expected rate."""
+    with user_errors():
+        from sweep.reliability import Target
+        from sweep.seed_plans import Doubling, describe_precision, describe_verdict_plan
+        from sweep.vocabulary import SettingError
+
+        if (half_width is None) == (target is None):
+            found = "neither" if half_width is None else "both"
+            raise SettingError(("plan",), f"found {found} of --half-width and --target", "allowed: one of them")
+        if half_width is not None:
+            lines = describe_precision(rate, half_width, confidence)
+        else:
+            reliability, doubling = Target(target or 0.0, confidence), Doubling(first, up_to, configurations)
+            lines = describe_verdict_plan(rate, reliability, power, doubling)
+        print("\n".join(lines))

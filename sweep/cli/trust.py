@@ -1,0 +1,74 @@
+"""Commands that ask whether a results folder can be trusted."""
+
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import ResultsPath, Workers, app, say, user_errors
+
+
+def _sample_size(text: str | None) -> int | None:
+    from sweep.results import ResultsError
+
+    if text is None:
+        return None
+    if text == "all":
+        return 2**62
+    if text.isascii() and text.isdecimal() and len(text) < 18:
+        return int(text)
+    raise ResultsError(f"--sample: found {text}; allowed: a number of runs from 0 up, or all")
+
+
+@app.command()
+def verify(
+    results: ResultsPath,
+    sample: Annotated[
+        str | None,
+        typer.Option(metavar="K|all", help="How many runs to train again.", show_default="1000; 10 with keras"),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="native or keras.", show_default="the one that trained them")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Check files, tables and study against each other, and train a sample of the runs again. Writes nothing."""
+    with user_errors():
+        from sweep.verify import verify
+
+        found = verify(results, _sample_size(sample), engine=engine, workers=workers)
+        for finding in found.findings:
+            print(finding)
+        if found.comparison is not None:
+            c = found.comparison
+            print(
+                f"{c.n_runs:,} of {found.n_rows:,} runs trained again by {found.engine}: {c.n_identical:,} identical, "
+                f"{c.n_same_outcome:,} same outcome, {len(c.different):,} different"
+            )
+        if not found.is_right:
+            say(f"{results}: something is off")
+            raise typer.Exit(1)
+        print(f"{results}: files, tables and study agree")
+
+
+@app.command()
+def audit(
+    results: ResultsPath,
+    runs: Annotated[int, typer.Option(min=1, max=1000, metavar="K", help="How many runs.")] = 6,
+) -> None:
+    """The referee: train some runs again with Keras, compare weights after the first steps; writes audit.json."""
+    with user_errors():
+        from sweep.audit import audit
+
+        found = audit(results, runs)
+        named = {kind: [r.run for r in found.runs if r.weights == kind] for kind in ("agree", "undecided", "differ")}
+        ended = [r for r in found.runs if r.outcome_keras is not None]
+        n_same = sum(r.outcome_keras == r.outcome for r in ended)
+        weights = ", ".join(f"{len(named[kind])} {kind}" for kind in named if named[kind])
+        print(
+            f"audit: {len(found.runs)} runs again with Keras: weights after the first steps: {weights}; "
+            f"at the end {n_same} of {len(ended)} same outcome{'' if found.is_new else ' (said before of these files)'}"
+        )
+        for run in named["differ"]:
+            print(f"{run}: the weights differ")
+        if not found.is_right:
+            raise typer.Exit(1)

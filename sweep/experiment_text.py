@@ -1,0 +1,49 @@
+"""Experiments written as YAML: settings to the text that reads back as them."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+_plain_name = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_no_names = {"null", "true", "false", "yes", "no", "on", "off"}
+remark_column = 26
+
+
+def flow(value: Any) -> str:
+    """A value on one line of YAML.
+
+    >>> flow({"name": "sgd", "momentum": 0.9, "nesterov": True}), flow([4, 2]), flow("on")
+    ('{name: sgd, momentum: 0.9, nesterov: true}', '[4, 2]', '"on"')
+    """
+    if isinstance(value, str):
+        is_name = _plain_name.fullmatch(value) and value.lower() not in _no_names
+        return value if is_name else json.dumps(value)
+    if isinstance(value, Mapping):
+        items = cast(Mapping[str, Any], value).items()
+        return "{" + ", ".join(f"{flow(k)}: {flow(v)}" for k, v in items) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, cast(Sequence[Any], value))) + "]"
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+
+
+def experiment_text(
+    fixed: Mapping[str, Any], *, n_seeds: int, head: str, remarks: Mapping[str, str] | None = None
+) -> str:
+    """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters."""
+    shown = remarks or {}
+    lines = [f"# {head}", "", "# Hyperparameters that stay; what is named nowhere has Keras's default.", "fixed:"]
+    for name, value in fixed.items():
+        line = f"  {name}: {flow(value)}"
+        lines.append(f"{line:{remark_column - 1}} # {shown[name]}" if name in shown else line)
+    lines += [
+        "",
+        "# Hyperparameters that vary: every combination is a configuration. To compare widths, move width here,",
+        "# width: [2, 4, 8].",
+        "vary:",
+        f"  seed: {n_seeds}",
+        "",
+        "# A configuration is reliable when the interval of its success rate lies at or above the target.",
+        "reliability: {target: 0.9, confidence: 0.95}",
+    ]
+    return "\n".join(lines) + "\n"

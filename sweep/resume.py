@@ -1,0 +1,126 @@
+"""Going on with a sweep: which experiment a results folder, and a study in a storage, may belong to."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any, Protocol, cast
+
+from sweep import experiment_file
+from sweep.experiment import Experiment
+from sweep.results import Folder, ResultsError
+from sweep.results.folder import write_atomically
+from sweep.tasks import Task
+from sweep.vocabulary import show
+
+
+class Trainer(Protocol):
+    """What trains a folder's runs, by name: an engine, or what a folder says of one."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `gpu`."""
+        ...
+
+
+def study_name(experiment: Experiment, engine: Trainer) -> str:
+    """A name that carries the space and what decides a rate: Optuna cannot change a parameter's choices later.
+
+    A storage URL may hold the studies of many folders.
+    """
+    space = asdict(experiment)
+    space["study"].pop("trials")
+    space["reliability"] = experiment.reliability.margin
+    space["order"] = list(experiment.dimensions())
+    space["engine"] = (engine.name, engine.device)
+    digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=str).encode()).hexdigest()
+    return f"sweep-{digest[:12]}"
+
+
+def _plain(value: Any) -> Any:
+    """Values as mappings and what these hold; a table stays one, so that it is not shown whole."""
+    if isinstance(value, tuple | list) and any(isinstance(x, Task) for x in cast(list[Any], value)):
+        value = dict(enumerate(cast(list[Any], value)))
+    elif is_dataclass(value) and not isinstance(value, Task):
+        value = {f.name: getattr(value, f.name) for f in fields(value)}
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+
+
+def _extendable(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as a plain mapping, without what may grow in a folder that exists."""
+    plain = _plain(experiment)
+    plain["study"].pop("trials")
+    if experiment.seeds.listed is None:
+        plain["seeds"].pop("count")
+    plain["seeds"]["up_to"] = "given" if experiment.seeds.up_to else "not given"
+    return plain
+
+
+def _experiment_differences(old: Experiment, new: Experiment) -> Iterator[str]:
+    """What keeps a folder of `old` from being used for `new`, in words."""
+    yield from _differences(_extendable(old), _extendable(new))
+    if set(old.vary) == set(new.vary) and list(old.vary) != list(new.vary):
+        yield f"the order of vary: there {', '.join(old.vary)}, here {', '.join(new.vary)}"
+    is_smaller = len(old.seeds) > len(new.seeds) or old.seeds.count > new.seeds.count
+    if is_smaller or old.n_trials > new.n_trials:
+        yield (
+            f"there {old.n_trials} trials of {old.seeds.amount()} seeds, "
+            f"here {new.n_trials} of {new.seeds.amount()}: a folder can grow, not shrink"
+        )
+
+
+def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    if isinstance(old, Task) and isinstance(new, Task):
+        if old != new:
+            yield f"{place}: another table: {_table_difference(old, new)}"
+    elif isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}, key=str):
+            yield from _differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
+    elif old != new:
+        yield f"{place}: there {old}, here {new}"
+
+
+def _table_difference(old: Task, new: Task) -> str:
+    rows = zip(zip(old.inputs, old.targets, strict=True), zip(new.inputs, new.targets, strict=True), strict=False)
+    for i, (before, after) in enumerate(rows, start=1):
+        if before != after:
+            return f"row {i} is there {show(before)}, here {show(after)}"
+    return f"there {old.n_rows} rows, here {new.n_rows}"
+
+
+def prepare(
+    folder: Folder, content: bytes, experiment: Experiment, is_fresh: bool, tables: Mapping[str, bytes] = {}
+) -> None:
+    """Make the folder ready: refuse another experiment's, or move it aside; keep the experiment's file verbatim.
+
+    `tables`, the contents of the files that the experiment names, are kept beside it, so that the folder is whole.
+    A file of the same meaning leaves the one that is there: the manifest vouches for its bytes.
+    """
+    folder.check_table_names(tables)
+    if is_fresh and folder.path.exists():
+        aside = next(
+            p for i in itertools.count(1) if not (p := folder.path.with_name(f"{folder.path.name}.old-{i}")).exists()
+        )
+        folder.path.rename(aside)
+    if folder.experiment.exists():
+        before = experiment_file.load(folder.experiment)
+        differences = list(_experiment_differences(before, experiment))
+        if differences:
+            raise ResultsError(
+                f"{folder.path}: holds another experiment\n  "
+                + "\n  ".join(differences[:8])
+                + "\n  choose another --out, or --fresh to move it aside"
+            )
+        if before == experiment:
+            return
+    elif folder.has_other_files(tables):
+        raise ResultsError(f"{folder.path}: holds other files and no experiment.yaml; choose another --out")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write_tables(tables)
+    write_atomically(folder.experiment, content)

@@ -1,0 +1,104 @@
+"""One network in the terminal: the interval while its seeds come in, and what came of them."""
+
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+
+from sweep.one_network import Answer, describe
+from sweep.reliability import Rates, confidence_sequence
+
+bar_width = 30
+seconds_between_lines = 2.0
+
+Watcher = Callable[[int, int], None]
+
+
+def percent(rates: Rates) -> str:
+    """A rate with its interval: `11.2% (9.4-13.3%)`."""
+    return f"{float(rates.value):.1%} ({100 * float(rates.low):.1f}-{100 * float(rates.high):.1f}%)"
+
+
+def progress_line(n_done: int, n_learned: int, n_runs: int, confidence: float) -> str:
+    """How far it is. The interval is looked at many times, so it is one that holds at all of them.
+
+    >>> progress_line(64, 7, 1000, 0.95)
+    '64 of 1,000 seeds: 10.9% learned (2.4-27.6% so far)'
+    """
+    so_far = confidence_sequence(n_learned, n_done, confidence)
+    interval = f"{100 * float(so_far.low):.1f}-{100 * float(so_far.high):.1f}%"
+    return f"{n_done:,} of {n_runs:,} seeds: {float(so_far.value):.1%} learned ({interval} so far)"
+
+
+@contextmanager
+def watched(n_runs: int, *, quiet: bool = False, confidence: float = 0.95) -> Generator[Watcher]:
+    """A watcher, called with runs done and learned: one moving line on a terminal, else a line every other second."""
+    if quiet:
+        yield lambda n_done, n_learned: None
+        return
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        with Live(console=console, transient=True, auto_refresh=False) as live:
+            yield lambda n_done, n_learned: live.update(
+                progress_line(n_done, n_learned, n_runs, confidence), refresh=True
+            )
+        return
+    printed = time.monotonic()
+
+    def print_line(n_done: int, n_learned: int) -> None:
+        nonlocal printed
+        if n_done < n_runs and time.monotonic() - printed >= seconds_between_lines:
+            printed = time.monotonic()
+            print(progress_line(n_done, n_learned, n_runs, confidence), file=sys.stderr, flush=True)
+
+    yield print_line
+
+
+def answer_lines(answer: Answer, arguments: str) -> list[str]:
+    """The answer for a person; `arguments` are those that asked for it, as a shell takes them."""
+    lines = [
+        describe(answer.configuration),
+        f"learned by {answer.n_learned:,} of {answer.n_runs:,} seeds: {percent(answer.rate)}, 95% interval "
+        f"({answer.rate.method.capitalize()})",
+    ]
+    ended = [f"{name} {n / answer.n_runs:.1%} ({n:,})" for name, n in _failures(answer)]
+    lines += ["the others: " + ", ".join(ended)] if ended else ["no seed failed"]
+    if answer.n_born_dead:
+        lines.append(
+            f"for {answer.n_born_dead:,} seeds ({answer.n_born_dead / answer.n_runs:.1%}) a whole hidden layer is off "
+            "on every row before training begins, and no training wakes it"
+        )
+    if any(share > 0 for _, share in answer.shares):
+        lines += ["", "share learned after", *_chart(answer.shares)]
+    lines += ["", f"as an experiment: sweep train {arguments} --save mine.yaml"]
+    return lines
+
+
+def _failures(answer: Answer) -> Sequence[tuple[str, int]]:
+    found = [(name, n) for name, n in answer.outcomes.items() if n and name != "learned"]
+    return sorted(found, key=lambda item: -item[1])
+
+
+def _chart(shares: Sequence[tuple[int, float]]) -> list[str]:
+    width = len(f"{shares[-1][0]:,}")
+    return [f"  {epoch:>{width},} epochs  {_bar(share)} {share:6.1%}" for epoch, share in shares]
+
+
+def _bar(share: float) -> str:
+    """A bar to an eighth of a character.
+
+    >>> _bar(0.5)
+    '███████████████···············'
+    """
+    eighths = round(share * bar_width * 8)
+    whole, rest = divmod(eighths, 8)
+    bar = "█" * whole + ("", *"▏▎▍▌▋▊▉")[rest]
+    return bar + "·" * (bar_width - len(bar))
+
+
+def print_answer(answer: Answer, arguments: str) -> None:
+    """Print the answer to standard output."""
+    print("\n".join(answer_lines(answer, arguments)))

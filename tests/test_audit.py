@@ -1,0 +1,208 @@
+"""The referee: Keras against the native engine on runs of a results folder, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import sweep
+from sweep import audit as referee
+from sweep.audit import Audit, Case, Evidence, audit, choose_runs, judge
+from sweep.cli import app
+from sweep.contents import Contents, read_contents
+from sweep.engines.native import NativeEngine
+from sweep.initial import initial_weights
+from sweep.model import resolve
+from sweep.results import Folder, ResultsError
+from sweep.runs import Cohort
+from sweep.verify import verify
+
+SMALL = """
+fixed: {epochs: 60, learning_rate: 0.05}
+vary:
+  width: [2, 3]
+  depth: [0, 1, 2]
+  optimizer: [adam, sgd]
+  batch_size: [2, full]
+  seed: 4
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "e.yaml").write_text(SMALL)
+    sweep.run(folder / "e.yaml", folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def contents(finished: Path) -> Contents:
+    found, _ = read_contents(Folder(finished))
+    assert found is not None
+    return found
+
+
+def first_steps(**settings: Any) -> Cohort:
+    return Cohort(resolve({"epochs": 50, "learning_rate": 0.01, **settings}), np.array([3], np.uint32))
+
+
+def by_native(cohort: Cohort, share_of_a_step: float = 0.0) -> Evidence:
+    """A referee that agrees up to a share of a step's movement."""
+    weights = NativeEngine().train(cohort).weights[0]
+    step = np.abs(weights - initial_weights(cohort)[0]).mean() / 50
+    moved = weights + np.float32(share_of_a_step * step)
+    return Evidence(moved, moved, None)
+
+
+def test_weights_agree_to_one_percent_of_a_step() -> None:
+    cohort = first_steps(optimizer="sgd", activation="tanh")
+    assert judge(cohort, by_native(cohort)) == "agree"
+    assert judge(cohort, by_native(cohort, 0.002)) == "agree"
+    assert judge(cohort, by_native(cohort, 0.1)) == "differ"
+
+
+def test_weights_that_are_not_finite_are_held_against_each_other() -> None:
+    calm, wild = first_steps(optimizer="sgd"), first_steps(optimizer="sgd", learning_rate=1e30, activation="linear")
+    assert judge(calm, by_native(calm, np.nan)) == "differ"
+    assert not np.isfinite(by_native(wild).weights).all()
+    assert judge(wild, by_native(wild)) == "agree"
+    said = by_native(calm)
+    assert judge(calm, replace(said, weights=said.weights * np.float32(np.nan))) == "undecided"
+
+
+def test_what_float32_cannot_hold_is_undecided() -> None:
+    cohort = first_steps()
+    said = by_native(cohort, 1.0)
+    assert judge(cohort, replace(said, disturbed=said.disturbed + np.float32(0.01))) == "undecided"
+
+
+def test_another_learning_rate_of_one_percent_is_seen() -> None:
+    cohort = first_steps(activation="tanh")
+    c = cohort.configuration
+    other = replace(cohort, configuration=replace(c, learning_rate=c.learning_rate * 1.01))
+    assert judge(cohort, by_native(other)) == "differ"
+
+
+def test_runs_are_chosen_over_unlike_configurations(contents: Contents) -> None:
+    chosen = choose_runs(contents, 6)
+    assert len({p.configuration.id for p, _ in chosen}) == 6
+    labels = [p.configuration.labels() for p, _ in chosen]
+    assert {x["depth"] for x in labels} == {0, 1, 2}
+    for name in ("optimizer", "batch_size"):
+        assert len({x[name] for x in labels}) == 2
+    assert [(p.configuration.id, seed) for p, seed in choose_runs(contents, 6)] == [
+        (p.configuration.id, seed) for p, seed in chosen
+    ]
+    assert len(choose_runs(contents, 1000)) == len(contents.planned)
+
+
+SCRIPT = """
+import sys
+from sweep.audit import audit
+found = audit(sys.argv[1], 3)
+print(found.is_new, [r.weights for r in found.runs], [r.outcome == r.outcome_keras for r in found.runs])
+assert not {"tensorflow", "keras"} & set(sys.modules)
+"""
+
+
+def test_keras_testifies_in_a_process_of_its_own(finished: Path) -> None:
+    before = {p.name: p.read_bytes() for p in finished.iterdir()}
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(finished)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "True ['agree', 'agree', 'agree'] [True, True, True]"
+    content = (finished / "audit.json").read_bytes()
+    assert {p.name for p in finished.iterdir()} == {*before, "audit.json"}
+    assert all((finished / name).read_bytes() == old for name, old in before.items())
+    again = subprocess.run([sys.executable, "-c", SCRIPT, str(finished)], capture_output=True, text=True, check=True)
+    assert again.stdout.startswith("False")
+    assert (finished / "audit.json").read_bytes() == content
+    assert verify(finished, 0).findings == ()
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, share_of_a_step: float) -> list[int]:
+    """Put a referee in place of the process; the list grows with each call."""
+    calls: list[int] = []
+
+    def ask(cases: list[Case]) -> list[Evidence]:
+        calls.append(len(cases))
+        whole = [None if case.whole is None else NativeEngine().train(case.whole) for case in cases]
+        said = [by_native(case.first_steps, share_of_a_step) for case in cases]
+        return [replace(s, whole=w) for s, w in zip(said, whole, strict=True)]
+
+    monkeypatch.setattr(referee, "_ask", ask)
+    return calls
+
+
+def test_an_audit_that_holds_is_read_and_another_is_made(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finished / "audit.json").unlink(missing_ok=True)
+    calls = answering(monkeypatch, 0.0)
+    first = audit(finished, 2)
+    assert first.is_new and calls == [2]
+    second = audit(finished, 2)
+    assert not second.is_new and second == replace(first, is_new=False) and calls == [2]
+    assert audit(finished, 3).is_new and calls == [2, 3]
+    content = json.loads((finished / "audit.json").read_text())
+    assert set(content) == {"files", "versions", "n_asked", "runs"}
+    content["files"]["runs.csv"] = "0" * 64
+    (finished / "audit.json").write_text(json.dumps(content))
+    assert audit(finished, 3).is_new
+    (finished / "audit.json").write_text("[]")
+    assert audit(finished, 3).is_new and len(calls) == 4
+
+
+def test_long_trainings_are_not_trained_to_the_end(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finished / "audit.json").unlink(missing_ok=True)
+    answering(monkeypatch, 0.0)
+    monkeypatch.setattr(referee, "max_steps", 150)
+    found = audit(finished, 6)
+    ended = [run for run in found.runs if run.outcome_keras is not None]
+    assert 0 < len(ended) < 6
+    assert all(run.outcome_keras == run.outcome for run in ended)
+    (finished / "audit.json").unlink()
+
+
+def test_the_command_fails_where_weights_differ(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finished / "audit.json").unlink(missing_ok=True)
+    answering(monkeypatch, 0.0)
+    right = CliRunner().invoke(app, ["audit", str(finished), "--runs", "4"])
+    assert right.exit_code == 0
+    assert right.stdout.strip() == (
+        "audit: 4 runs again with Keras: weights after the first steps: 4 agree; at the end 4 of 4 same outcome"
+    )
+    answering(monkeypatch, 0.5)
+    wrong = CliRunner().invoke(app, ["audit", str(finished), "--runs", "3"])
+    assert wrong.exit_code == 1
+    assert wrong.stdout.count("the weights differ") == 3
+    said_before = CliRunner().invoke(app, ["audit", str(finished), "--runs", "3"])
+    assert said_before.exit_code == 1 and "said before" in said_before.stdout
+    (finished / "audit.json").unlink()
+
+
+def test_a_folder_that_is_not_finished_or_was_changed_is_an_error(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no finished results folder"):
+        audit(tmp_path)
+    runs = finished / "runs.csv"
+    before = runs.read_bytes()
+    runs.write_bytes(before.replace(b"True", b"False", 1))
+    with pytest.raises(ResultsError, match="was changed"):
+        audit(finished)
+    runs.write_bytes(before)
+
+
+def test_a_referee_that_breaks_down_is_an_error(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finished / "audit.json").unlink(missing_ok=True)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    bad = CliRunner().invoke(app, ["audit", str(finished)])
+    assert bad.exit_code == 2 and bad.stdout == "" and "referee" in bad.stderr
+    assert not (finished / "audit.json").exists()
+
+
+def test_no_differing_run_is_right() -> None:
+    assert Audit({}, {}, 0, ()).is_right

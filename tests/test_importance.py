@@ -1,0 +1,130 @@
+"""Marginal rates with errors between seeds, variance shares by hand, Optuna's importances where they are defined."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sweep
+from sweep.experiment import Range
+from sweep.importance import common_seeds, followers, is_full_grid, marginal_rates, variance_shares
+from sweep.reliability import wilson
+from sweep.results.selection import learned_by_seed
+from sweep.search import importances
+
+GRID = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
+
+
+def bits(*rows: str) -> np.ndarray:
+    return np.array([[{"1": 1, "0": 0, ".": -1}[x] for x in row] for row in rows], np.int8)
+
+
+def test_marginal_rates_by_hand() -> None:
+    found = marginal_rates(np.array([0, 0, 1]), bits("1100", "1000", "1111"), 0.95)
+    assert found.rates.value.tolist() == [3 / 8, 1]
+    assert found.rates.n.tolist() == [8, 4] and found.n_seeds.tolist() == [4, 4]
+    assert found.standard_errors.tolist() == pytest.approx([np.std([1, 0.5, 0, 0], ddof=1) / 2, 0])
+    assert (found.rates.low < found.rates.value).all() and found.rates.high[1] == 1
+    assert found.rates.low[1] < 0.5  # four seeds, all alike: as four runs, with Student's quantile
+    assert found.rates.method == "wilson, clustered by seed"
+
+
+def test_runs_of_a_seed_all_alike_count_as_one() -> None:
+    one = marginal_rates(np.zeros(1, np.int64), bits("1101011100"), 0.95)
+    many = marginal_rates(np.zeros(5, np.int64), np.repeat(bits("1101011100"), 5, axis=0), 0.95)
+    for a, b in ((one.rates.low, many.rates.low), (one.rates.high, many.rates.high)):
+        np.testing.assert_allclose(a, b, atol=0.01)
+    pooled = wilson(30, 50, 0.95)
+    assert many.rates.high[0] - many.rates.low[0] > 1.8 * float(pooled.high - pooled.low)
+
+
+def test_an_interval_is_never_narrower_than_independent_runs_allow() -> None:
+    alternating = np.tile(bits("10", "01"), (1, 10))  # every seed has a mean of one half: no error between seeds
+    found = marginal_rates(np.zeros(2, np.int64), alternating, 0.95)
+    pooled = wilson(20, 40, 0.95)
+    assert found.standard_errors[0] == 0
+    assert found.rates.high[0] - found.rates.low[0] >= float(pooled.high - pooled.low)
+
+
+def test_marginal_rates_with_one_seed_missing_runs_and_none() -> None:
+    one = marginal_rates(np.array([0, 1]), bits("1", "0"), 0.95)
+    assert one.rates.low.tolist() == [0, 0] and one.rates.high.tolist() == [1, 1]
+    assert np.isnan(one.standard_errors).all()
+    some = marginal_rates(np.array([0, 0, 1]), bits("11.", "1.0", "..."), 0.95)
+    assert some.rates.value[0] == 3 / 4 and np.isnan(some.rates.value[1])
+    assert (some.rates.n.tolist(), some.n_seeds.tolist()) == ([4, 0], [3, 0])
+    assert (some.rates.low[1], some.rates.high[1]) == (0, 1)
+    nothing = marginal_rates(np.array([0]), np.zeros((1, 0), np.int8), 0.95)
+    assert np.isnan(nothing.rates.value[0])
+
+
+def test_variance_shares_by_hand() -> None:
+    additive = {s.factors: s.share for s in variance_shares(GRID, bits("0000", "0110", "1001", "1111"))}
+    assert additive == pytest.approx({(0,): 0.5, (1,): 0.5, (0, 1): 0}, abs=1e-12)
+    exclusive = {s.factors: s.share for s in variance_shares(GRID, bits("1111", "0000", "0000", "1111"))}
+    assert exclusive == pytest.approx({(0,): 0, (1,): 0, (0, 1): 1}, abs=1e-12)
+    # rates 0, 1, 0, 0: a half of a half each
+    uneven = {s.factors: s.share for s in variance_shares(GRID, bits("00", "11", "00", "00"))}
+    assert uneven == pytest.approx({(0,): 1 / 3, (1,): 1 / 3, (0, 1): 1 / 3})
+
+
+def test_shares_of_a_larger_grid_add_up_and_know_what_is_noise() -> None:
+    codes = np.stack([x.ravel() for x in np.indices((3, 4, 2, 2))])
+    rng = np.random.default_rng(2)
+    noise = [variance_shares(codes, (rng.random((48, 32)) < 0.5).astype(np.int8)) for _ in range(60)]
+    for shares in noise:
+        assert sum(s.share for s in shares) == pytest.approx(1)
+        assert shares[-1].factors == () and len(shares) == 4 + 6 + 1
+    assert np.mean([sum(s.noise for s in shares) for shares in noise]) == pytest.approx(1, abs=0.1)
+    by_first = (rng.random((48, 32)) < 0.1 + 0.4 * codes[0][:, None]).astype(np.int8)
+    strongest = variance_shares(codes, by_first)[0]
+    assert strongest.factors == (0,) and strongest.share > 0.9 and strongest.noise < 0.01
+
+
+def test_shares_where_they_are_not_defined() -> None:
+    assert variance_shares(GRID, bits("11", "11", "11", "11")) == []
+    assert variance_shares(GRID, bits("10", "10", "01", "10")) == []
+    assert all(np.isnan(s.noise) for s in variance_shares(GRID, bits("1", "0", "0", "0")))
+    assert is_full_grid(GRID) and is_full_grid(GRID[:, ::-1])
+    assert not is_full_grid(GRID[:, :3]) and not is_full_grid(np.array([[0, 0, 1, 1], [0, 0, 1, 1]]))
+    assert common_seeds(bits("11.", "1.1")).tolist() == [[1], [1]]
+
+
+def test_factors_that_another_decides() -> None:
+    optimizer, rate, other = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 1, 1, 1]), np.array([0, 1, 0, 1, 0, 1])
+    assert followers([rate, optimizer, other], free=[1, 2], leading=[0, 1, 2]) == {0: 1}
+    assert followers([rate, optimizer, other], free=[1, 2], leading=[0, 2]) == {}
+    assert followers([optimizer, optimizer.copy()], free=[], leading=[0, 1]) == {0: 1}  # not each the other
+    assert followers([optimizer, optimizer.copy()], free=[0, 1], leading=[0, 1]) == {}
+    assert followers([optimizer, other], free=[], leading=[0, 1]) == {}
+
+
+def test_optunas_importances_find_what_matters() -> None:
+    points = [{"width": w, "optimizer": o} for w in (2, 4, 8, 16) for o in ("sgd", "adam", "nadam")] * 2
+    rates = [w / 16 for w in (2, 4, 8, 16) for _ in range(3)] * 2
+    found = importances(points, rates, {})
+    assert found is not None and list(found) == ["width", "optimizer"] and found["width"] > 0.9
+    ranged = importances(points, rates, {"width": Range(2, 16)})
+    assert ranged is not None and ranged["width"] > 0.9
+    top = [0.9 if p["width"] == 16 else 0.1 * (p["optimizer"] != "sgd") for p in points]  # the worst tenth: sgd
+    found = importances(points, top, {})
+    assert found is not None and found["width"] > 0.9
+    assert importances(points, [0.5] * len(points), {}) is None
+    assert importances(points[:1], [0.5], {}) is None
+    assert importances([], [], {}) is None
+
+
+def test_runs_of_a_seed_go_together_in_a_real_sweep(tmp_path: Path) -> None:
+    experiment = tmp_path / "width4.yaml"
+    experiment.write_text(
+        "fixed: {width: 4, learning_rate: 0.01}\n"
+        "vary: {dropout: [0.0, 0.1, 0.3], optimizer: [sgd, rmsprop, adam], batch_size: [1, 2, 4], seed: 64}\n"
+    )
+    results = sweep.run(experiment, tmp_path / "out")
+    learned = learned_by_seed(results.runs, list(results.configurations["configuration"]))
+    found = marginal_rates(np.zeros(27, np.int64), learned, 0.95)
+    rate = float(found.rates.value[0])
+    assert learned.shape == (27, 64)
+    pooled = np.sqrt(rate * (1 - rate) / learned.size)
+    assert pooled == pytest.approx(0.0119, abs=0.0003)
+    assert found.standard_errors[0] == pytest.approx(0.0536, abs=0.004)  # four and a half times the pooled one

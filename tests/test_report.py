@@ -1,0 +1,359 @@
+"""The page and its figures: data halves by value, equal bytes for equal tables, hostile words that stay text."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import sweep
+from sweep import loop
+from sweep.cli import app
+from sweep.experiment import Choices, Experiment
+from sweep.model import resolve
+from sweep.report import charts, details, figures, methods, page, surfaces
+from sweep.results import ResultsError
+from sweep.runs import Cohort, outcomes
+from sweep.tasks import named_task
+from sweep.training import train_cohorts
+
+SMALL = """
+fixed: {epochs: 40}  # </script><img src=x onerror="document.title='owned'">
+vary:
+  width: [2, 4, 8]
+  depth: [0, 1]
+  learning_rate: [0.05, 1.0e+30]
+  optimizer: [adam, {name: sgd, momentum: 0.9}]
+  seed: 6
+reliability: {target: 0.2}
+"""
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "e.yaml").write_text(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "n_confirmation", 16)
+        sweep.run(folder / "e.yaml", folder / "out")
+    return folder / "out"
+
+
+def table_of(**columns: Any) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    given = {"configuration": [f"c{i}" for i in range(n)], "trial": range(n), "verdict": ["unreliable"] * n}
+    return pd.DataFrame(given | columns)
+
+
+def data_of(html: str) -> Any:
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    return json.loads(text)
+
+
+# the data halves ------------------------------------------------------------------------------------------------------
+
+
+def test_levels_are_in_order_and_many_numbers_are_binned() -> None:
+    words = figures.find_levels(table_of(optimizer=["sgd", "adam", "sgd"]).iloc[[1, 0, 2]], "optimizer")
+    assert (words.names, words.codes.tolist()) == (("sgd", "adam"), [1, 0, 0])
+    some = figures.find_levels(table_of(samples=pd.array([None, 40, 4], "Int64")), "samples")
+    assert (some.names, some.codes.tolist()) == (("4", "40", "none"), [2, 1, 0])
+    many = figures.find_levels(table_of(rate=np.linspace(0, 1, 80)), "rate")
+    assert len(many.names) == figures.n_bins
+    assert np.bincount(many.codes).tolist() == [10] * figures.n_bins
+
+
+def test_the_most_important_hyperparameter_is_ranked_first() -> None:
+    table = table_of(a=[0, 0, 1, 1], b=[0, 1, 0, 1], success_rate=[0.0, 0.2, 0.8, 1.0])
+    # means 0.1 and 0.9 around 0.5: 4 x 0.16 of a total of 0.68; b has the rest
+    ranked = figures.rank_columns(table, ["b", "a"])
+    assert [name for name, _ in ranked] == ["a", "b"]
+    assert [share for _, share in ranked] == pytest.approx([0.64 / 0.68, 0.04 / 0.68])
+    assert figures.map_layout(table.rename(columns={"b": "width"}), ["a", "width"]) == ("width", "a")
+
+
+def test_a_cell_of_the_map_has_its_interval_or_says_how_many_it_pools() -> None:
+    table = table_of(
+        width=[2, 4, 4], success_rate=[0.1, 0.5, 0.9], ci_low=[0.0, 0.4, 0.8], ci_high=[0.2, 0.6, 1.0],
+        verdict=["unreliable", "unreliable", "reliable"],
+    )  # fmt: skip
+    first, second = figures.summarise_map(table, ["width"])
+    assert (first["x"], first["success_rate"], first["ci_low"], first["verdict"]) == ("2", 0.1, 0.0, "unreliable")
+    assert (second["success_rate"], second["ci_low"], second["n_configurations"]) == (0.7, None, 2)
+    assert second["verdict"] == "mixed"
+
+
+def test_final_losses_are_counted_and_what_is_above_the_axis_is_in_the_last_bin() -> None:
+    outcome = np.array(["learned", "stuck", "stuck", "stuck", "diverged"])
+    bins = figures.summarise_final_losses(outcome, np.array([0.0, 0.346, 0.347, 7.0, np.nan]))
+    assert bins == [
+        {"outcome": "learned", "low": 0.0, "high": 0.0125, "n_runs": 1},
+        {"outcome": "stuck", "low": 0.3375, "high": 0.35, "n_runs": 2},
+        {"outcome": "stuck", "low": 0.9875, "high": 1.0, "n_runs": 1},
+    ]
+
+
+def test_floors_are_those_of_groups_of_unlike_target() -> None:
+    parity = [x for x, _ in figures.loss_floors(named_task("parity", {"bits": 3}), "binary_crossentropy")]
+    known = [0.173287, 0.238693, 0.281168, 0.312752, 0.346574, 0.420632, 0.477386, 0.519860, 0.597545, 0.693147]
+    assert parity == pytest.approx(known, abs=1e-6)
+    squared = [x for x, _ in figures.loss_floors(named_task("xor", {}), "mean_squared_error")]
+    assert squared == pytest.approx([0.125, 1 / 6, 0.25])
+    assert figures.loss_floors(named_task("half_adder", {}), "binary_crossentropy") == []
+
+
+def test_marginal_rates_have_intervals_over_seeds_not_over_runs() -> None:
+    table = table_of(width=[2, 2, 4, 4], success_rate=[0.5, 0.5, 1.0, 1.0])
+    runs = pd.DataFrame(
+        [(f"c{i}", seed, i >= 2 or seed < 2) for i in range(4) for seed in range(4)],
+        columns=["configuration", "seed", "learned"],
+    )
+    narrow, wide = figures.summarise_marginals(table, runs, ["width"], 0.95)
+    # seeds 0 and 1 learn in both configurations, 2 and 3 in neither: four values, not eight
+    half = 3.182446 * np.std([1, 1, 0, 0], ddof=1) / 2
+    assert (narrow["level"], narrow["success_rate"], narrow["n_seeds"], narrow["n_configurations"]) == ("2", 0.5, 4, 2)
+    assert narrow["ci_low"] == pytest.approx(max(0, 0.5 - half), abs=1e-6)
+    assert (wide["success_rate"], wide["ci_low"], wide["ci_high"], wide["share"]) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_pareto_front_and_counts() -> None:
+    table = table_of(
+        n_parameters=[9, 9, 13, 17], success_rate=[0.5, 0.5, 0.4, 0.8],
+        ci_low=[0.3, 0.3, 0.2, 0.6], ci_high=[0.7, 0.7, 0.6, 0.9],
+    )  # fmt: skip
+    records = figures.summarise_pareto(table)
+    assert [(r["n_parameters"], r["n_configurations"], r["is_front"]) for r in records] == [
+        (9, 2, True), (13, 1, False), (17, 1, True),
+    ]  # fmt: skip
+
+
+def test_learning_and_predictions_are_counted() -> None:
+    table = table_of(epochs=[32, 64])
+    place = np.array([0, 0, 1])
+    counted = details.learned_by_epoch(table, place, pd.Series([1, None, 64], dtype="Int64"))
+    assert counted.shape == (2, 33)
+    assert (counted[0, 0], counted[0, 1], counted[0, -1]) == (0, 1, 1)
+    assert (counted[1, -2], counted[1, -1]) == (0, 1)
+    bins = details.count_predictions(place, pd.Series([0.0, np.nan, 1.0], dtype="float32"), 2)
+    assert (bins[0, 0], bins[1, -1], bins.sum()) == (1, 1, 2)
+
+
+# surfaces -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"activation": name, "depth": 2, "width": 3} for name in ("relu", "elu", "selu", "tanh", "gelu", "silu")),
+        {"activation": {"name": "leaky_relu", "negative_slope": 0.1}, "layers": [4, 2]},
+        {"activation": "softplus", "encoding": "bipolar", "use_bias": False},
+        {"activation": "softsign", "kernel_initializer": {"name": "variance_scaling", "scale": 2.0}},
+        {"activation": "sigmoid", "optimizer": {"name": "sgd", "nesterov": True, "momentum": 0.9}},
+        {"task": "half_adder", "depth": 0},
+    ],
+    ids=str,
+)
+def test_a_network_is_found_again_from_its_row_and_answers_as_it_was_trained(settings: dict[str, Any]) -> None:
+    from sweep.engines import choose
+
+    configuration = resolve({**settings, "epochs": 20, "learning_rate": 0.05})
+    task = settings.get("task", "xor")
+    experiment = Experiment(vary={"task": Choices(("and", task))})
+    row = {"configuration": configuration.id, **configuration.labels()}
+    found = surfaces.configuration_of(row, surfaces.tasks_by_label(experiment))
+    assert found == configuration
+    cohort = Cohort(configuration, np.arange(2, dtype=np.uint32))
+    ((_, measured, _),) = train_cohorts(choose("native", "cpu", [configuration]), [cohort], 1, lambda *_: None)
+    predictions = surfaces.predict(configuration, measured.weights[1], configuration.inputs().astype(float))
+    np.testing.assert_allclose(predictions, measured.predictions[1, -1], atol=2e-6)
+
+
+def test_a_row_that_is_not_its_own_configuration_is_not_drawn() -> None:
+    row = {"configuration": "c000000000000", **resolve({}).labels()}
+    assert surfaces.configuration_of(row, {"xor": "xor"}) is None
+    assert surfaces.configuration_of({**row, "task": HOSTILE}, {"xor": "xor"}) is None
+
+
+def test_a_surface_has_the_first_input_across_and_the_second_up() -> None:
+    configuration = resolve({"depth": 0})
+    grid = surfaces.surface(configuration, np.array([10.0, 0.0, -5.0], np.float32))  # the first input, at 0.5
+    assert grid is not None
+    assert (grid[:, 0] < 0.01).all() and (grid[:, -1] > 0.99).all()
+    both = surfaces.surface(resolve({"depth": 0, "encoding": "bipolar"}), np.array([10.0, 0.0, 0.0], np.float32))
+    assert both is not None  # encoded, the middle is 0: the same border
+    assert (both[:, : surfaces.n_cells // 2] < 0.5).all() and (both[:, surfaces.n_cells // 2 :] > 0.5).all()
+    assert surfaces.surface(resolve({"task": "parity"}), np.zeros(1, np.float32)) is None
+
+
+# words ----------------------------------------------------------------------------------------------------------------
+
+
+def test_latex_and_methods(finished: Path) -> None:
+    results = sweep.load(finished)
+    material = page.read_material(results)
+    latex = methods.latex_table(material.table, material.answer, 0.95)
+    head, *rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == min(20, len(material.table))
+    assert {line.count("&") for line in (head, *rows)} == {head.count("&")}
+    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", latex)
+    assert columns is not None and len(columns[1]) == head.count("&") + 1
+    text = methods.describe_methods(results, material.answer, material.experiment)
+    assert f"{len(material.runs):,} networks in all" in text and "Wilson" in text and "6 random seeds" in text
+
+
+# the page -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_the_same_for_the_same_tables(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / HOSTILE.replace("/", "")
+    shutil.copytree(finished, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["timings_seconds"] = {"training": 1e9}
+    manifest["files"]["study.journal"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    html = page.build(sweep.load(finished))
+    assert page.build(sweep.load(copy)) == html
+    assert str(finished) not in html and str(tmp_path) not in html
+    table = sweep.load(copy).configurations
+    table.loc[0, "verdict"] = "unreliable"
+    table.to_csv(copy / "configurations.csv", index=False)
+    assert page.build(sweep.load(copy)) != html
+
+
+def test_the_page_asks_for_nothing(finished: Path) -> None:
+    html = page.build(sweep.load(finished))
+    assert not re.search(r"""(src|href)=["']?(https?:|//|\w+\.(js|css|png))""", html)
+    assert "default-src 'none'" in html and "url(http" not in html and "@import" not in html
+    assert set(re.findall(r'https?://[^"\s<]+', html)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_hostile_words_stay_text(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    for name in ("configurations.csv", "runs.csv"):
+        text = (copy / name).read_text()
+        (copy / name).write_text(text.replace(",xor,", f",{HOSTILE},").replace(",adam,", ",<b>adam&amp;</b>,"))
+    html = page.build(sweep.load(copy))
+    assert "<img" not in html and "<b>adam" not in html
+    data = data_of(html)
+    assert data["task"][0] == HOSTILE
+    assert "<b>adam&amp;</b>" in next(c["levels"] for c in data["columns"] if c["name"] == "optimizer")
+    assert html.count("</script>") == html.count("<script")
+
+
+def test_the_data_of_the_page_holds_every_run(finished: Path) -> None:
+    results = sweep.load(finished)
+    data = data_of(page.build(results))
+    rows = data["details"]["rows"]
+    assert len(rows) == len(results.configurations) == len(data["ids"])
+    assert {"L", "V"} <= {letter for row in rows for letter in row["o"]}  # learned and diverged runs are among them
+    runs = results.runs.set_index(["configuration", "seed"])["outcome"]
+    for identity, row, n_learned in zip(data["ids"], rows, data["n_learned"], strict=True):
+        assert row["o"] == "".join(details.letters[outcomes.index(runs[identity, seed])] for seed in range(6))
+        assert row["q"][-1] == n_learned
+        assert {outcomes[e["o"]] for e in row["e"]} == set(runs[identity])
+
+
+def test_unequal_numbers_of_seeds_and_seeds_with_gaps(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    results = sweep.load(copy)
+    first, second = results.configurations["configuration"][:2]
+    runs = results.runs
+    is_gone = (runs["configuration"] == first) & (runs["seed"] == 2) | (runs["configuration"] == second)
+    runs[~is_gone].to_csv(copy / "runs.csv", index=False)
+    data = data_of(page.build(sweep.load(copy)))
+    assert data["details"]["rows"][0]["s"] == [0, 1, 3, 4, 5]
+    assert data["details"]["rows"][1]["o"] == ""
+    assert data["details"]["rows"][2]["s"] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fixed: {epochs: 5, seed: 1}",
+        "vary: {task: [xor, {name: parity, bits: 3}], samples: [null, 8], epochs: [5], seed: 2}",
+        "fixed: {task: {inputs: [[0.5, 2], [1, 3]], targets: [[0, 1], [1, 0]]}, epochs: 5}\n"
+        "vary: {layers: [[2], [3, 2]]}",
+        "vary: {learning_rate: {low: 0.001, high: 0.1, log: true}, epochs: [5], seed: 2}\n"
+        "study: {sampler: random, trials: 20}",
+    ],
+)
+def test_small_experiments_have_a_page_too(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "n_confirmation", 2)
+    (tmp_path / "e.yaml").write_text(text)
+    html = page.build(sweep.run(tmp_path / "e.yaml", tmp_path / "out"))
+    data = data_of(html)
+    rows = data["details"]["rows"]
+    assert len(rows) > 0
+    has_plane = ["parity" not in task for task in data["task"]]
+    assert [all("z" in e for e in row["e"]) for row in rows] == has_plane
+
+
+# the commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_report_writes_the_page_and_the_figures(finished: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(finished), "--figures"])
+    assert (result.exit_code, result.stdout) == (0, f"look: {finished / 'report.html'}\n")
+    names = {p.stem for p in (finished / "figures").iterdir()}
+    assert names == {"map", "curves", "final_losses", "marginals", "pareto"}
+    for name in names:
+        assert (finished / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        svg = (finished / "figures" / f"{name}.svg").read_text()
+        assert svg.startswith("<svg") and "var(--" not in svg and "<image" not in svg
+
+
+def test_pictures_of_one_page_share_no_ids(finished: Path) -> None:
+    found = re.findall(r'\bid="([^"]+)"', page.build(sweep.load(finished)))
+    assert len(found) == len(set(found))
+
+
+def test_report_refuses_what_is_no_results_folder(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no results folder" in result.stderr
+
+
+def test_dashboard_says_what_is_missing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    result = CliRunner().invoke(app, ["dashboard", str(finished)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 'xor-sweep[dashboard]'" in result.stderr
+
+
+def test_dashboard_works_on_a_copy_on_this_machine_only(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sweep import dashboard
+
+    served: list[tuple[str, str, int]] = []
+
+    class Fake:
+        @staticmethod
+        def run_server(storage: str, host: str, port: int) -> None:
+            assert Path(storage).read_bytes() == (finished / "study.journal").read_bytes()
+            served.append((storage, host, port))
+
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", Fake)
+    dashboard.serve(sweep.load(finished), 8099, lambda address: None)
+    ((storage, host, port),) = served
+    assert (host, port) == ("127.0.0.1", 8099)
+    assert not Path(storage).is_relative_to(finished) and not Path(storage).exists()
+    before = finished / "study.journal"
+    before.rename(before.with_suffix(".away"))
+    try:
+        with pytest.raises(ResultsError, match="study"):
+            dashboard.serve(sweep.load(finished), 8099, lambda address: None)
+    finally:
+        before.with_suffix(".away").rename(before)
+
+
+def test_charts_have_a_colour_for_every_outcome() -> None:
+    assert tuple(charts.outcome_colours) == outcomes
+    assert len(set(details.letters)) == len(outcomes)

@@ -1,0 +1,202 @@
+"""Tasks from CSV files: what a table may hold, where its file may lie, and that a results folder keeps it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sweep
+from sweep import experiment_file, loop
+from sweep.experiment_file import ExperimentFileError
+from sweep.model import resolve
+from sweep.results import ResultsError
+from sweep.table_files import TableFiles, parse_table
+from sweep.tasks import named_task, table_task
+from sweep.vocabulary import SettingError
+
+XOR = "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n"
+EXPERIMENT = "fixed: {task: {file: data.csv, targets: [y]}, epochs: 20}\nvary: {seed: 4}\n"
+
+
+def refusal(content: str | bytes, targets: tuple[str, ...] = ("y",)) -> SettingError:
+    with pytest.raises(SettingError) as caught:
+        parse_table(content.encode() if isinstance(content, str) else content, targets, "data.csv")
+    return caught.value
+
+
+def written(folder: Path, table: str = XOR, text: str = EXPERIMENT) -> Path:
+    (folder / "data.csv").write_text(table)
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_columns_are_inputs_in_file_order_and_targets_as_named() -> None:
+    task = parse_table(b"\xef\xbb\xbfz, b ,x,a\r\n1,0.5,0, 2e-3\r\n\r\n0,-.5,1,+3.\r\n", ["x", "z"], "data.csv")
+    assert task == table_task([[0.5, 0.002], [-0.5, 3]], [[0, 1], [1, 0]])
+
+
+def test_equal_tables_are_equal_configurations() -> None:
+    given = parse_table(XOR.encode(), ["y"], "data.csv")
+    xor = named_task("xor", {})
+    assert (given.inputs, given.targets) == (xor.inputs, xor.targets)
+    assert resolve({"task": given}).id == resolve({"task": "xor"}).id
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "found"),
+    [
+        ("", ("targets", 0), "data.csv:1: no column 'y'"),
+        ("a,y\n", ("file",), "data.csv: no rows under the names"),
+        ("a,b\n1,0\n", ("targets", 0), "data.csv:1: no column 'y'"),
+        ("y\n1\n", ("targets",), "data.csv:1: every column is a target"),
+        ("a,a,y\n1,1,0\n", ("file",), "data.csv:1: column 2 has the name 'a' of an earlier one"),
+        ("a,,y\n1,1,0\n", ("file",), "data.csv:1: column 2 has no name"),
+        ("\na,y\n\n1,0\n\n2\n", ("file",), "data.csv:6: 1 value"),
+        ("a,y\n1,0\n2,1,\n", ("file",), "data.csv:3: 3 values"),
+        ("a,y\n1,0\n2,0.5\n", ("file",), "data.csv:3: column 'y': found '0.5'"),
+        ("a,y\n1,0\nx,1\n", ("file",), "data.csv:3: column 'a': found 'x'"),
+        ("a,y\n1,0\n,1\n", ("file",), "data.csv:3: column 'a': found nothing"),
+        ("a,y\nnan,0\n", ("file",), "data.csv:2: column 'a': found 'nan'"),
+        ("a,y\ninf,0\n", ("file",), "data.csv:2: column 'a': found 'inf'"),
+        ("a,y\n1e39,0\n", ("file",), "data.csv:2: column 'a': found '1e39'"),
+        ("a,y\n1_0,0\n", ("file",), "data.csv:2: column 'a': found '1_0'"),
+        ("a,y\n\u0661,0\n", ("file",), "data.csv:2: column 'a': found '\u0661'"),
+        ('a,y\n1,0\n"1,0\n', ("file",), "data.csv:3: not CSV: unexpected end of data"),
+        ("a,y\n1,0\n2,1\n1.0,1\n", ("file",), "data.csv:4: the inputs of line 2 with another target"),
+        ("a,y\n0.1,0\n0.10000000001,1\n", ("file",), "data.csv:3: the inputs of line 2 with another target"),
+        (b"a,y\n1,0\n\xff,1\n", ("file",), "data.csv:3: not a text in UTF-8: byte 0xff"),
+        ("a,y\n" + "".join(f"{i},0\n" for i in range(257)), ("file",), "data.csv:258: row 257"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_line(content: str | bytes, place: tuple[Any, ...], found: str) -> None:
+    error = refusal(content)
+    assert error.place == place
+    assert error.found.startswith(found)
+
+
+def test_targets_are_columns_each_once() -> None:
+    assert refusal(XOR, ("y", "y")).found == "found 'y' twice"
+    assert refusal("size,sum\n1,0", ("smu",)).allowed == "did you mean sum? allowed: size, sum"
+
+
+def test_equal_rows_may_repeat_and_256_fit() -> None:
+    content = "a,y\n" + "1,1\n" * 256
+    assert parse_table(content.encode(), ["y"], "data.csv").n_rows == 256
+
+
+def test_a_file_lies_in_the_folder_or_below(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    (inside / "below").mkdir(parents=True)
+    for folder in (tmp_path, inside, inside / "below"):
+        (folder / "data.csv").write_text(XOR)
+    (inside / "link.csv").symlink_to(tmp_path / "data.csv")
+    (inside / "near.csv").symlink_to(inside / "data.csv")
+    (inside / "loop.csv").symlink_to(inside / "loop.csv")
+    os.mkfifo(inside / "pipe.csv")
+    (inside / "long.csv").write_text(XOR + "\n" * (1 << 20))
+    tables = TableFiles(inside)
+    for name in ("data.csv", "below/data.csv", "./below//data.csv", "near.csv"):
+        assert tables.task({"file": name, "targets": ["y"]}).n_rows == 4
+    assert set(tables.contents) == {"data.csv", "below/data.csv", "near.csv"}
+    for name, found in {
+        "../data.csv": "outside",
+        "below/../data.csv": "outside",
+        str(inside / "data.csv"): "outside",
+        "link.csv": "outside",
+        "loop.csv": "cannot be read",
+        "pipe.csv": "no regular file",
+        "below": "no regular file",
+        "none.csv": "cannot be read: No such file",
+        "a\0b": "cannot be read",
+        "x" * 5000: "cannot be read",
+        "long.csv": "longer than 1,048,576 bytes",
+    }.items():
+        with pytest.raises(SettingError, match=found) as caught:
+            tables.task({"file": name, "targets": ["y"]})
+        assert caught.value.place == ("file",)
+
+
+@pytest.mark.parametrize("value", [{"file": 3, "targets": ["y"]}, {"file": "a", "targets": "y"}, {"file": "a"}])
+def test_a_task_from_a_file_has_one_form(value: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="allowed: "):
+        TableFiles(tmp_path).task(value)
+
+
+def test_an_experiment_may_vary_tables(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "or.csv").write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,1\n")
+    text = "vary: {task: [xor, {file: data.csv, targets: [y]}, {file: sub/or.csv, targets: [y]}]}\n"
+    experiment = experiment_file.load(written(tmp_path, text=text))
+    same, other, third = (experiment.configuration(p) for p in experiment.grid())
+    assert same.id == other.id != third.id
+    assert third.id == resolve({"task": "or"}).id
+
+
+def test_a_message_names_both_files(tmp_path: Path) -> None:
+    path = written(tmp_path, XOR + "1,2,3\n")
+    with pytest.raises(ExperimentFileError) as caught:
+        experiment_file.load(path)
+    assert str(caught.value) == (
+        f"{path}:1: fixed.task.file: data.csv:6: column 'y': found '3'\n  allowed: 0 or 1 in a target"
+    )
+
+
+@pytest.fixture
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(loop, "n_confirmation", 4)
+
+
+@pytest.mark.usefixtures("_few")
+def test_a_results_folder_keeps_its_table(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    out = tmp_path / "out"
+    before = sweep.run(path, out).folder.runs.read_bytes()
+    (tmp_path / "data.csv").rename(tmp_path / "gone.csv")
+    copied = out / "experiment.yaml"
+    assert copied.read_bytes() == path.read_bytes()
+    assert (out / "data.csv").read_text() == XOR
+    assert experiment_file.load(copied).fixed["task"] == parse_table(XOR.encode(), ["y"], "data.csv")
+    results = sweep.load(out)
+    assert results.manifest["files"] == results.folder.digests(["data.csv"])
+    assert "data.csv" in results.manifest["files"]
+    again = sweep.run(copied, tmp_path / "again")
+    assert again.folder.runs.read_bytes() == before
+
+
+@pytest.mark.usefixtures("_few")
+def test_another_table_is_another_experiment(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    sweep.run(written(tmp_path), out)
+    more = EXPERIMENT.replace("seed: 4", "seed: 6")
+    for text, place in ((EXPERIMENT, "fixed.task"), (more, "fixed.task")):
+        path = written(tmp_path, XOR.replace("1,1,0", "1,1,1"), text)
+        with pytest.raises(ResultsError, match="holds another experiment") as caught:
+            sweep.run(path, out)
+        assert f"{place}: another table: row 4 is there [[1.0, 1.0], [0]], here [[1.0, 1.0], [1]]" in str(caught.value)
+        with pytest.raises(ResultsError, match="there 4 rows, here 3"):
+            sweep.run(written(tmp_path, XOR.replace("1,1,0\n", ""), text), out)
+    assert (out / "data.csv").read_text() == XOR
+    assert len(sweep.run(written(tmp_path, XOR.replace(",", " ,"), more), out).runs) == 6
+
+
+@pytest.mark.usefixtures("_few")
+def test_a_folder_stopped_between_table_and_experiment_goes_on(tmp_path: Path) -> None:
+    path, out = written(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / "data.csv").write_text(XOR)
+    assert len(sweep.run(path, out).runs) == 4
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "data.csv").write_text("mine")
+    with pytest.raises(ResultsError, match="holds other files"):
+        sweep.run(path, other)
+
+
+def test_a_table_named_like_a_result_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, text=EXPERIMENT.replace("data.csv", "runs.csv"))
+    (tmp_path / "data.csv").rename(tmp_path / "runs.csv")
+    with pytest.raises(ResultsError, match=r"runs\.csv: a results folder has a file of that name"):
+        sweep.run(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

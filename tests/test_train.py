@@ -1,0 +1,215 @@
+"""One configuration at once: `sweep train`, what it counts, and that its lines can be typed."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+import sweep
+from sweep import engines, experiment_file, one_network, training, watching
+from sweep.cli import app
+from sweep.experiment import SeedBlock
+from sweep.experiment_text import experiment_text, flow
+from sweep.model import resolve
+from sweep.reliability import confidence_sequence
+from sweep.yaml_text import Source
+
+NETWORK = ("width=2", "depth=3", "learning_rate=0.01", "epochs=300")
+
+
+def call(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def trained(n_seeds: int = 40, **given: Any) -> training.Trained:
+    configuration = resolve({"epochs": 30, **given})
+    engine = engines.choose("native", "cpu", [configuration])
+    return training.train_block(configuration, SeedBlock(count=n_seeds), engine, workers=1)
+
+
+def test_json_agrees_with_the_python_twin() -> None:
+    result = call("train", *NETWORK, "--seeds", "50", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    record = json.loads(result.stdout)
+    runs = sweep.train({"width": 2, "depth": 3, "learning_rate": 0.01, "epochs": 300}, seeds=50)
+    assert record["n_runs"] == 50
+    assert record["n_learned"] == runs["learned"].sum() > 0
+    assert {k: n for k, n in record["outcomes"].items() if n} == runs["outcome"].value_counts().to_dict()
+    assert record["configuration"] == runs["configuration"][0]
+    assert record["learned_by_epoch"][-1] == {"epoch": 300, "share": record["success_rate"]}
+    assert record["learned_by_epoch"][0]["epoch"] == 0
+    dead = runs["dead_layer"].notna() & ~runs["learned"]
+    assert 0 < record["n_born_dead"] <= dead.sum()
+
+
+def test_the_answer_in_words_has_rate_interval_outcomes_chart_and_a_line_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call("train", *NETWORK, "optimizer={name: sgd, momentum: 0.9}", "--seeds", "50")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "xor: 2-2-2 relu, sgd(momentum=0.9) 0.01, batch 4, 300 epochs"
+    assert lines[1].startswith("learned by ") and "of 50 seeds: " in lines[1] and lines[1].endswith("(Wilson)")
+    assert lines[2].startswith("the others: dead ")
+    assert sum("epochs  " in line for line in lines) == 12
+    command = shlex.split(lines[-1].partition(": ")[2])
+    saved = call(*command[1:])
+    assert (saved.exit_code, saved.stdout) == (0, "")
+    experiment = experiment_file.load("mine.yaml")
+    (point,) = experiment.grid()
+    record = json.loads(call("train", *command[2:-4], "--seeds", "2", "--json").stdout)
+    assert experiment.configuration(point).id == record["configuration"]
+    assert len(experiment.seeds) == 50
+    assert call("check", "mine.yaml").exit_code == 0
+    again = call(*command[1:])
+    assert (again.exit_code, again.stderr) == (2, "mine.yaml: exists already; choose another name\n")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("width=2x", "width=2x: found '2x'\n  allowed: a whole number from 1 to 1000000"),
+        ("widht=2", "widht=2: no such hyperparameter\n  did you mean width?"),
+        ("seed=3", "seed=3: no such hyperparameter\n  allowed: --seeds N"),
+        ("width", "width: no NAME=VALUE\n  allowed: width=2"),
+        ("=2", "=2: no NAME=VALUE"),
+        ("width=", "width=: found null"),
+        ("width=[2", "width=[2: not valid YAML"),
+        ("width=*a", "width=*a: the alias *a"),
+        ("width=2\n\x1b[31m", "width=2\\n\\x1b[31m: a character that YAML forbids"),
+        ("activation=on", "activation=on: found on, which YAML reads as true (quote it if it is a name)"),
+        ("optimizer={name: sgd, lr: 1}", "optimizer={name: sgd, lr: 1}: lr: sgd has no argument lr"),
+        ("layers=[4, 0]", "layers=[4, 0]: [1]: found 0"),
+        ("task={file: none.csv, targets: [y]}", "task={file: none.csv, targets: [y]}: file: 'none.csv' cannot be read"),
+    ],
+)
+def test_mistakes_name_the_argument(argument: str, message: str) -> None:
+    result = call("train", "epochs=3", argument)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+
+
+def test_mistakes_of_two_arguments() -> None:
+    assert call("train", "width=2", "width=3").stderr.startswith("width=3: width is given twice")
+    assert call("train", "width=2", "layers=[4]").stderr.startswith("layers=[4]: layers together with width")
+    assert call("train", "width=2", "--seeds", "0").exit_code == 2
+    assert call("train", "width=2", "--engine", "fast").stderr.startswith("engine: found fast; allowed: auto")
+
+
+def test_a_table_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text("a,y\n0.5,0\n-1,1\n")
+    task = "task={file: data.csv, targets: [y]}"
+    by_command = json.loads(call("train", task, "epochs=5", "--seeds", "3", "--json").stdout)
+    by_function = sweep.train({"task": {"file": "data.csv", "targets": ["y"]}, "epochs": 5}, seeds=3)
+    assert by_command["configuration"] == by_function["configuration"][0]
+    assert by_command["settings"]["task"].startswith("table-")
+    assert call("train", task, "--save", "mine.yaml").exit_code == 0
+    (tmp_path / "sub").mkdir()
+    elsewhere = call("train", task, "--save", "sub/mine.yaml")
+    assert elsewhere.exit_code == 2
+    assert "sub/mine.yaml:5: fixed.task.file: 'data.csv' cannot be read" in elsewhere.stderr
+    assert not (tmp_path / "sub" / "mine.yaml").exists()
+
+
+def test_shares_by_epoch_are_counted_from_the_predictions() -> None:
+    run = trained(60, task="or", learning_rate=0.05)
+    answer = one_network.summarise(run)
+    epochs = run.cohort.snapshots.tolist()
+    targets = run.cohort.configuration.targets()
+    for epoch, share in answer.shares:
+        predicted = run.measurements.predictions[:, epochs.index(epoch)]
+        is_right = np.where(targets > 0, predicted > 0.5, predicted < 0.5)  # a tie is wrong either way
+        assert share == pytest.approx(is_right.all(axis=(1, 2)).mean())
+    assert answer.shares[0][1] == 0 < answer.shares[4][1] < answer.shares[-1][1] < 1
+    assert [epoch for epoch, _ in answer.shares] == sorted({epoch for epoch, _ in answer.shares})
+    assert answer.n_learned == run.runs.learned.sum()
+
+
+def test_a_single_epoch_has_a_chart() -> None:
+    assert [epoch for epoch, _ in one_network.summarise(trained(2, epochs=1)).shares] == [0, 1]
+
+
+def test_born_dead_counts_whole_layers_only() -> None:
+    run = trained(400, width=1, depth=1, epochs=1)
+    off = run.measurements.units_off_initial[:, 0] == 1
+    assert one_network.summarise(run).n_born_dead == off.sum()
+    assert 60 < off.sum() < 140  # a quarter
+    assert one_network.summarise(trained(40, width=1, activation="tanh")).n_born_dead == 0
+    assert one_network.summarise(trained(4, depth=0)).n_born_dead == 0
+
+
+def test_nothing_learned_is_said_without_a_chart() -> None:
+    lines = watching.answer_lines(one_network.summarise(trained(8, depth=0)), "depth=0 --seeds 8")
+    assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0.0-32.4%), 95% interval (Wilson)"
+    assert not any("epochs  " in line for line in lines)
+
+
+def test_every_hyperparameter_that_is_not_usual_is_said() -> None:
+    given = {"layers": [4, 2], "dropout": 0.1, "use_bias": False, "loss": "mean_squared_error", "encoding": "bipolar"}
+    words = one_network.describe(resolve({**given, "kernel_initializer": "he_normal", "batch_size": 2}))
+    assert words == (
+        "xor: 4-2 relu, encoding bipolar, dropout 0.1, use_bias false, loss mean_squared_error, "
+        "kernel_initializer he_normal, adam 0.001, batch 2, 1,000 epochs"
+    )
+
+
+def test_counts_rise_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = resolve({"epochs": 30, "task": "or", "learning_rate": 0.05})
+    engine = engines.choose("native", "cpu", [configuration])
+    monkeypatch.setattr(type(engine), "piece_size", 16)
+    seen: list[tuple[int, int]] = []
+    run = training.train_block(
+        configuration, SeedBlock(count=50), engine, workers=2, on_count=lambda *count: seen.append(count)
+    )
+    assert [n for n, _ in seen] == [16, 32, 48, 50]
+    assert [m for _, m in seen] == [int(run.runs.learned[:n].sum()) for n in (16, 32, 48, 50)]
+
+
+def test_progress_shows_the_interval_that_may_be_watched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    so_far = confidence_sequence(7, 64, 0.95)
+    line = watching.progress_line(64, 7, 1000, 0.95)
+    assert f"({100 * float(so_far.low):.1f}-{100 * float(so_far.high):.1f}% so far)" in line
+    monkeypatch.setattr(watching, "seconds_between_lines", 0.0)
+    with watching.watched(1000) as watch:
+        watch(64, 7)
+        watch(1000, 99)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", line + "\n")
+    with watching.watched(1000, quiet=True) as watch:
+        watch(64, 7)
+    assert capsys.readouterr().err == ""
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e30, 1e30) | st.text("ao n~'\"\\#:{é\n1.e-"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"[a-z_]{3,8}", fullmatch=True), inner),
+    max_leaves=5,
+)
+
+
+@limits(max_examples=200, derandomize=True, deadline=None)
+@given(st.dictionaries(st.sampled_from(["width", "task", "optimizer"]), plain, min_size=1))
+def test_what_is_written_reads_back(fixed: dict[str, Any]) -> None:
+    text = experiment_text(fixed, n_seeds=3, head="mine", remarks={"task": "a remark"})
+    assert Source(text).value["fixed"] == fixed
+    assert all("\n" not in flow(value) for value in fixed.values())
+
+
+def test_measurements_of_a_diverged_run_are_not_learned() -> None:
+    run = trained(4)
+    predictions = run.measurements.predictions.copy()
+    predictions[:, -1] = np.nan
+    assert not one_network.is_learned(run.cohort, replace(run.measurements, predictions=predictions), -1).any()
