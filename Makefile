@@ -89,7 +89,7 @@ bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/perfor
 	@$(BIN)/python benchmarks/adaptive.py
 
 method-page: setup ## compute the tables of docs/method.md anew
-	@$(BIN)/python benchmarks/coverage.py --page
+	@$(BIN)/python benchmarks/interval_coverage.py --page
 
 lock: setup ## choose the newest allowed versions anew (needs uv)
 	@uv pip compile --universal --python-version 3.11 --group build --upgrade $(LOCK) requirements.lock pyproject.toml
