@@ -20,7 +20,7 @@ from sweep.reliability import (
 )
 from sweep.reliability.intervals import Method
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "coverage.py"
+SCRIPT = Path(__file__).parent.parent / "benchmarks" / "interval_coverage.py"
 
 
 def _load() -> Any:
