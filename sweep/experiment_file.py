@@ -11,10 +11,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
-from sweep.experiment import Choices, Dimension, Experiment, Range, SeedBlock, Study
+from sweep.experiment import Choices, Dimension, Experiment, Range, SeedBlock, Study, samplers, trial_kinds
 from sweep.model import Configuration, hyperparameters, resolve
 from sweep.reliability import Target
 from sweep.table_files import TableFiles, is_file_task
@@ -192,15 +192,22 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+_objectives = ["success_rate", ["success_rate"], ["success_rate", "n_parameters"]]
+
+
 class _Study(_Section):
-    sampler: str = Field(default="grid", description="grid, random, qmc or tpe")
+    sampler: str = Field(
+        default="grid", description="grid, random, qmc or tpe", json_schema_extra={"enum": list(samplers)}
+    )
     trials: int | None = Field(default=None, ge=1, description="a whole number from 1 up, or null")
     seed: int = Field(default=0, ge=0, lt=2**32, description="a whole number from 0 to 2^32 - 1")
-    objective: Annotated[list[str], BeforeValidator(_listed)] = Field(
+    objective: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema({"enum": _objectives})] = Field(
         default=["success_rate"], description="success_rate, or [success_rate, n_parameters]"
     )
     trials_per_round: int = Field(default=32, ge=1, description="a whole number from 1 up")
-    trial: str = Field(default="configuration", description="configuration")
+    trial: str = Field(
+        default="configuration", description="configuration, or run", json_schema_extra={"enum": list(trial_kinds)}
+    )
     storage: str = Field(default="journal", description="journal, or a storage URL of Optuna")
 
 
@@ -231,6 +238,11 @@ _models: Mapping[str, type[BaseModel]] = {
     "<range>": _Range,
     "<block>": _Block,
 }
+
+
+def document_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file's shape; a hyperparameter's values are none of its business."""
+    return _Document.model_json_schema()
 
 
 _tags = ("<count>", "<list>", "<range>", "<block>")

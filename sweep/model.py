@@ -52,7 +52,8 @@ coupled = (
     ("layers", "depth"),
 )
 
-_scalars: Mapping[str, Argument] = {
+# hyperparameters that are one value; the learning rate may be null too, the batch size `full`, samples null
+scalars: Mapping[str, Argument] = {
     "encoding": Argument("binary", choices=vocabulary.encodings),
     "samples": Argument(0, low=1, high=2**31 - 1),
     "width": Argument(8, low=1, high=max_width),
@@ -67,10 +68,11 @@ _scalars: Mapping[str, Argument] = {
 
 # hyperparameters that a range of numbers can vary, with their type
 numeric: Mapping[str, type[int] | type[float]] = {
-    key: type(argument.default) for key, argument in _scalars.items() if type(argument.default) in (int, float)
+    key: type(argument.default) for key, argument in scalars.items() if type(argument.default) in (int, float)
 }  # pyright: ignore[reportAssignmentType]  (a type is int or float here)
 
-_named: Mapping[str, Mapping[str, Signature]] = {
+# hyperparameters that are a name with arguments
+named_signatures: Mapping[str, Mapping[str, Signature]] = {
     "activation": vocabulary.activations,
     "kernel_initializer": vocabulary.initializers,
     "bias_initializer": vocabulary.initializers,
@@ -197,7 +199,7 @@ class Configuration:
 
 def _scalar(key: str, value: object) -> Any:
     try:
-        return _scalars[key].coerce(value)
+        return scalars[key].coerce(value)
     except ValueError as error:
         raise SettingError((key,), f"found {show(value)}", f"allowed: {error}") from None
 
@@ -217,7 +219,7 @@ def _name_and_arguments(key: str, value: object) -> tuple[str, dict[str, object]
 def _resolve_named(key: str, value: object) -> Named:
     name, arguments = _name_and_arguments(key, value)
     try:
-        return vocabulary.named(name, arguments, _named[key])
+        return vocabulary.named(name, arguments, named_signatures[key])
     except SettingError as error:
         raise SettingError((key, *error.place), error.found, error.allowed) from None
 
@@ -262,7 +264,7 @@ def _resolve_layers(settings: Mapping[str, Any]) -> tuple[int, ...]:
     units: list[int] = []
     for i, n in enumerate(listed):
         try:
-            units.append(int(_scalars["width"].coerce(n)))
+            units.append(int(scalars["width"].coerce(n)))
         except ValueError as error:
             raise SettingError(("layers", i), f"found {show(n)}", f"allowed: {error}") from None
     return tuple(units)

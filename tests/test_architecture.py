@@ -13,7 +13,7 @@ FLOORS = (
     {"search", "diagnosis", "initial", "allocation", "importance", "comparison"},
     {"engines", "results", "yaml_text", "table_files"},
     {"executors", "experiment_file"},
-    {"planning", "resume", "training", "recall", "seed_plans", "keras_import"},
+    {"planning", "resume", "training", "recall", "seed_plans", "keras_import", "schema"},
     {"contents"},
     {"loop", "report", "one_network", "verify", "audit", "rescues", "replays"},
     {"terminal", "watching", "dashboard", "rescue_text"},

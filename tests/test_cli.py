@@ -109,14 +109,15 @@ def test_new_then_check(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     result = call("new", path)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert f"wrote {path}" in result.stderr
+    assert f"wrote {path} " in result.stderr
+    assert path.read_text().startswith("# yaml-language-server: $schema=sweep.schema.json\n")
     checked = call("check", path)
     assert (checked.exit_code, checked.stderr) == (0, "")
     assert "12 configurations x 64 seeds = 768 networks" in checked.stdout
     assert "at most 1 may fail" in checked.stdout
     assert_refused(call("new", path), "exists already")
     assert_refused(call("new", tmp_path / "no" / "such.yaml"), "No such file or directory")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.yaml"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.yaml", "sweep.schema.json"]
 
 
 def test_check_says_what_the_seeds_cannot_show(tmp_path: Path) -> None:

@@ -10,15 +10,19 @@ from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Work
 
 @app.command()
 def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)]) -> None:
-    """Write a commented experiment to start from."""
+    """Write a commented experiment to start from, and beside it the schema by which editors check and complete it."""
     with user_errors():
         from sweep.experiment_file import template
         from sweep.results import ResultsError
+        from sweep.results.folder import write_atomically
+        from sweep.schema import file_name, first_line, schema_text
 
         if file.exists():
             raise ResultsError(f"{file}: exists already; choose another name")
-        file.write_text(template(), encoding="utf-8")
-        say(f"wrote {file}; next: sweep check {file}")
+        file.write_text(first_line + template(), encoding="utf-8")
+        schema = file.with_name(file_name)
+        write_atomically(schema, schema_text().encode())
+        say(f"wrote {file} (and {schema}, for editors); next: sweep check {file}")
 
 
 @app.command()

@@ -1,0 +1,102 @@
+"""The schema for editors: it takes what the reader of experiment files takes, and refuses what is wrong in itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from malformed import mistakes
+from typer.testing import CliRunner
+
+from sweep import experiment_file, schema
+from sweep.cli import app
+from sweep.model import hyperparameters
+from sweep.yaml_text import Source, YamlError
+
+EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
+VALIDATOR = jsonschema.Draft7Validator(schema.experiment_schema())
+
+
+def errors(value: Any) -> list[str]:
+    return [error.message for error in VALIDATOR.iter_errors(value)]
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft7Validator.check_schema(schema.experiment_schema())
+    assert set(schema.descriptions) == {*hyperparameters, "seed"}
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
+def test_every_experiment_is_valid(path: Path) -> None:
+    assert errors(Source(path.read_text()).value) == []
+
+
+def test_the_template_is_valid() -> None:
+    assert errors(Source(experiment_file.template()).value) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "fixed:",
+        "fixed: {batch_size: full, samples: null, learning_rate: null, layers: [4, 2], seed: 3}",
+        "fixed: {task: {name: parity, bits: 8}, optimizer: {name: adam, learning_rate: 0.1, amsgrad: true}}",
+        "fixed: {task: {inputs: [[0.5], [1]], targets: [[0], [1]]}}",
+        "vary: {task: [xor, {file: data.csv, targets: [y]}], width: {low: 2, high: 8, step: 2}, seed: [1, 5]}",
+        "{study: {objective: success_rate}, vary: {seed: {count: 4, up_to: 16}}}",
+        "study: {objective: [success_rate, n_parameters], sampler: tpe, trials: 9}",
+    ],
+)
+def test_every_form_is_valid(text: str) -> None:
+    assert errors(Source(text).value) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vary: {widht: [1]}",
+        "fixed: {width: 0}",
+        "fixed: {width: [2]}",
+        "fixed: {dropout: 1.0}",
+        "fixed: {activation: rleu}",
+        "fixed: {optimizer: {name: sgd, beta_1: 0.9}}",
+        "fixed: {optimizer: {name: sgd, momentum: 2}}",
+        "fixed: {task: {name: parity, bits: 9}}",
+        "fixed: {task: {inputs: [[0]], targets: [[2]]}}",
+        "vary: {activation: {low: 1, high: 2}}",
+        "vary: {width: []}",
+        "cases: [{widht: 1}]",
+        "study: {sampler: gird}",
+        "study: {trial: seed}",
+        "study: {objective: accuracy}",
+        "reliability: {target: 1}",
+        "results: 1",
+    ],
+)
+def test_every_mistake_is_refused_by_both(text: str) -> None:
+    assert errors(Source(text).value)
+    with pytest.raises(experiment_file.ExperimentFileError):
+        experiment_file.parse(text)
+
+
+def test_most_malformed_files_are_refused() -> None:
+    """Those that it takes are wrong in how two values go together; a few are no text that has values."""
+    n_refused, taken = 0, list[str]()
+    for name, (text, _, _) in mistakes.items():
+        try:
+            value = Source(text).value
+        except YamlError:
+            continue
+        if errors(value):
+            n_refused += 1
+        else:
+            taken.append(name)
+    assert n_refused > 2 * len(taken), taken
+
+
+def test_new_writes_the_schema_where_its_line_says(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["new", str(tmp_path / "mine.yaml")]).exit_code == 0
+    named = (tmp_path / "mine.yaml").read_text().splitlines()[0].partition("$schema=")[2]
+    assert json.loads((tmp_path / named).read_text()) == schema.experiment_schema()
