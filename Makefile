@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report dashboard browser test test-slow check format format-check lint types lock bench bench-page
+.PHONY: help setup sweep report dashboard browser postgres test test-slow check format format-check lint types lock bench bench-page
 .PHONY: bench-adaptive method-page clean
 
 help: ## list the targets
@@ -57,6 +57,11 @@ browser: ## install Debian's Chromium, which the tests of the page need (as root
 	@command -v chromium >/dev/null || { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
 		$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 	@chromium --version
+
+postgres: ## install Debian's PostgreSQL, which the long tests of the study's storage need (as root, or with sudo)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
+	@ls /usr/lib/postgresql/*/bin/initdb
 
 test: setup $(VENV)/.development ## the tests
 	@$(BIN)/python -m pytest -m "not slow"

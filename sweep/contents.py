@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sweep import experiment_file
 from sweep.allocation import Allocation
-from sweep.experiment import Experiment
+from sweep.experiment import Experiment, shown_storage
 from sweep.experiment_file import ExperimentFileError
 from sweep.model import Configuration
 from sweep.results import Folder, ResultsError
@@ -196,5 +196,5 @@ def _read_study(
         place = folder.journal if storage == "journal" else storage
         return stored_trials(experiment, place, study_name(experiment, trainer)), None
     except SettingError as error:
-        name = folder.journal.name if storage == "journal" else storage
+        name = folder.journal.name if storage == "journal" else shown_storage(storage)
         return [], f"{name}: {error.found.replace(f'{folder.path}{os.sep}', '')}"

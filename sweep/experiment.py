@@ -5,6 +5,7 @@ Values only; the rules that span several fields live here. The YAML file is read
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -157,6 +158,18 @@ class SeedBlock:
             return " ".join(map(str, self.listed))
         label = f"{self.first}..{self.first + self.count - 1}"
         return label if self.up_to is None else f"{label} to {self.first}..{self.first + self.up_to - 1}"
+
+
+def shown_storage(storage: str) -> str:
+    """A study's storage as it may be shown, and as it is compared: a URL without its password.
+
+    >>> shown_storage("postgresql+psycopg2://ann:secret@db.example.org/studies?sslmode=require")
+    'postgresql+psycopg2://ann:***@db.example.org/studies?sslmode=require'
+    >>> shown_storage("mysql://db/studies?user=ann&password=secret")
+    'mysql://db/studies?user=ann&password=***'
+    """
+    without = re.sub(r"://([^/?#:@]*):[^@]*@", r"://\1:***@", storage)
+    return re.sub(r"([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", without, flags=re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Protocol, cast
 
 from sweep import experiment_file
-from sweep.experiment import Experiment
+from sweep.experiment import Experiment, shown_storage
 from sweep.results import Folder, ResultsError
 from sweep.results.folder import write_atomically
 from sweep.tasks import Task
@@ -36,6 +36,7 @@ def study_name(experiment: Experiment, engine: Trainer) -> str:
     """
     space = asdict(experiment)
     space["study"].pop("trials")
+    space["study"]["storage"] = shown_storage(experiment.study.storage)
     space["reliability"] = experiment.reliability.margin
     space["order"] = list(experiment.dimensions())
     space["engine"] = (engine.name, engine.device)
@@ -56,6 +57,7 @@ def _extendable(experiment: Experiment) -> dict[str, Any]:
     """The experiment as a plain mapping, without what may grow in a folder that exists."""
     plain = _plain(experiment)
     plain["study"].pop("trials")
+    plain["study"]["storage"] = shown_storage(experiment.study.storage)
     if experiment.seeds.listed is None:
         plain["seeds"].pop("count")
     plain["seeds"]["up_to"] = "given" if experiment.seeds.up_to else "not given"

@@ -10,7 +10,8 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from optuna.storages import JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from sweep.experiment import Choices, Dimension, Experiment, Range, significant
+from sweep.experiment import Choices, Dimension, Experiment, Range, shown_storage, significant
 from sweep.vocabulary import SettingError
 
 Scalar = None | bool | int | float | str
@@ -172,6 +173,7 @@ class Search:
         self._distributions: dict[str, BaseDistribution] = {k: _distribution(d) for k, d in self._dimensions.items()}
         self._distributions["seed"] = CategoricalDistribution((experiment.seeds.label(),))
         directions: list[Any] = ["maximize" if o == "success_rate" else "minimize" for o in experiment.study.objective]
+        self._storage = str(storage)
         self._journal = Journal(storage) if isinstance(storage, Path) else None
         opened = _open_study(self._journal or str(storage), name, directions)
         self._networks = _Networks(opened, experiment) if experiment.study.trial == "run" else None
@@ -201,7 +203,14 @@ class Search:
             yield range(first, min(first + size, n))
 
     def ask(self, indices: range) -> list[Suggestion]:
-        """The points of a round: those stored already, the others as the sampler suggests them."""
+        """The points of a round: those stored already, the others as the sampler suggests them.
+
+        Raises `SettingError` where the storage, a database, is gone.
+        """
+        with _lost_storage(self._storage):
+            return self._ask(indices)
+
+    def _ask(self, indices: range) -> list[Suggestion]:
         fixed = self._fixed_points(indices)
         if self._experiment.study.sampler != "tpe":
             return [self._stored(i) if i in self._known else self._suggest(i, fixed.get(i)) for i in indices]
@@ -274,7 +283,11 @@ class Search:
         return Suggestion(index, point, is_told=False)
 
     def tell(self, suggestion: Suggestion, result: Result) -> None:
-        """Store a trial's result."""
+        """Store a trial's result. Raises `SettingError` where the storage, a database, is gone."""
+        with _lost_storage(self._storage):
+            self._tell(suggestion, result)
+
+    def _tell(self, suggestion: Suggestion, result: Result) -> None:
         values = _values(self._experiment, result.rate, result.n_parameters)
         trial = self._trials.pop(suggestion.index)
         before = self._known.get(suggestion.index)
@@ -372,9 +385,25 @@ def _open_study(storage: Journal | str, name: str, directions: list[Any]) -> opt
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise SettingError(
             ("study", "storage"),
-            f"{storage} cannot be used: {reason}",
+            f"{shown_storage(str(storage))} cannot be used: {reason}",
             "allowed: journal, or a URL that Optuna can open",
         ) from None
+
+
+@contextmanager
+def _lost_storage(storage: str) -> Generator[None]:
+    """Turn what Optuna raises when a database goes away in the middle of a sweep into a `SettingError`."""
+    if "://" not in storage:
+        yield
+        return
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        message = f"{shown_storage(storage)} is lost: {reason}"
+        raise SettingError(("study", "storage"), message, "the same command goes on when it is there again") from None
 
 
 # reading a study without an effect on it ------------------------------------------------------------------------------
@@ -441,5 +470,6 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
         ]
     except (SQLAlchemyError, StorageInternalError, ImportError, StopIteration, *_damages) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise SettingError(place, f"{storage} cannot be read: {reason}", "allowed: the study of this sweep") from None
+        message = f"{shown_storage(str(storage))} cannot be read: {reason}"
+        raise SettingError(place, message, "allowed: the study of this sweep") from None
     return sorted(found, key=lambda t: t.index)

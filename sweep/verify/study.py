@@ -1,8 +1,10 @@
 """The study against the experiment and the runs."""
 
 from collections import Counter
+from pathlib import Path
 
 from sweep.contents import Contents, at_most
+from sweep.experiment import shown_storage
 from sweep.results.folder import Entry
 from sweep.search import StoredTrial
 
@@ -12,7 +14,7 @@ def check_study(contents: Contents) -> list[str]:
     if contents.study_problem is not None:
         return [contents.study_problem]
     storage = contents.experiment.study.storage
-    file = contents.folder.journal if storage == "journal" else contents.folder.path / storage
+    file = contents.folder.journal if storage == "journal" else Path(shown_storage(storage))
     found = Counter(trial.index for trial in contents.trials)
     wanted = range(contents.experiment.n_trials)
     if contents.experiment.study.trial == "run":  # its trials are networks, and runs.csv says all that they do
