@@ -1,13 +1,17 @@
 """Where cohorts are trained: cohorts in, measurements out, in order."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from sweep.engines import Engine
-from sweep.runs import Cohort, Measurements, concatenate
+from sweep.runs import Broken, Cohort, Measurements, join
+
+Pieces = Sequence[tuple[Cohort, Measurements] | Broken]
 
 
 def available_cores() -> int:
@@ -35,34 +39,71 @@ def _cost(cohort: Cohort) -> int:
     return len(cohort) * c.epochs * c.n_parameters * (c.steps_per_epoch + c.rows_per_epoch)
 
 
-def train(
-    engine: Engine, cohorts: Sequence[Cohort], workers: int, on_piece: Callable[[Cohort, Measurements], None]
-) -> Iterator[Measurements]:
-    """Train cohorts, in pieces, over threads where the engine allows; yields each cohort's measurements, in order.
+@dataclass(frozen=True)
+class Guard:
+    """What lets a sweep go on where runs cannot be trained, and end before all of them are.
 
-    The largest pieces start first, so that the threads end together. `on_piece` is told of every piece that is done. A
-    stop from outside (Ctrl-C) lets the pieces in flight end and drops the others.
+    `on_broken` is told of the runs that an exception kept from being trained; `is_stopped` says whether to begin no
+    further piece. Either leaves models out of what `train` yields.
     """
+
+    on_broken: Callable[[Broken], None]
+    is_stopped: Callable[[], bool]
+
+
+def attempt(engine: Engine, cohort: Cohort) -> Pieces:
+    """Train a cohort; where that raises, its halves, down to the runs that cannot be trained: the others are kept."""
+    try:
+        return [(cohort, engine.train(cohort))]
+    except Exception:  # the one place that goes on after any error: it is recorded, and the sweep ends with code 1
+        told = traceback.format_exc()
+    if len(cohort) == 1:
+        return [Broken(cohort.configuration.id, (int(cohort.seeds[0]),), told)]
+    half = len(cohort) // 2
+    return [*attempt(engine, cohort.part(slice(half))), *attempt(engine, cohort.part(slice(half, None)))]
+
+
+def train(
+    engine: Engine,
+    cohorts: Sequence[Cohort],
+    workers: int,
+    on_piece: Callable[[Cohort, Measurements], None],
+    guard: Guard | None = None,
+) -> Iterator[tuple[Cohort, Measurements]]:
+    """Train cohorts, in pieces, over threads where the engine allows; yields each cohort with its measurements.
+
+    The largest pieces start first, so that the threads end together. `on_piece` is told of every piece that is done.
+    Without a `guard` an exception ends it all, as does a stop from outside: the pieces in flight end, the others are
+    dropped.
+    """
+
+    def train_piece(piece: Cohort) -> Pieces:
+        if guard is None:
+            return [(piece, engine.train(piece))]
+        return [] if guard.is_stopped() else attempt(engine, piece)
+
+    def collect(cohort: Cohort, done: Iterable[Pieces]) -> tuple[Cohort, Measurements]:
+        kept: list[tuple[Cohort, Measurements]] = []
+        for part in (part for pieces in done for part in pieces):
+            if not isinstance(part, Broken):
+                on_piece(*part)
+                kept.append(part)
+            elif guard is not None:
+                guard.on_broken(part)
+        return join(cohort, kept)
+
     pieces = [cohort.split(engine.piece_size) for cohort in cohorts]
     if not engine.is_threaded:
-        for parts in pieces:
-            measured: list[Measurements] = []
-            for part in parts:
-                measured.append(engine.train(part))
-                on_piece(part, measured[-1])
-            yield concatenate(measured)
+        for cohort, parts in zip(cohorts, pieces, strict=True):
+            yield collect(cohort, map(train_piece, parts))
         return
     with ThreadPoolExecutor(workers, "train", initializer=assert_subnormals) as pool:
         try:
-            futures: dict[tuple[int, int], Future[Measurements]] = {}
+            futures: dict[tuple[int, int], Future[Pieces]] = {}
             places = [(i, j) for i, parts in enumerate(pieces) for j in range(len(parts))]
             for i, j in sorted(places, key=lambda place: -_cost(pieces[place[0]][place[1]])):
-                futures[i, j] = pool.submit(engine.train, pieces[i][j])
-            for i, parts in enumerate(pieces):
-                done = []
-                for j, part in enumerate(parts):
-                    done.append(futures.pop((i, j)).result())
-                    on_piece(part, done[-1])
-                yield concatenate(done)
+                futures[i, j] = pool.submit(train_piece, pieces[i][j])
+            for i, cohort in enumerate(cohorts):
+                yield collect(cohort, (futures.pop((i, j)).result() for j in range(len(pieces[i]))))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -19,6 +19,7 @@ from sweep import experiment_file
 from sweep.allocation import Allocation
 from sweep.diagnosis import examples
 from sweep.engines import Engine
+from sweep.executors import Guard
 from sweep.experiment import Experiment
 from sweep.model import Configuration
 from sweep.planning import Plan, plan
@@ -26,8 +27,8 @@ from sweep.reliability import verdict, wilson
 from sweep.results import Folder, Results, ResultsError
 from sweep.results.folder import Entry, lowest_seeds, write_atomically
 from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_from_table, runs_table
-from sweep.resume import prepare, study_name
-from sweep.runs import Cohort, Example, Measurements, Runs, merge, no_runs, outcomes
+from sweep.resume import held, prepare, study_name
+from sweep.runs import Broken, Cohort, Example, Measurements, Runs, Seeds, merge, no_runs, outcomes
 from sweep.search import Result, Search, Suggestion
 from sweep.table_files import TableFiles
 from sweep.training import train_cohorts
@@ -52,15 +53,35 @@ def ignore(progress: Progress) -> None:
     """The observer that shows nothing."""
 
 
-class _Sweep:
-    """What one execution holds: the folder, the runs known already, those trained now."""
+def ignore_message(message: str) -> None:
+    """The listener that hears nothing."""
 
-    def __init__(self, experiment: Experiment, folder: Folder, engine: Engine, workers: int, observe: Observer) -> None:
+
+def never() -> bool:
+    """No stop is asked for."""
+    return False
+
+
+class _Sweep:
+    """What one execution holds: the folder, the runs known already, those trained now, those that broke."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Folder,
+        engine: Engine,
+        workers: int,
+        observe: Observer,
+        is_stopped: Callable[[], bool],
+    ) -> None:
         self.experiment = experiment
         self.folder = folder
         self.engine = engine
         self.workers = workers
         self.observe = observe
+        self.is_stopped = is_stopped
+        self.broken: list[Broken] = []
+        self.guard = Guard(self.broken.append, is_stopped)
         self.entries: dict[str, Entry] = {}
         self.n_repeated = 0
         self.tables: tuple[str, ...] = ()
@@ -80,12 +101,19 @@ class _Sweep:
             self._take_in(suggestions)
             while cohorts := self._missing(suggestions):
                 trained = self._train(cohorts)
-                self.folder.write_part(f"{max(map(len, cohorts))}-{indices.start:08d}", *trained, self._trainer)
+                if trained[0]:
+                    self.folder.write_part(f"{max(map(len, cohorts))}-{indices.start:08d}", *trained, self._trainer)
                 self._add(*trained)
+                self._end_where_stopped()
             for suggestion in suggestions:
                 self._tell(search, suggestion)
         if self.n_trained:
             search.sync()
+
+    def _end_where_stopped(self) -> None:
+        """End as an interruption does, with what was trained stored."""
+        if self.is_stopped():
+            raise KeyboardInterrupt
 
     def _take_in(self, suggestions: Sequence[Suggestion]) -> None:
         """Enter the configurations that no earlier trial suggested, with the runs that are known of them."""
@@ -108,14 +136,25 @@ class _Sweep:
         return known.take(np.isin(known.seed, self._allocation.seeds(known)))
 
     def _missing(self, suggestions: Sequence[Suggestion]) -> list[Cohort]:
-        """What is to be trained next of a round: the seeds that its configurations want and do not have."""
+        """What is to be trained next of a round: the seeds that its configurations want and do not have.
+
+        Runs that broke are not tried again before the next execution.
+        """
         asked = {self.experiment.configuration(s.point).id: None for s in suggestions}
         cohorts: list[Cohort] = []
         for entry in map(self.entries.__getitem__, asked):
-            seeds = np.setdiff1d(self._allocation.seeds(entry.runs), entry.runs.seed)
+            seeds = np.setdiff1d(self._lacking(entry), self._broken_seeds(entry))
             if len(seeds):
                 cohorts.append(Cohort(entry.configuration, seeds, self.experiment.reliability.margin))
         return cohorts
+
+    def _lacking(self, entry: Entry) -> Seeds:
+        """The seeds that a configuration wants and does not have."""
+        return np.setdiff1d(self._allocation.seeds(entry.runs), entry.runs.seed)
+
+    def _broken_seeds(self, entry: Entry) -> Seeds:
+        own = (b.seeds for b in self.broken if b.configuration == entry.configuration.id)
+        return np.array([seed for seeds in own for seed in seeds], np.uint32)
 
     def _train(self, cohorts: Sequence[Cohort]) -> tuple[dict[str, Runs], list[Example]]:
         """Train cohorts: new runs by configuration, and examples."""
@@ -124,8 +163,11 @@ class _Sweep:
         counter.add(sum(len(e.runs) for e in self.entries.values()), self._n_learned())
         trained: dict[str, Runs] = {}
         kept: list[Example] = []
-        for cohort, measurements, runs in train_cohorts(self.engine, cohorts, self.workers, counter.on_piece):
-            trained[cohort.configuration.id] = runs
+        for cohort, measurements, runs in train_cohorts(
+            self.engine, cohorts, self.workers, counter.on_piece, self.guard
+        ):
+            if len(runs):
+                trained[cohort.configuration.id] = runs
             kept += examples(cohort, measurements, runs)
             self.n_trained += len(cohort)
         self.training_seconds += time.perf_counter() - started
@@ -147,8 +189,12 @@ class _Sweep:
         self.examples += kept
 
     def _tell(self, search: Search, suggestion: Suggestion) -> None:
-        if not suggestion.is_told:
-            entry = self.entries[self.experiment.configuration(suggestion.point).id]
+        if suggestion.is_told:
+            return
+        entry = self.entries[self.experiment.configuration(suggestion.point).id]
+        if len(self._lacking(entry)):
+            search.leave_open(suggestion)
+        else:
             runs, n_parameters = entry.runs, entry.configuration.n_parameters
             search.tell(suggestion, Result(runs.seed, runs.learned, self._allocation.course(runs), n_parameters))
             self.n_told += 1
@@ -163,8 +209,12 @@ class _Sweep:
         counter = _Counter(self.observe, "confirm", n)
         cohort = Cohort(named.configuration, fresh, self.experiment.reliability.margin)
         started = time.perf_counter()
-        ((_, _, runs),) = train_cohorts(self.engine, [cohort], self.workers, counter.on_piece)
+        ((_, _, runs),) = train_cohorts(self.engine, [cohort], self.workers, counter.on_piece, self.guard)
         self.training_seconds += time.perf_counter() - started
+        self._end_where_stopped()
+        n = len(runs)
+        if n == 0:
+            return None
         rate = wilson(int(runs.learned.sum()), n, self.experiment.reliability.confidence)
         return {
             "configuration": named.configuration.id,
@@ -216,12 +266,23 @@ class _Sweep:
                 "repeated_suggestions": self.n_repeated,
                 "runs_planned": n_planned,
                 "runs_missing": n_planned - n_rows,
-                "broken": [],
+                "broken": _broken_records(self.broken),
                 "confirmation": confirmation,
                 "timings_seconds": {k: round(v, 3) for k, v in timings.items()},
             }
         )
         folder.remove_parts()
+
+
+def _broken_records(broken: Sequence[Broken]) -> list[dict[str, Any]]:
+    """What broke, as the manifest has it: the runs of a configuration that ended with the same traceback together."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for b in broken:
+        found.setdefault((b.configuration, b.traceback), []).extend(b.seeds)
+    return [
+        {"configuration": identity, "runs": [f"{identity}-{seed}" for seed in sorted(seeds)], "traceback": traceback}
+        for (identity, traceback), seeds in found.items()
+    ]
 
 
 class _Counter:
@@ -264,9 +325,19 @@ def _machine(workers: int) -> dict[str, Any]:
 
 
 def execute(
-    plan: Plan, out: str | os.PathLike[str] | None = None, *, fresh: bool = False, observe: Observer = ignore
+    plan: Plan,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    fresh: bool = False,
+    observe: Observer = ignore,
+    say: Callable[[str], None] = ignore_message,
+    is_stopped: Callable[[], bool] = never,
 ) -> Results:
-    """Carry out a plan, or go on with it, in the folder `out` (`results/<name of the file>` where not given)."""
+    """Carry out a plan, or go on with it, in the folder `out` (`results/<name of the file>` where not given).
+
+    `say` gets messages for a person. Where `is_stopped` comes to hold, what is in training ends and is stored, then
+    `KeyboardInterrupt` is raised.
+    """
     started = time.perf_counter()
     experiment = plan.experiment
     folder = Folder(Path(out) if out is not None else Path("results") / plan.path.stem)
@@ -274,15 +345,17 @@ def execute(
     tables = TableFiles(plan.path.parent)
     if experiment_file.parse(content.decode("utf-8-sig"), str(plan.path), tables) != experiment:
         raise ResultsError(f"{plan.path}: changed since it was read, or can be read only once; save it as a file")
-    prepare(folder, content, experiment, fresh, tables.contents)
-    sweep = _Sweep(experiment, folder, plan.engine, plan.workers, observe)
-    sweep.tables = tuple(tables.contents)
-    storage, name = experiment.study.storage, study_name(experiment, plan.engine)
-    sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
-    if sweep.n_trained or sweep.n_told or not folder.is_finished():
-        confirmation = sweep.confirm()
-        training = sweep.training_seconds
-        sweep.finish({"training": training, "other": time.perf_counter() - started - training}, confirmation)
+    with held(folder, is_fresh=fresh):
+        for message in prepare(folder, content, experiment, tables.contents):
+            say(message)
+        sweep = _Sweep(experiment, folder, plan.engine, plan.workers, observe, is_stopped)
+        sweep.tables = tuple(tables.contents)
+        storage, name = experiment.study.storage, study_name(experiment, plan.engine)
+        sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
+        if sweep.n_trained or sweep.n_told or sweep.broken or not folder.is_intact():
+            confirmation = sweep.confirm()
+            training = sweep.training_seconds
+            sweep.finish({"training": training, "other": time.perf_counter() - started - training}, confirmation)
     return Results(folder)
 
 

@@ -1,16 +1,17 @@
 """Going on with a sweep: which experiment a results folder, and a study in a storage, may belong to."""
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Protocol, cast
 
 from sweep import experiment_file
 from sweep.experiment import Experiment, shown_storage
 from sweep.results import Folder, ResultsError
-from sweep.results.folder import write_atomically
+from sweep.results.folder import free_name, write_atomically
+from sweep.results.lock import locked
 from sweep.tasks import Task
 from sweep.vocabulary import show
 
@@ -96,22 +97,37 @@ def _table_difference(old: Task, new: Task) -> str:
     return f"there {old.n_rows} rows, here {new.n_rows}"
 
 
-def prepare(
-    folder: Folder, content: bytes, experiment: Experiment, is_fresh: bool, tables: Mapping[str, bytes] = {}
-) -> None:
-    """Make the folder ready: refuse another experiment's, or move it aside; keep the experiment's file verbatim.
+@contextmanager
+def held(folder: Folder, *, is_fresh: bool) -> Generator[None]:
+    """Make the folder where there is none, and keep other sweeps out of it.
+
+    One that is to be `fresh` moves aside what is there. Raises `ResultsError` where another sweep is in the folder.
+    """
+    if is_fresh and folder.path.exists():
+        with locked(folder.lock):
+            aside = Folder(free_name(folder.path))
+            folder.path.rename(aside.path)
+            aside.lock.unlink()
+    is_new = not folder.path.exists()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder.lock):
+            yield
+    finally:
+        if is_new and not any(folder.path.iterdir()):
+            folder.path.rmdir()
+
+
+def prepare(folder: Folder, content: bytes, experiment: Experiment, tables: Mapping[str, bytes] = {}) -> list[str]:
+    """Make the folder ready: refuse another experiment's, keep the experiment's file verbatim.
 
     `tables`, the contents of the files that the experiment names, are kept beside it, so that the folder is whole.
-    A file of the same meaning leaves the one that is there: the manifest vouches for its bytes.
+    A file of the same meaning leaves the one that is there: the manifest vouches for its bytes. Files that a sweep can
+    make anew and that cannot be read get another name; what was done about them comes back, in words.
     """
     folder.check_table_names(tables)
-    if is_fresh and folder.path.exists():
-        aside = next(
-            p for i in itertools.count(1) if not (p := folder.path.with_name(f"{folder.path.name}.old-{i}")).exists()
-        )
-        folder.path.rename(aside)
     if folder.experiment.exists():
-        before = experiment_file.load(folder.experiment)
+        before = _experiment_of(folder)
         differences = list(_experiment_differences(before, experiment))
         if differences:
             raise ResultsError(
@@ -119,10 +135,23 @@ def prepare(
                 + "\n  ".join(differences[:8])
                 + "\n  choose another --out, or --fresh to move it aside"
             )
+        folder.remove_leftovers()
+        done = folder.set_aside_damaged()
         if before == experiment:
-            return
+            return done
     elif folder.has_other_files(tables):
         raise ResultsError(f"{folder.path}: holds other files and no experiment.yaml; choose another --out")
-    folder.path.mkdir(parents=True, exist_ok=True)
+    else:
+        folder.remove_leftovers()
+        done = []
     folder.write_tables(tables)
     write_atomically(folder.experiment, content)
+    return done
+
+
+def _experiment_of(folder: Folder) -> Experiment:
+    """The experiment that a folder is of; its file is written once, so that damage to it came from outside."""
+    try:
+        return experiment_file.load(folder.experiment)
+    except experiment_file.ExperimentFileError as error:
+        raise ResultsError(f"{error}\n  put the file back, or --fresh to move the folder aside") from None

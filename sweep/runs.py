@@ -73,9 +73,11 @@ class Cohort:
     def split(self, size: int) -> list[Self]:
         """The cohort in pieces of at most `size` models, in order."""
         cuts = [slice(i, i + size) for i in range(0, len(self), size)]
-        return [
-            replace(self, seeds=self.seeds[cut], streams={k: v[cut] for k, v in self.streams.items()}) for cut in cuts
-        ]
+        return [self.part(cut) for cut in cuts]
+
+    def part(self, cut: slice) -> Self:
+        """The cohort of some of its models."""
+        return replace(self, seeds=self.seeds[cut], streams={k: v[cut] for k, v in self.streams.items()})
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,45 @@ class Measurements:
         return self
 
 
+@dataclass(frozen=True)
+class Broken:
+    """Runs of a configuration that an exception kept from being trained, with its traceback."""
+
+    configuration: str
+    seeds: tuple[int, ...]
+    traceback: str
+
+
+def no_measurements(cohort: Cohort) -> Measurements:
+    """What is measured of a cohort where none of its models could be trained."""
+    c, s = cohort.configuration, len(cohort.snapshots)
+    return Measurements(
+        losses=np.zeros((0, s), np.float32),
+        predictions=np.zeros((0, s, c.task.n_rows, c.task.n_outputs), np.float32),
+        weights=np.zeros((0, c.n_parameters), np.float32),
+        last_unlearned=np.zeros(0, np.int64),
+        units_off_initial=np.zeros((0, c.depth), np.int64),
+        units_off=np.zeros((0, c.depth), np.int64),
+    )
+
+
 def concatenate(pieces: Sequence[Measurements]) -> Measurements:
     """The measurements of a cohort from those of its pieces, in order."""
     if len(pieces) == 1:
         return pieces[0]
     return Measurements(**{f.name: np.concatenate([getattr(p, f.name) for p in pieces]) for f in fields(Measurements)})
+
+
+def join(cohort: Cohort, pieces: Sequence[tuple[Cohort, Measurements]]) -> tuple[Cohort, Measurements]:
+    """A cohort from its pieces, in order, with their measurements; from less than all, the cohort of those."""
+    if not pieces:
+        return cohort.part(slice(0)), no_measurements(cohort)
+    parts, measured = [part for part, _ in pieces], concatenate([measurements for _, measurements in pieces])
+    if sum(map(len, parts)) == len(cohort):
+        return cohort, measured
+    seeds = np.concatenate([p.seeds for p in parts])
+    streams = {k: np.concatenate([p.streams[k] for p in parts]) for k in cohort.streams}
+    return replace(cohort, seeds=seeds, streams=streams), measured
 
 
 outcomes = ("learned", "diverged", "dead", "stuck", "unconverged", "unsettled")

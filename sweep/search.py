@@ -116,15 +116,28 @@ def _at_share(dimension: Dimension, share: float) -> Any:
     return int(min(max(round(x), dimension.low), dimension.high)) if dimension.is_integer else significant(x)
 
 
-def _cut_torn_line(journal: Path) -> None:
-    """Cut a journal back to its last whole line: Optuna would glue its next entry to a torn one."""
+def _cut_damaged_tail(journal: Path) -> None:
+    """Cut a journal back to its last entry before damage: Optuna would glue its next one to a torn line.
+
+    Entries are appended, so that what a crash leaves behind is at the end. Trials that are cut off are asked for again.
+    A file that does not begin with an entry is no journal, and stays.
+    """
     if not journal.exists():
         return
     with journal.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
+        whole = 0
+        for line in file:
+            if not line.endswith(b"\n") or (whole and not _is_entry(line)):
+                file.truncate(whole)
+                return
+            whole += len(line)
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line.decode()), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class Journal(BaseJournalBackend):
@@ -136,7 +149,7 @@ class Journal(BaseJournalBackend):
     """
 
     def __init__(self, path: Path) -> None:
-        _cut_torn_line(path)
+        _cut_damaged_tail(path)
         self._path = path
         self._file = JournalFileBackend(str(path))
 
@@ -215,7 +228,10 @@ class Search:
         if self._experiment.study.sampler != "tpe":
             return [self._stored(i) if i in self._known else self._suggest(i, fixed.get(i)) for i in indices]
         for i in sorted(i for i in self._modelled if i < indices.start):
-            self._model.tell(self._modelled.pop(i), self._values[i])
+            if i in self._values:
+                self._model.tell(self._modelled.pop(i), self._values[i])
+            else:
+                self._model.tell(self._modelled.pop(i), state=TrialState.FAIL)
         return [self._suggest_by_model(i) for i in indices]
 
     def _stored(self, index: int) -> Suggestion:
@@ -300,6 +316,10 @@ class Search:
         self._values[suggestion.index] = values
         if self._networks is not None:
             self._networks.add(suggestion, trial, result)
+
+    def leave_open(self, suggestion: Suggestion) -> None:
+        """Store no result of a trial whose runs are not all there: the study asks for it again when it is next run."""
+        self._trials.pop(suggestion.index)
 
     def sync(self) -> None:
         """Wait until the study is on disk, where it is a journal."""
@@ -457,16 +477,21 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
     try:
         opened = JournalStorage(_ReadOnlyJournal(storage)) if isinstance(storage, Path) else get_storage(storage)
         study = optuna.load_study(storage=opened, study_name=name, sampler=optuna.samplers.RandomSampler(0))
+        states = (TrialState.COMPLETE, TrialState.RUNNING)
+        kept = [t for t in study.get_trials(deepcopy=False, states=states) if "index" in t.user_attrs]
+        block: dict[str, Any] = {}
+        if experiment.study.trial == "run":  # a trial for each network: one of each suggestion says what it was
+            kept = list({t.user_attrs["index"]: t for t in kept}.values())
+            block = {"first_seed": experiment.seeds.seeds()[0], "n_seeds": len(experiment.seeds)}
         found = [
             StoredTrial(
                 index=int(t.user_attrs["index"]),
                 point={k: _value(d, t.params[k]) for k, d in dimensions.items()},
                 configuration=str(t.user_attrs["configuration"]),
-                seeds=(int(t.user_attrs["first_seed"]), int(t.user_attrs["n_seeds"])),
+                seeds=(int({**block, **t.user_attrs}["first_seed"]), int({**block, **t.user_attrs}["n_seeds"])),
                 values=None if t.state != TrialState.COMPLETE else tuple(t.values),
             )
-            for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
-            if "index" in t.user_attrs
+            for t in kept
         ]
     except (SQLAlchemyError, StorageInternalError, ImportError, StopIteration, *_damages) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__

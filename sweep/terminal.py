@@ -55,8 +55,11 @@ class _Speed(ProgressColumn):
 
 
 @contextmanager
-def shown_progress() -> Generator[loop.Observer]:
+def shown_progress(*, quiet: bool = False) -> Generator[loop.Observer]:
     """An observer that draws a bar on a terminal, and else prints a line every other second and at the end."""
+    if quiet:
+        yield loop.ignore
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _PlainLines()
@@ -129,6 +132,19 @@ def print_answer(results: Results, top: int = 10) -> None:
     console.print(f"look:   rows {results.folder.runs}, configurations {results.folder.configurations}", soft_wrap=True)
 
 
+def describe_broken(results: Results) -> str | None:
+    """What an exception kept from being trained, in words; None where nothing."""
+    broken = results.manifest["broken"]
+    if not broken:
+        return None
+    n_runs = sum(len(b["runs"]) for b in broken)
+    last_line = broken[0]["traceback"].rstrip().rpartition("\n")[2]
+    return (
+        f"{n_runs:,} run{'s' if n_runs > 1 else ''} broke, the first {broken[0]['runs'][0]} ({last_line}); "
+        f"{results.folder.manifest} has all of them; the same command tries them again"
+    )
+
+
 def print_configurations(results: Results, rows: Any) -> None:
     """Rows of the configurations table."""
     _print_rows(_console(), rows, summarise(results))
@@ -163,7 +179,7 @@ def _print_rows(console: Console, rows: Any, answer: Answer) -> None:
         cells = [row["configuration"][: answer.id_length], *(f"{row[c]}" for c in answer.columns)]
         cells += [f"{row['n_parameters']:,}", f"{row['n_learned']:,}/{row['n_runs']:,}"]
         if is_wide:
-            cells.append(_bar(row["success_rate"]))
+            cells.append(_bar(row["success_rate"]) if row["n_runs"] else "")
         cells.append(f"{row['ci_low']:.3f}-{row['ci_high']:.3f}")
         table.add_row(*cells, Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
     console.print(table)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, SupportsIndex
 from sweep import engines, executors
 from sweep.diagnosis import diagnose
 from sweep.engines import Engine
+from sweep.executors import Guard
 from sweep.experiment import SeedBlock
 from sweep.experiment_file import with_tables
 from sweep.model import Configuration, resolve
@@ -39,10 +40,13 @@ def train_cohorts(
     cohorts: Sequence[Cohort],
     workers: int,
     on_piece: Callable[[Cohort, Measurements], None] = ignore_piece,
+    guard: Guard | None = None,
 ) -> Iterator[Trained]:
-    """Train and diagnose cohorts, in order; `on_piece` is told of every piece of a cohort that is done."""
-    measured = executors.train(engine, cohorts, workers, on_piece)
-    for cohort, measurements in zip(cohorts, measured, strict=True):
+    """Train and diagnose cohorts, in order; `on_piece` is told of every piece of a cohort that is done.
+
+    With a `guard` a cohort comes back without the models that could not be trained, else that is an exception.
+    """
+    for cohort, measurements in executors.train(engine, cohorts, workers, on_piece, guard):
         yield Trained(cohort, measurements, diagnose(cohort, measurements))
 
 

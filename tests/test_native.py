@@ -62,7 +62,7 @@ def test_any_number_of_threads_gives_equal_bits() -> None:
     cohorts = [cohort(100, **settings) for settings in VARIETY]
     single = list(executors.train(NativeEngine(), cohorts, 1, lambda *_: None))
     several = list(executors.train(NativeEngine(), cohorts, 5, lambda *_: None))
-    for a, b in zip(single, several, strict=True):
+    for (_, a), (_, b) in zip(single, several, strict=True):
         assert_equal_bits(a, b)
 
 

@@ -1,8 +1,9 @@
 """What all commands share: the application, their common arguments, how errors end."""
 
 import os
+import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -56,3 +57,27 @@ def user_errors(going_on: str = "") -> Generator[None]:
     except KeyboardInterrupt:
         say(f"interrupted{going_on}")
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def gentle_stop() -> Generator[Callable[[], bool]]:
+    """Whether Ctrl-C asked for an end; a second one ends the process at once.
+
+    The messages go past Python's buffers: a signal may come while something is being printed.
+    """
+    n_asked = 0
+
+    def on_signal(*_: object) -> None:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked > 1:
+            show_cursor = "\033[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
+            os.write(2, f"\n{show_cursor}stopped at once; the same command goes on where it stopped\n".encode())
+            os._exit(130)
+        os.write(2, b"\nstopping: what is in training ends and is kept; Ctrl-C again stops at once\n")
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield lambda: n_asked > 0
+    finally:
+        signal.signal(signal.SIGINT, before)

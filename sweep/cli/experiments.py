@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Workers, app, say, user_errors
+from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Workers, app, gentle_stop, say, user_errors
 
 
 @app.command()
@@ -57,14 +57,17 @@ def run(
     with user_errors("; the same command goes on where it stopped"):
         from sweep.loop import execute
         from sweep.planning import plan
-        from sweep.terminal import describe_plan, describe_power, print_answer, shown_progress
+        from sweep.terminal import describe_broken, describe_plan, describe_power, print_answer, shown_progress
 
         planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit)
-        if quiet:
-            execute(planned, out, fresh=fresh)
-            return
-        say(describe_plan(planned))
-        say(describe_power(planned.experiment))
-        with shown_progress() as observe:
-            results = execute(planned, out, fresh=fresh, observe=observe)
-        print_answer(results)
+        if not quiet:
+            say(describe_plan(planned))
+            say(describe_power(planned.experiment))
+        with gentle_stop() as is_stopped, shown_progress(quiet=quiet) as observe:
+            results = execute(planned, out, fresh=fresh, observe=observe, say=say, is_stopped=is_stopped)
+        if not quiet:
+            print_answer(results)
+        broken = describe_broken(results)
+        if broken:
+            say(broken)
+            raise typer.Exit(1)

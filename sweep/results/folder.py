@@ -37,9 +37,16 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise named(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def named(error: OSError, path: Path) -> OSError:
+    """The error with the file that it is about: where a disk is full, the system names none."""
+    return OSError(error.errno, error.strerror or str(error), str(path))
 
 
 def _sync_folder(folder: Path) -> None:
@@ -116,6 +123,11 @@ class Folder:
         """Blocks of an unfinished sweep."""
         return self.path / "parts"
 
+    @property
+    def lock(self) -> Path:
+        """Held while a sweep writes here."""
+        return self.path / ".lock"
+
     def has_other_files(self, tables: Mapping[str, bytes] = {}) -> bool:
         """Whether anything lies here that no sweep left.
 
@@ -125,7 +137,7 @@ class Folder:
         def is_ours(path: Path) -> bool:
             if path.is_dir():
                 return any(name.startswith(f"{path.relative_to(self.path).as_posix()}/") for name in tables)
-            if path.name.startswith(".") and path.suffix == ".tmp":
+            if path == self.lock or (path.name.startswith(".") and path.suffix == ".tmp"):
                 return True
             content = tables.get(path.relative_to(self.path).as_posix())
             return content is not None and path.is_file() and path.read_bytes() == content
@@ -152,6 +164,13 @@ class Folder:
         if self.parts.exists() or not all(f.exists() for f in (self.experiment, self.runs, self.configurations)):
             return False
         return self._recorded_digest(self.experiment) == _digest(self.experiment)
+
+    def is_intact(self) -> bool:
+        """Whether the folder is finished and every file is as the manifest has it."""
+        files = self.read_manifest().get("files")
+        if not self.is_finished() or not isinstance(files, dict):
+            return False
+        return all((self.path / name).exists() and _digest(self.path / name) == files[name] for name in files)
 
     def _recorded_digest(self, file: Path) -> Any:
         files = self.read_manifest().get("files")
@@ -210,18 +229,16 @@ class Folder:
         """
         blocks: dict[str, list[Runs]] = {}
         kept: list[Example] = []
-        for path in sorted(self.parts.glob("*.npz")):
-            with _as_results_error(path):
-                arrays = _load_npz(path)
-                found = str(arrays["trainer"])
-                kept += _unpack_examples(arrays)
-                for key in arrays:
-                    identity, _, column = key.partition("/")
-                    if column == "seed":
-                        columns = {f.name: arrays[f"{identity}/{f.name}"] for f in fields(Runs)}
-                        blocks.setdefault(identity, []).append(Runs(**columns))
+        for path in self._part_files():
+            found, runs, examples = _read_part(path)
             self.check_trainer(found, trainer)
+            kept += examples
+            for identity, block in runs.items():
+                blocks.setdefault(identity, []).append(block)
         return {identity: merge(many) for identity, many in blocks.items()}, kept
+
+    def _part_files(self) -> list[Path]:
+        return sorted(self.parts.glob("*.npz"))
 
     def check_trainer(self, found: str, wanted: str) -> None:
         """Raise `ResultsError` where runs of another engine or device are in the folder than wanted now."""
@@ -230,6 +247,30 @@ class Folder:
                 f"{self.path}: was trained by the engine {found}, now asked for: {wanted}; "
                 "choose another --out, or --fresh to move it aside"
             )
+
+    def set_aside_damaged(self) -> list[str]:
+        """Give files that cannot be read another name, so that a sweep can make them anew: what was done, in words.
+
+        A manifest, examples or a block that cannot be read, and a runs.csv whose last line is torn.
+        """
+        readers = [(self.manifest, lambda _: self.read_manifest()), (self.examples, lambda _: self.read_examples())]
+        readers += [(self.runs, _check_last_line), *((path, _read_part) for path in self._part_files())]
+        done: list[str] = []
+        for path, read in readers:
+            try:
+                read(path)
+            except ResultsError as error:
+                aside = free_name(path)
+                path.rename(aside)
+                done.append(f"{error}; kept as {aside.name}, made anew")
+        return done
+
+    def remove_leftovers(self) -> None:
+        """Remove what killed sweeps were about to write."""
+        own = (self.experiment, self.runs, self.configurations, self.examples, self.manifest)
+        for file in own:
+            for path in self.path.glob(f".{file.name}.*.tmp"):
+                path.unlink()
 
     def remove_parts(self) -> None:
         """Remove the blocks, when the tables hold their runs."""
@@ -252,6 +293,21 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def free_name(path: Path) -> Path:
+    """The first name that nothing has: `runs.csv.old-1`, `runs.csv.old-2`, ..."""
+    names = (path.with_name(f"{path.name}.old-{i}") for i in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
+def _check_last_line(path: Path) -> None:
+    """Raise `ResultsError` where a text does not end with a whole line."""
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 1))
+            if file.read() != b"\n":
+                raise ResultsError(f"{path}: its last line is torn")
+
+
 # examples -------------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +324,18 @@ def _as_results_error(path: Path) -> Generator[None]:
         yield
     except (OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ResultsError(f"{path}: damaged, cannot be read: {error}") from None
+
+
+def _read_part(path: Path) -> tuple[str, dict[str, Runs], list[Example]]:
+    """What a block holds: trainer, runs by configuration, examples."""
+    with _as_results_error(path):
+        arrays = _load_npz(path)
+        runs: dict[str, Runs] = {}
+        for key in arrays:
+            identity, _, column = key.partition("/")
+            if column == "seed":
+                runs[identity] = Runs(**{f.name: arrays[f"{identity}/{f.name}"] for f in fields(Runs)})
+        return str(arrays["trainer"]), runs, _unpack_examples(arrays)
 
 
 def _load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:

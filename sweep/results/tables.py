@@ -107,7 +107,9 @@ def runs_table(entries: Sequence[Entry], columns: Sequence[str], engine: str, de
     blocks: list[dict[str, Any]] = []
     for entry in entries:
         block = _run_columns(entry, columns, engine, device)
-        flat = entry.runs.predictions.reshape(len(entry.runs), -1)
+        flat = entry.runs.predictions.reshape(
+            len(entry.runs), entry.configuration.task.n_rows * entry.configuration.task.n_outputs
+        )
         own = {name: _shortest(flat[:, i]) for i, name in enumerate(_prediction_columns(entry.configuration))}
         blocks.append(block | {name: own.get(name, "") for name in predictions})
     joined: dict[str, Any] = {}

@@ -29,7 +29,8 @@ def check_files(folder: Folder) -> list[str]:
             findings.append(f"{name}: changed: its SHA-256 is not the manifest's")
     known = {*present, *recorded, folder.manifest.name, folder.parts.name, folder.audit.name, *derived}
     for path in sorted(folder.path.iterdir()):
-        is_temporary = path.name.startswith(".") and path.suffix == ".tmp"
+        is_temporary = path == folder.lock or (path.name.startswith(".") and path.suffix == ".tmp")
+        is_temporary |= path.suffix.startswith(".old-")
         if path.name not in known and path.suffix not in derived_endings and not is_temporary:
             findings.append(f"{path.name}: no file of a sweep")
     return findings
