@@ -91,6 +91,11 @@ def _full_batch(c: Configuration) -> Configuration:
     return replace(c, batch_size=c.rows_per_epoch)
 
 
+def _whole_table(c: Configuration) -> Configuration:
+    """Trained on the rows of the table instead of a data set drawn from it."""
+    return replace(c, samples=None, batch_size=min(c.batch_size, c.task.n_rows))
+
+
 def _he(c: Configuration) -> Configuration:
     """He's initialization, of the distribution that the configuration has."""
     if c.kernel_initializer.name.startswith("he_"):
@@ -109,6 +114,7 @@ kinds: Mapping[str, Change] = {
     "no dropout": _without_dropout,
     **{name: _optimized(name) for name in vocabulary.optimizers},
     "full batch": _full_batch,
+    "whole table": _whole_table,
     "He initialization": _he,
 }
 
@@ -146,6 +152,8 @@ def describe(before: Configuration, after: Configuration) -> str:
 
 
 def _show(value: object) -> str:
+    if value is None:  # samples
+        return "the table itself"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -74,7 +74,8 @@ def describe_sameness(replayed: Replay) -> list[str]:
         ]
     else:
         n = len(replayed.differences)
-        lines = [f"trained again by {replayed.engine}: {n} value{'s' if n > 1 else ''} DIFFER from the row"]
+        verb = "value DIFFERS" if n == 1 else "values DIFFER"
+        lines = [f"trained again by {replayed.engine}: {n} {verb} from the row"]
     shown = replayed.differences[:max_differences]
     lines += [f"  {d.column}: row {d.in_row or 'empty'}, now {d.now or 'empty'}" for d in shown]
     more = len(replayed.differences) - len(shown)

@@ -118,17 +118,18 @@ def describe_cause(rescue: Rescue) -> str:
     weights, rest = (drawn.get(kind) for kind in redraw_kinds)
     told = "; ".join(_rescues(a) for a in (weights, rest) if a)
     other = rest.label.removeprefix("other ") if rest else ""
+    drawn_anew = " or the ".join(name for name in ("weights" if weights else "", other) if name)
     if cause.p_value is not None:
         told += f"; McNemar's exact p = {cause.p_value:.2g}"
     heads = {
         "weights": f"It was the weights, more than the {other}",
         "rest": f"It was the {other}, more than the weights",
         "both": f"It was the weights and the {other}, one as much as the other",
-        "neither": f"It was hardly the weights or the {other}: the configuration itself",
+        "neither": f"It was hardly the {drawn_anew}: the configuration itself",
         "only weights": "It was the weights: nothing else depends on the seed here",
         "only rest": f"It was the {other}: the weights are the same for every seed",
         "nothing": "Nothing depends on the seed here: every seed ends in the same way",
-        "open": f"Was it the weights or the {other}? {_seeds(rescue.n_failed)} that failed cannot tell",
+        "open": f"Was it the {drawn_anew}? {_seeds(rescue.n_failed)} that failed cannot tell",
     }
     return heads[cause.name] + (f" ({told})." if told else ".")
 

@@ -81,8 +81,8 @@ class Cause:
 
     name: `weights` or `rest`, the redraw that rescues more of the failing seeds by McNemar's exact test at the
     experiment's confidence. Else by the intervals of both: `both`, each above 1 in 20; `neither`, each below 1 in 5;
-    `open`, too few seeds to tell. `only weights`, `only rest` and `nothing`: all the randomness that there is. p_value:
-    the test's, where there are both redraws.
+    `open`, too few seeds to tell. Where there is one redraw, by its interval: `only weights` or `only rest`, `neither`,
+    `open`. `nothing`: no randomness at all. p_value: the test's, where there are both redraws.
     """
 
     name: str
@@ -300,6 +300,13 @@ class _Trainer:
         return Share.of(np.concatenate([learned, runs.learned]), confidence).low >= target
 
 
+def _judge_shares(shares: Sequence[Share], whole: str) -> str:
+    """`whole` where every redraw rescues some, `neither` where none rescues many, else `open`."""
+    if all(s.low > 0.05 for s in shares):
+        return whole
+    return "neither" if all(s.high < 0.2 for s in shares) else "open"
+
+
 class _Search:
     """The changes tried on one configuration: learned or not under the block's seeds, by configuration."""
 
@@ -354,21 +361,15 @@ class _Search:
     def cause(self) -> Cause:
         """Whether it was the weights or the rest; see `Cause`."""
         weights, rest = (None if x is None else x[self.failed] for x in self._redrawn)
-        if weights is None or rest is None:
-            names = {(False, True): "only weights", (True, False): "only rest", (True, True): "nothing"}
-            return Cause(names[weights is None, rest is None], None)
         confidence = self.trainer.reliability.confidence
+        shares = [Share.of(x, confidence) for x in (weights, rest) if x is not None]
+        if weights is None or rest is None:
+            whole = "only rest" if weights is None else "only weights"
+            return Cause(_judge_shares(shares, whole) if shares else "nothing", None)
         p_value = mcnemar(pair(weights, rest))
-        shares = [Share.of(x, confidence) for x in (weights, rest)]
         if p_value < 1 - confidence:
-            name = "weights" if shares[0].k > shares[1].k else "rest"
-        elif all(s.low > 0.05 for s in shares):
-            name = "both"
-        elif all(s.high < 0.2 for s in shares):
-            name = "neither"
-        else:
-            name = "open"
-        return Cause(name, p_value)
+            return Cause("weights" if shares[0].k > shares[1].k else "rest", p_value)
+        return Cause(_judge_shares(shares, "both"), p_value)
 
     def cheapest(self) -> Rescued | None:
         """The reliable configuration of the fewest changes, of those the cheapest; None within the search's bounds."""

@@ -39,23 +39,33 @@ def save_network(configuration: Configuration, weights: Floats, path: Path) -> F
 
 
 def compiled_network(configuration: Configuration) -> Any:
-    """The Keras model of a configuration as a person would write it, its dropout rate and learning rate included."""
+    """The Keras model of a configuration as a person would write it: dropout, learning rate and initializers included."""
     keras = keras_library()
     c = configuration
     stack = [keras.layers.Input((c.task.n_inputs,))]
     for n in c.layers:
         stack += _hidden_layers(keras, c, n)
-    stack.append(keras.layers.Dense(c.task.n_outputs, activation="sigmoid", use_bias=c.use_bias))
+    stack.append(keras.layers.Dense(c.task.n_outputs, activation="sigmoid", **_dense_arguments(keras, c)))
     network = keras.Sequential(stack)
     network.compile(optimizer=new_optimizer(c), loss=c.loss, metrics=["binary_accuracy"])
     return network
+
+
+def _dense_arguments(keras: Any, c: Configuration) -> dict[str, Any]:
+    """What every Dense layer of the configuration has; the trained weights take the place of the initial ones."""
+    initial = {"kernel_initializer": c.kernel_initializer, "bias_initializer": c.bias_initializer}
+    made = {
+        key: keras.initializers.get({"class_name": value.name, "config": dict(value.arguments)})
+        for key, value in initial.items()
+    }
+    return {"use_bias": c.use_bias, **made}
 
 
 def _hidden_layers(keras: Any, c: Configuration, n_units: int) -> list[Any]:
     """Dense and Dropout; an activation with arguments is a layer of its own, which Keras can read back safely."""
     name, arguments = c.activation.name, dict(c.activation.arguments)
     is_default = c.activation == named(name, {}, activations)
-    dense = keras.layers.Dense(n_units, activation=name if is_default else None, use_bias=c.use_bias)
+    dense = keras.layers.Dense(n_units, activation=name if is_default else None, **_dense_arguments(keras, c))
     own: list[Any] = []
     if not is_default:
         layers = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU}

@@ -1,0 +1,360 @@
+"""What would have rescued the seeds that failed: every number against a training of its own, and the words for it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import sweep
+from sweep import loop, rescues, vocabulary
+from sweep.changes import changed, kinds
+from sweep.cli import app
+from sweep.diagnosis import diagnose
+from sweep.engines import EngineError
+from sweep.engines.native import NativeEngine
+from sweep.model import Configuration, resolve
+from sweep.randomness import Stream
+from sweep.reliability import Target, mcnemar, pair, wilson
+from sweep.rescue_text import describe_cause, describe_end, describe_rescue, keras_recipe
+from sweep.rescues import Attempt, Cause, Rescue, cost, n_fresh, rescue_configuration
+from sweep.results import ResultsError
+from sweep.runs import Cohort, outcomes
+
+# the network of the question, at a rate at which 1,000 epochs are enough
+NETWORK = resolve({"width": 2, "depth": 3, "learning_rate": 0.01})
+SEEDS = np.arange(64, dtype=np.uint32)
+FRESH = np.arange(64, 64 + n_fresh, dtype=np.uint32)
+# what a beginner is told: more units, fewer layers, another activation, longer training
+ADVICE = {
+    "width doubled": "width 2 -> 4",
+    "a layer less": "depth 3 -> 2",
+    "leaky_relu": "relu -> leaky_relu",
+    "tanh": "relu -> tanh",
+    "longer": "epochs 1,000 -> 4,000",
+}
+
+
+def learned(c: Configuration, seeds: Any, **streams: Any) -> Any:
+    given = {Stream[name.upper()]: np.asarray(block, np.uint32) for name, block in streams.items()}
+    cohort = Cohort(c, np.asarray(seeds, np.uint32), streams=given)
+    return diagnose(cohort, NativeEngine().train(cohort)).learned
+
+
+def rescued(seeds: Iterable[int] = range(64), **settings: Any) -> Rescue:
+    return rescue_configuration(resolve({"epochs": 200, "learning_rate": 0.01, **settings}), seeds)
+
+
+def attempt(found: Rescue, kind: str) -> Attempt:
+    (one,) = (a for a in found.attempts if a.kind == kind)
+    return one
+
+
+@pytest.fixture(scope="module")
+def found() -> Rescue:
+    return rescue_configuration(NETWORK, range(64))
+
+
+def test_the_failing_seeds_are_counted_by_outcome(found: Rescue) -> None:
+    cohort = Cohort(NETWORK, SEEDS)
+    runs = diagnose(cohort, NativeEngine().train(cohort))
+    names = [outcomes[i] for i in runs.outcome if outcomes[i] != "learned"]
+    assert dict(found.by_outcome) == {name: names.count(name) for name in outcomes if name in names}
+    assert set(found.by_outcome) == {"dead", "stuck"}
+    assert (found.n_seeds, found.n_failed) == (64, len(names))
+
+
+@pytest.mark.parametrize("kind", ADVICE)
+def test_a_change_is_counted_on_the_same_seeds(found: Rescue, kind: str) -> None:
+    own = NativeEngine().train(Cohort(NETWORK, SEEDS))
+    before = diagnose(Cohort(NETWORK, SEEDS), own)
+    a = attempt(found, kind)
+    after = learned(a.configuration, SEEDS)
+    assert a.label == ADVICE[kind]
+    assert (a.rescued.k, a.rescued.n) == (after[~before.learned].sum(), found.n_failed)
+    assert (a.lost.k, a.lost.n) == ((~after[before.learned]).sum(), 64 - found.n_failed)
+    interval = wilson(a.rescued.k, a.rescued.n, 0.95)
+    assert (a.rescued.low, a.rescued.high) == (interval.low, interval.high)
+    for name in ("dead", "stuck"):
+        of_name = before.outcome == outcomes.index(name)
+        assert a.by_outcome[name] == (after[of_name].sum(), of_name.sum())
+    assert sum(k for k, _ in a.by_outcome.values()) == a.rescued.k
+
+
+def test_every_kind_of_change_is_tried_once(found: Rescue) -> None:
+    tried = [a.kind for a in found.attempts]
+    without_effect = {"relu", "no dropout", "full batch", "whole table", "adam"}  # the network is so already
+    assert tried == [kind for kind in kinds if kind not in without_effect] + ["redraw weights"]
+    dropped = rescue_configuration(resolve({"dropout": 0.5, "batch_size": 1, "epochs": 20}), range(4))
+    assert {"no dropout", "full batch"} <= {a.kind for a in dropped.attempts}
+    drawn = rescue_configuration(resolve({"samples": 5, "batch_size": 5, "epochs": 20}), range(4))
+    assert attempt(drawn, "whole table").configuration == resolve({"epochs": 20})
+    assert attempt(drawn, "whole table").label == "samples 5 -> the table itself, batch 5 -> 4"
+
+
+def test_every_optimizer_and_no_setting_besides(found: Rescue) -> None:
+    for name in vocabulary.optimizers:
+        if name != "adam":
+            c = attempt(found, name).configuration
+            assert c == resolve({"width": 2, "depth": 3, "optimizer": name, "learning_rate": 0.01})
+    (sgd,) = (c for kind, c in changed(resolve({})) if kind == "sgd")
+    assert sgd == resolve({"optimizer": "sgd"})  # Keras's rate for adam becomes Keras's rate for sgd
+
+
+def test_cost_is_in_parameters_and_steps(found: Rescue) -> None:
+    wide, long = attempt(found, "width doubled"), attempt(found, "longer")
+    assert (wide.parameters_ratio, wide.steps_ratio) == ((2 * 4 + 4 + 2 * (4 * 4 + 4) + 5) / 21, 1)
+    assert (long.parameters_ratio, long.steps_ratio) == (1, 4)
+    one_by_one = rescue_configuration(resolve({"width": 2, "batch_size": 1, "epochs": 20}), range(4))
+    assert attempt(one_by_one, "full batch").steps_ratio == 0.25
+
+
+def test_other_weights_are_those_of_seeds_that_were_not_used(found: Rescue) -> None:
+    before = learned(NETWORK, SEEDS)
+    other = learned(NETWORK, FRESH[:64])  # a full batch without dropout: nothing but weights depends on the seed
+    a = attempt(found, "redraw weights")
+    assert a.label == "other weights"
+    assert (a.rescued.k, a.lost.k) == (other[~before].sum(), (~other[before]).sum())
+    assert a.rescued.k > 0
+    assert found.cause == Cause("only weights", None)
+
+
+def test_weights_and_order_are_drawn_anew_one_without_the_other() -> None:
+    c = resolve({"width": 2, "learning_rate": 0.01, "batch_size": 1, "epochs": 300})
+    found = rescue_configuration(c, range(64))
+    before = learned(c, SEEDS)
+    weights = learned(c, SEEDS, weights=FRESH[:64])[~before]
+    order = learned(c, SEEDS, order=FRESH[:64])[~before]
+    assert attempt(found, "redraw weights").rescued.k == weights.sum()
+    assert attempt(found, "redraw rest").rescued.k == order.sum()
+    assert attempt(found, "redraw rest").label == "other row order"
+    assert found.cause == Cause("weights", mcnemar(pair(weights, order)))
+    text = describe_cause(found)
+    assert text.startswith("It was the weights, more than the row order (other weights: ")
+    assert f"McNemar's exact p = {mcnemar(pair(weights, order)):.2g})." in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_seeds", "name", "words"),
+    [
+        ({"width": 16, "samples": 6, "epochs": 100}, 48, "rest", "It was the samples, more than the weights ("),
+        ({"depth": 0, "batch_size": 1}, 32, "neither", "It was hardly the weights or the row order: the configuration"),
+        ({"depth": 0}, 32, "neither", "It was hardly the weights: the configuration itself (other weights: 0 of 32"),
+        ({"depth": 0}, 4, "open", "Was it the weights? 4 seeds that failed cannot tell ("),
+        ({"depth": 0, "batch_size": 1}, 4, "open", "Was it the weights or the row order? 4 seeds that failed cannot"),
+        (
+            {"kernel_initializer": "zeros"},
+            4,
+            "nothing",
+            "Nothing depends on the seed here: every seed ends in the same",
+        ),
+        (
+            {"kernel_initializer": "ones", "dropout": 0.3, "batch_size": 2},
+            32,
+            "neither",
+            "It was hardly the row order and masks: the configuration itself",
+        ),
+        (
+            {"width": 2, "kernel_initializer": "zeros", "depth": 0, "task": "or", "samples": 8, "epochs": 1000},
+            32,
+            "only rest",
+            "It was the samples: the weights are the same for every seed (other samples: ",
+        ),
+        (
+            {"width": 3, "activation": "tanh", "optimizer": "sgd", "learning_rate": 2.0, "batch_size": 1},
+            32,
+            "both",
+            "It was the weights and the row order, one as much as the other",
+        ),
+    ],
+)
+def test_whether_it_was_the_weights_or_the_rest(settings: dict[str, Any], n_seeds: int, name: str, words: str) -> None:
+    found = rescued(range(n_seeds), **settings)
+    assert found.cause is not None
+    assert found.cause.name == name
+    assert describe_cause(found).startswith(words)
+
+
+def test_the_cheapest_change_holds_on_fresh_seeds(found: Rescue) -> None:
+    best = found.cheapest
+    assert best is not None
+    confirmed = learned(best.configuration, FRESH)
+    assert (best.fresh.k, best.fresh.n) == (confirmed.sum(), 1024)
+    assert best.fresh.low == wilson(best.fresh.k, 1024, 0.95).low >= 0.9
+    assert found.as_it_is.k == learned(NETWORK, FRESH).sum() < 300
+    # no single change is enough, by a thousand seeds
+    for a in found.attempts:
+        if a.rescued.k > 30:
+            assert wilson(int(learned(a.configuration, FRESH).sum()), 1024, 0.95).low < 0.9
+    assert best.label == "width 2 -> 4, relu -> leaky_relu"
+    assert best.parameters_ratio == best.configuration.n_parameters / NETWORK.n_parameters
+    first, second, third = describe_end(found)
+    assert first == "Cheapest change that makes it reliable (at least 0.9): width 2 -> 4, relu -> leaky_relu."
+    assert f"{best.fresh.k:,} of 1,024 fresh seeds learn" in second
+    assert third == f"  in Keras: {keras_recipe(best.configuration)}"
+
+
+def test_what_fresh_seeds_do_not_confirm_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescues, "n_fresh", 16)  # 16 of 16 show 0.806, not 0.9
+    assert rescued(range(64), width=2, epochs=100, learning_rate=0.05).cheapest is None
+    monkeypatch.setattr(rescues, "n_fresh", 128)
+    assert rescued(range(64), width=2, epochs=100, learning_rate=0.05).cheapest is not None
+
+
+def test_of_enough_single_changes_the_cheapest_is_named() -> None:
+    c = resolve({"width": 8, "learning_rate": 0.001, "epochs": 1000})
+    found = rescue_configuration(c, range(64))
+    assert found.cheapest is not None
+    (same,) = (a for a in found.attempts if a.configuration == found.cheapest.configuration)
+    cheaper = [a for a in found.attempts if a.kind in kinds and cost(a.configuration) < cost(same.configuration)]
+    for a in cheaper:
+        assert wilson(int(learned(a.configuration, FRESH).sum()), 1024, 0.95).low < 0.9
+
+
+def test_the_recipe_is_a_network_that_keras_would_build() -> None:
+    c = resolve({"layers": [4, 4, 2], "dropout": 0.1, "optimizer": {"name": "sgd", "momentum": 0.9}, "batch_size": 2})
+    assert keras_recipe(c) == (
+        '2 x (Dense(4, "relu"), Dropout(0.1)), Dense(2, "relu"), Dropout(0.1), Dense(1, "sigmoid"); '
+        "SGD(0.01, momentum=0.9); fit(epochs=1000, batch_size=2)"
+    )
+
+
+def test_the_words_have_a_row_for_each_change(found: Rescue) -> None:
+    lines = describe_rescue(found, 140)
+    counts = ", ".join(f"{n} {name}" for name, n in found.by_outcome.items())
+    assert (
+        lines[0] == f"xor: 2-2-2 relu, adam 0.01, batch 4, 1,000 epochs: {found.n_failed} of 64 seeds failed: {counts}."
+    )
+    for a in found.attempts:
+        (line,) = (x for x in lines if x.startswith(a.label + " "))
+        cells = line.removeprefix(a.label).split()
+        assert int(cells[0]) == a.rescued.k
+        assert [int(x) for x in cells[-5:-2]] == [a.by_outcome["dead"][0], a.by_outcome["stuck"][0], a.lost.k]
+    assert any("█" in line for line in lines)
+    narrow = describe_rescue(found, 60)
+    assert not any("█" in line for line in narrow)
+    assert "Longer training does not help: epochs 1,000 -> 4,000: 0 of 56 rescued (0-7%)." in lines
+
+
+def test_nothing_failed() -> None:
+    seeds = np.flatnonzero(learned(resolve({"width": 16, "learning_rate": 0.01}), np.arange(20)))[:6]
+    found = rescued(seeds.tolist(), width=16, epochs=1000)
+    assert (found.n_failed, found.attempts, found.cause, found.cheapest) == (0, (), None, None)
+    lines = describe_rescue(found)
+    assert lines[0].endswith("none of 6 seeds failed, so there is nothing to rescue.")
+    assert lines[-1].startswith("It is reliable as it is: ")
+    assert found.table().empty
+
+
+def test_everything_failed() -> None:
+    found = rescued(depth=0, epochs=1000)
+    assert found.n_failed == 64
+    assert all((a.lost.k, a.lost.n, a.lost.low, a.lost.high) == (0, 0, 0.0, 1.0) for a in found.attempts)
+    assert attempt(found, "a layer more").label == "1 hidden x 8 relu"
+    assert attempt(found, "a layer more").rescued.k > 48
+    assert found.cheapest is not None
+    assert found.cheapest.configuration.depth >= 1
+
+
+def test_what_cannot_be_learned_has_no_rescue() -> None:
+    contradiction = {"inputs": [[0.0], [0.0]], "targets": [[0], [1]]}
+    found = rescued(range(2), task=contradiction, epochs=3)
+    assert found.cheapest is None
+    assert found.n_tried > len(found.attempts)
+    assert describe_end(found)[0].startswith(
+        f"Nothing that was tried makes it reliable: {found.n_tried} configurations"
+    )
+
+
+def test_unlucky_seeds_of_a_reliable_network() -> None:
+    c = resolve({"width": 12, "learning_rate": 0.01})
+    unlucky = np.flatnonzero(~learned(c, SEEDS))
+    assert 0 < len(unlucky) < 5
+    found = rescue_configuration(c, [int(unlucky[0])])
+    assert found.is_reliable and found.cheapest is None
+    assert describe_end(found)[-1].endswith("A seed that failed was unlucky: start again with another.")
+
+
+def test_the_target_decides_what_is_enough() -> None:
+    modest = rescue_configuration(NETWORK, range(64), Target(0.4, 0.95))
+    assert modest.cheapest is not None
+    assert modest.cheapest.label == "relu -> leaky_relu"  # of the single changes that are enough, the cheapest
+
+
+# a folder, the command
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("rescue")
+    (place / "e.yaml").write_text(
+        "fixed: {epochs: 200, learning_rate: 0.02, width: 2}\n"
+        "vary: {depth: [1, 3], batch_size: [1, 4], seed: {first: 5, count: 24}}\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "n_confirmation", 16)
+        sweep.run(place / "e.yaml", place / "out")
+    return place / "out"
+
+
+def call(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_command_function_json_and_csv_say_the_same(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    result = call("rescue", folder, "depth=3,batch_size=4", "--json", "--csv", tmp_path / "t.csv")
+    assert result.exit_code == 0
+    record = json.loads(result.stdout)
+    results = sweep.load(folder)
+    found = sweep.rescue(results, record["configuration"][:8])
+    assert record == json.loads(json.dumps(found.summary()))
+    assert (record["n_seeds"], record["settings"]["depth"], record["engine"]) == (24, 3, "native")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text())))
+    assert [r["change"] for r in rows] == [a.label for a in found.attempts] == list(found.table()["change"])
+    for row, a in zip(rows, found.attempts, strict=True):
+        assert (int(row["n_rescued"]), int(row["n_lost"])) == (a.rescued.k, a.lost.k)
+        assert float(row["rescued_low"]) == pytest.approx(a.rescued.low, abs=1e-6)
+        assert (float(row["parameters_ratio"]), row["ci_method"]) == (round(a.parameters_ratio, 6), "wilson")
+    own = results.runs[(results.runs["depth"] == 3) & (results.runs["batch_size"] == 4)]
+    assert record["n_failed"] == (~own["learned"]).sum()
+    assert record["failed_by_outcome"] == own["outcome"][~own["learned"]].value_counts().to_dict()
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}  # it writes nothing there
+    monkeypatch.setenv("COLUMNS", "90")
+    words = call("rescue", folder, "depth=3,batch_size=4", "--quiet")
+    assert words.stderr == ""
+    assert words.stdout.splitlines() == describe_rescue(found, 90)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch"], "nosuch: no configuration is it; allowed: an id"),
+        (["c"], "c: 4 configurations fit; allowed: an id"),
+        (["depth=7"], "depth=7: no depth 7; allowed: "),
+        (["dept=3"], "dept=3: no hyperparameter dept; did you mean depth?"),
+        (["depth=3"], "depth=3: 2 configurations fit; allowed: an id"),
+        (["depth=3,batch_size=4", "--csv", "t.txt"], "t.txt: found the ending .txt; allowed: .csv, .parquet"),
+        (["depth=3,batch_size=4", "--engine", "quick"], "engine: found quick; allowed: auto, native, keras"),
+    ],
+)
+def test_mistakes_are_one_message(folder: Path, arguments: list[str], message: str) -> None:
+    result = call("rescue", folder, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+
+
+def test_mistakes_in_python_are_errors_of_their_own(folder: Path) -> None:
+    with pytest.raises(ResultsError, match="no configuration is it"):
+        sweep.rescue(sweep.load(folder), "nosuch")
+    with pytest.raises(EngineError, match="engine: found quick"):
+        rescue_configuration(NETWORK, [0], engine="quick")
