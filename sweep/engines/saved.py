@@ -39,7 +39,7 @@ def save_network(configuration: Configuration, weights: Floats, path: Path) -> F
 
 
 def compiled_network(configuration: Configuration) -> Any:
-    """The Keras model of a configuration as a person would write it: dropout, learning rate and initializers included."""
+    """The Keras model of a configuration as a person writes it: with dropout, learning rate and initializers."""
     keras = keras_library()
     c = configuration
     stack = [keras.layers.Input((c.task.n_inputs,))]
