@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report dashboard browser postgres test test-slow check format format-check lint types lock bench bench-page
-.PHONY: bench-adaptive method-page clean
+.PHONY: bench-adaptive method-page experiments docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,13 @@ sweep: setup ## run EXPERIMENT (experiments/xor.yaml), audit it, leave its resul
 	@$(BIN)/sweep run $(EXPERIMENT)
 	@$(BIN)/sweep audit $(RESULTS)
 	@$(BIN)/sweep report $(RESULTS)
+
+experiments: setup ## run all of experiments/ (minutes; goes on by itself), write docs/findings.md
+	@for file in experiments/*.yaml; do echo "$$file" >&2; $(BIN)/sweep run $$file >/dev/null || exit 1; done
+	@$(BIN)/python experiments/findings.py $(ACCEPT)
+
+docs: setup ## write docs/commands.md and docs/experiment-file.md from the commands' help and the vocabulary
+	@$(BIN)/python docs/generate.py
 
 report: setup ## build the page of RESULTS (results/<experiment>), with PNG and SVG of its charts
 	@$(BIN)/sweep report $(RESULTS) --figures

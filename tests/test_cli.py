@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import generate
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +86,11 @@ def test_help_names_the_commands() -> None:
     for command in ("new", "check", "run", "show"):
         assert command in result.stdout
         assert call(command, "--help").exit_code == 0
+
+
+def test_the_generated_pages_are_current() -> None:
+    for path, text in generate.pages().items():
+        assert path.read_text() == text, f"{path.name} is older than the commands or the vocabulary: make docs"
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from sweep.contents import Contents
 from sweep.results import Folder, ResultsError
 
-# made from the others by commands of their own; the manifest does not vouch for them
-derived = ("report.html",)
+# figures drawn into the folder: made from the others, as the page is; the manifest does not vouch for them
 derived_endings = (".png", ".svg")
 
 
@@ -27,7 +26,8 @@ def check_files(folder: Folder) -> list[str]:
             findings.append(f"{name}: the manifest does not vouch for it")
         elif recorded[name] != present[name]:
             findings.append(f"{name}: changed: its SHA-256 is not the manifest's")
-    known = {*present, *recorded, folder.manifest.name, folder.parts.name, folder.audit.name, *derived}
+    others = (folder.manifest, folder.parts, folder.audit, folder.report, folder.figures)
+    known = {*present, *recorded, *(path.name for path in others)}
     for path in sorted(folder.path.iterdir()):
         is_temporary = path == folder.lock or (path.name.startswith(".") and path.suffix == ".tmp")
         is_temporary |= path.suffix.startswith(".old-")

@@ -1,0 +1,241 @@
+"""Write docs/commands.md from the commands' help, docs/experiment-file.md from the vocabulary: `make docs`.
+
+A test compares both pages with what this makes, and another one types the examples.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.testing import CliRunner
+
+from sweep import tasks, vocabulary
+from sweep.cli import app
+from sweep.experiment_file import document_schema, template
+from sweep.experiment_text import flow
+from sweep.model import defaults, hyperparameters, named_signatures, numeric, scalars
+from sweep.schema import descriptions
+from sweep.vocabulary import Signature
+
+HERE = Path(__file__).parent
+
+# what one would type, in this order, in an empty folder; those of `slow` start TensorFlow or a server
+examples: Mapping[str, Sequence[str]] = {
+    "new": ["sweep new mine.yaml"],
+    "check": ["sweep check mine.yaml"],
+    "run": ["sweep run mine.yaml", "sweep run mine.yaml --out elsewhere --workers 1 --limit 0.1 --quiet"],
+    "audit": ["sweep audit results/mine --runs 3"],
+    "report": ["sweep report results/mine --figures"],
+    "show": [
+        "sweep show results/mine --top 5",
+        "sweep show results/mine --where 'depth == 1 and width >= 4' --sort success_rate",
+        "sweep show results/mine --export mine.csv",
+    ],
+    "train": [
+        "sweep train width=2 depth=3 --seeds 1000",
+        "sweep train width=4 'optimizer={name: sgd, momentum: 0.9}' --seeds 100 --json",
+        "sweep train width=4 task=xnor --seeds 100 --save xnor.yaml",
+    ],
+    "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
+    "compare": ["sweep compare results/mine width=4,depth=1,optimizer=adam width=8,depth=1,optimizer=adam"],
+    "importance": ["sweep importance results/mine"],
+    "plan": [
+        "sweep plan --rate 0.95 --target 0.9",
+        "sweep plan --rate 0.5 --half-width 0.03",
+    ],
+    "rescue": ["sweep rescue results/mine width=2,depth=2,optimizer=adam"],
+    "replay": ["sweep replay results/mine width=4,depth=1,optimizer=adam-7 --figure run.svg"],
+    "verify": ["sweep verify results/mine", "sweep verify results/mine --sample all"],
+    "dashboard": ["sweep dashboard results/mine"],
+}
+slow = ("audit", "import", "dashboard")
+
+commands_head = """# Commands
+
+*Written by `make docs` from the commands' own help.*
+
+Results go to standard output, progress and messages to standard error. Exit codes: 0 done; 1 finished, and something is
+wrong (a failed audit or verification); 2 bad input: one message that says where, what was found, what is allowed; 130
+interrupted.
+
+An EXPERIMENT is a file as [experiment-file.md](experiment-file.md) describes it, RESULTS a folder as
+[results/README.md](../results/README.md) does. A configuration is given by its id, a unique beginning of it, or by what
+sets it apart: `width=8,optimizer=adam`.
+"""
+
+experiment_head = """# The experiment file
+
+*Written by `make docs` from the vocabulary that the program itself checks files with.*
+
+`sweep new mine.yaml` writes this one:
+
+```yaml
+{template}```
+
+Beside it lies `sweep.schema.json`, a JSON Schema. Editors that know YAML's language server (VS Code with its YAML
+extension, Neovim, Emacs) find it by the first line, `# yaml-language-server: $schema=sweep.schema.json`: they complete
+names, explain them and mark mistakes. Any experiment in the same folder may begin with that line.
+
+## Sections
+
+| section | meaning |
+|---|---|
+{sections}
+
+The configurations are the product of `cases` and everything under `vary`, in file order, the last one changing fastest.
+A hyperparameter stands in one place only. Under `vary` it has a list of choices, or, being a number, a range:
+`{{low: 2, high: 16, step: 2}}`; without a step any number from `low` to `high`, evenly in the logarithm with
+`log: true`, for the samplers random, qmc and tpe. Numbers of a range are rounded to 6 significant digits.
+
+Equal configurations are trained once, however they are spelled: what is named nowhere has its default, a `batch_size`
+above the number of rows is that number, what has no effect (the activation of a network without hidden layers) is
+neutral.
+
+## Hyperparameters
+
+The defaults are Keras's wherever Keras has the thing.
+
+| hyperparameter | meaning | allowed | default | range |
+|---|---|---|---|---|
+{hyperparameters}
+
+A name that takes arguments may be a mapping, `{{name: sgd, momentum: 0.9}}`; arguments not given have their defaults.
+The learning rate may stand in the optimizer's mapping instead, `{{name: adam, learning_rate: 0.01}}`.
+"""
+
+experiment_tail = """## Seeds
+
+`seed` stands under `fixed` or `vary`. It decides initial weights, row order, dropout masks and drawn samples, and
+nothing else does. Every configuration is trained under all seeds; they are never optimised.
+
+| form | meaning |
+|---|---|
+| `seed: 64` | the seeds 0 to 63 |
+| `seed: {first: 1000, count: 64}` | the seeds 1000 to 1063 |
+| `seed: [3, 7, 21]` | these |
+| `seed: {first: 0, count: 16, up_to: 1024}` | 16, and as long as the verdict is open twice as many, up to 1,024 |
+
+A larger count, `up_to` or number of trials goes on in the same results folder and trains only what is new.
+"""
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(
+        ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *("| " + " | ".join(r) + " |" for r in rows)]
+    )
+
+
+def commands_page() -> str:
+    """The page of commands: the help of each, as a terminal of 80 columns shows it, and examples."""
+    group: Any = typer.main.get_command(app)
+    runner = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+    parts = [commands_head, "\n".join(f"- [sweep {name}](#sweep-{name})" for name in group.commands) + "\n"]
+    for name in group.commands:
+        text = runner.invoke(app, [name, "--help"], prog_name="sweep").stdout.strip()
+        lines = "\n".join(examples.get(name, ()))
+        parts.append(f"## sweep {name}\n\n```text\n{text}\n```\n\n```bash\n{lines}\n```\n")
+    return "\n".join(parts)
+
+
+def _allowed(name: str) -> str:
+    if name in named_signatures:
+        return "a name, see below"
+    if name == "task":
+        return "see below"
+    if name == "layers":
+        return f"a list, each {scalars['width'].allowed()}"
+    also = {"batch_size": ", or full", "samples": ", or null", "learning_rate": ", or null"}
+    return scalars[name].allowed() + also.get(name, "")
+
+
+def _default(name: str) -> str:
+    if name == "learning_rate":
+        return "Keras's for the optimizer"
+    return "" if name == "layers" else flow(defaults[name])
+
+
+def _signatures(signatures: Mapping[str, Signature], head: str) -> str:
+    """The names without arguments in a sentence, the arguments of the others in a table."""
+    plain = [f"`{name}`" for name, signature in signatures.items() if not signature]
+    rows: list[list[str]] = []
+    for name, signature in signatures.items():
+        for i, (key, a) in enumerate(signature.items()):
+            rows.append(["" if i else f"`{name}`", f"`{key}`", a.allowed(), vocabulary.format_value(a.default)])
+    sentence = f"Without arguments: {', '.join(plain)}.\n\n" if plain else ""
+    return sentence + _table([head, "argument", "allowed", "default"], rows)
+
+
+def _section(name: str) -> str:
+    """The keys of a section: what is allowed and the default, from the schema."""
+    fields = document_schema()["$defs"][f"_{name.title()}"]["properties"]
+    rows = [[f"`{key}`", f["description"], flow(f["default"])] for key, f in fields.items()]
+    return _table(["key", "allowed", "default"], rows)
+
+
+_sections = {
+    "fixed": "hyperparameters that stay",
+    "vary": "hyperparameters that vary, with their choices",
+    "cases": "mappings, each laid over `fixed` and crossed with `vary`: for settings that belong together",
+    "study": "how configurations are chosen",
+    "reliability": "when a configuration counts as reliable",
+}
+
+_tasks = """## Tasks
+
+{named}
+
+Rows count upwards in binary, the first input the most significant. `majority` of an even number of bits wants more ones
+than zeros; a `multiplexer` has 3 inputs (one address bit, two data bits) or 6 (two and four); the adders' outputs are
+sum and carry. A table of one's own has up to {rows} rows, real inputs and targets 0 or 1:
+
+```yaml
+task: {{inputs: [[0.5, 1], [2, -1]], targets: [[0], [1]]}}
+task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's folder; the other columns are the inputs
+```
+"""
+
+
+def experiment_page() -> str:
+    """The page of the experiment file."""
+    rows = [
+        [f"`{name}`", descriptions[name], _allowed(name), _default(name), "yes" if name in numeric else ""]
+        for name in hyperparameters
+    ]
+    head = experiment_head.format(
+        template=template(),
+        sections="\n".join(f"| `{name}` | {meaning} |" for name, meaning in _sections.items()),
+        hyperparameters="\n".join("| " + " | ".join(row) + " |" for row in rows),
+    )
+    named = {
+        "Activations": vocabulary.activations,
+        "Optimizers": named_signatures["optimizer"],
+        "Initializers": vocabulary.initializers,
+    }
+    return "\n".join(
+        [
+            head,
+            _tasks.format(named=_signatures(tasks.signatures, "task"), rows=tasks.max_rows),
+            *(f"## {title}\n\n{_signatures(s, 'name')}\n" for title, s in named.items()),
+            experiment_tail,
+            f"## study\n\n{_section('study')}\n",
+            f"## reliability\n\n{_section('reliability')}\n\n`margin`: a run learned where the smallest "
+            "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2.\n",
+        ]
+    )
+
+
+def pages() -> dict[Path, str]:
+    """The generated pages by file."""
+    return {HERE / "commands.md": commands_page(), HERE / "experiment-file.md": experiment_page()}
+
+
+def main() -> None:
+    """Write the pages."""
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote docs/{path.name}")
+
+
+if __name__ == "__main__":
+    main()
