@@ -21,6 +21,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def physical_memory() -> float:
+    """The memory of this machine, in bytes; infinite where the system does not say."""
+    if hasattr(os, "sysconf"):
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return float("inf")
+
+
 def assert_subnormals() -> None:
     """Raise `FloatingPointError` where this thread's processor flushes subnormal numbers to zero.
 

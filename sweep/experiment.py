@@ -21,6 +21,7 @@ samplers = ("grid", "random", "qmc", "tpe")
 trial_kinds = ("configuration", "run")
 objectives = ("success_rate", "n_parameters")
 max_checked = 2_000
+max_sampled = 20_000
 max_steps = 1_000_000
 end_of_seeds = 2**32
 
@@ -234,8 +235,20 @@ class Experiment:
                     raise SettingError((*place, name), "no such hyperparameter", allowed)
         vary = {name: self._checked(name, dimension) for name, dimension in self.vary.items()}
         object.__setattr__(self, "vary", vary)
+        if self._n_sample_points() > max_sampled:
+            found = f"more than {max_sampled:,} settings to check"
+            allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
+            raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
         for point in self.sample_points():
             self._resolve_at_home(point)
+
+    def _n_sample_points(self) -> int:
+        """How many points `sample_points` gives, at most."""
+        if 0 < (self.n_points or 0) <= max_checked:
+            return max_checked
+        sizes = {k: len(d.values) if isinstance(d, Choices) else 2 for k, d in self.vary.items()}
+        n_pairs = sum(sizes[one] * sizes[other] for one, other in coupled if one in sizes and other in sizes)
+        return max(1, len(self.cases)) * (1 + sum(sizes.values()) + n_pairs)
 
     def _places(self) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
         yield ("fixed",), self.fixed

@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +12,52 @@ from sweep.engines import Engine
 from sweep.experiment import Experiment, max_checked
 from sweep.model import Configuration
 from sweep.results import ResultsError
+from sweep.runs import max_snapshots
 
 seconds_in_hour = 3600
 
 
+# networks side by side in a thread, times weights, gradients and the optimizer's state of each
+piece_copies = 32 * 5
+# seconds beside training, of one trial and of one run, and what a stored run takes, in bytes
+trial_seconds = {"grid": 0.002, "random": 0.002, "qmc": 0.002, "tpe": 0.03}
+row_seconds = 1e-5
+row_bytes = 500
+
+
 def expected_seconds(experiment: Experiment, engine: str, workers: int) -> float:
-    """About how long an experiment will train, in seconds, from its configurations' sizes; right to a factor of three.
+    """About how long an experiment will take, in seconds, from its configurations' sizes; right to a factor of three.
 
     A grid of over 2,000 points, or another sampler's choice, is judged by a sample of its points.
     """
     points = list(experiment.sample_points())
     seconds = sum(run_seconds(experiment.configuration(point), engine) for point in points) / len(points)
     n_workers = workers if engine == "native" else 1
-    return seconds * experiment.n_trials * len(experiment.seeds) / n_workers
+    n_runs = experiment.n_trials * len(experiment.seeds)
+    n_stored_trials = n_runs if experiment.study.trial == "run" else experiment.n_trials
+    beside = n_stored_trials * trial_seconds[experiment.study.sampler] + n_runs * row_seconds
+    return seconds * n_runs / n_workers + beside
+
+
+def expected_bytes(configurations: Sequence[Configuration], *, n_at_once: int, n_runs: int, workers: int) -> float:
+    """About how much memory networks of these configurations may take, in bytes.
+
+    What is measured of those that are trained `n_at_once`, of each configuration about as many; the training of one
+    piece in each thread; the rows of all runs.
+    """
+    measured = [c.n_parameters + max_snapshots * (c.task.n_rows * c.task.n_outputs + 1) for c in configurations]
+    of_threads = workers * piece_copies * max(c.n_parameters for c in configurations)
+    return 4 * (n_at_once * sum(measured) / len(measured) + of_threads) + n_runs * row_bytes
+
+
+def refuse_beyond_memory(needed: float, what: str, allowed: str) -> None:
+    """Raise `ResultsError` where something needs more bytes than the machine has."""
+    present = executors.physical_memory()
+    if needed > present:
+        raise ResultsError(
+            f"{what}, about {_short(needed / 2**30)} GiB of memory, this machine has {_short(present / 2**30)}\n"
+            f"  allowed: {allowed}"
+        )
 
 
 def run_seconds(configuration: Configuration, engine: str) -> float:
@@ -78,7 +112,8 @@ def plan(
 ) -> Plan:
     """Read an experiment, choose its engine and estimate its time; nothing is trained or written.
 
-    Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours.
+    Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more
+    memory than there is.
     """
     path = Path(path)
     experiment = experiment_file.load(path)
@@ -87,7 +122,31 @@ def plan(
     seconds = expected_seconds(experiment, chosen.name, n_workers)
     if seconds > limit * seconds_in_hour:
         raise ResultsError(
-            f"{path}: asks for {experiment.n_trials * len(experiment.seeds):,} networks, about "
-            f"{seconds / seconds_in_hour:,.0f} hours on this machine; --limit HOURS allows more than {limit:g}"
+            f"{path}: asks for {_describe_networks(experiment)}, about {describe_seconds(seconds)} on this machine; "
+            f"raise --limit above {limit:g} hours if you mean it"
         )
+    needed = expected_bytes(
+        list(map(experiment.configuration, experiment.sample_points())),
+        n_at_once=min(experiment.study.trials_per_round, experiment.n_trials) * len(experiment.seeds),
+        n_runs=experiment.n_trials * len(experiment.seeds),
+        workers=n_workers,
+    )
+    allowed = "smaller networks, fewer seeds, a smaller study.trials_per_round"
+    refuse_beyond_memory(needed, f"{path}: asks for {_describe_networks(experiment)}", allowed)
     return Plan(path, experiment, chosen, n_workers, seconds)
+
+
+def _describe_networks(experiment: Experiment) -> str:
+    sizes = {experiment.configuration(point).n_parameters for point in experiment.sample_points()}
+    n = experiment.n_trials * len(experiment.seeds)
+    up_to = "up to " if len(sizes) > 1 else ""
+    return f"{_short(n)} network{'s' if n != 1 else ''} of {up_to}{_short(max(sizes))} parameters"
+
+
+def _short(n: float) -> str:
+    """A number with as many digits as a person reads.
+
+    >>> _short(64), _short(1234567), _short(4.1e9)
+    ('64', '1.2e6', '4.1e9')
+    """
+    return f"{n:,.0f}" if n < 1e6 else f"{n:.1e}".replace("e+0", "e").replace("e+", "e")

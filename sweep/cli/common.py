@@ -54,6 +54,9 @@ def user_errors(going_on: str = "") -> Generator[None]:
     except OSError as error:
         say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise typer.Exit(2) from None
+    except MemoryError:
+        say(f"not enough memory{going_on}")
+        raise typer.Exit(2) from None
     except KeyboardInterrupt:
         say(f"interrupted{going_on}")
         raise typer.Exit(130) from None

@@ -41,7 +41,7 @@ def train(
         from sweep import engines, executors, experiment_file, one_network, watching
         from sweep.experiment import SeedBlock
         from sweep.experiment_text import experiment_text
-        from sweep.planning import describe_seconds, run_seconds
+        from sweep.planning import describe_seconds, expected_bytes, refuse_beyond_memory, run_seconds
         from sweep.training import train_block
 
         configuration = experiment_file.configuration(given)
@@ -51,6 +51,9 @@ def train(
             return
         chosen = engines.choose(engine, device, [configuration])
         n_workers = workers or executors.available_cores()
+        needed = expected_bytes([configuration], n_at_once=seeds, n_runs=seeds, workers=n_workers)
+        what = f"{seeds:,} networks of {configuration.n_parameters:,} parameters"
+        refuse_beyond_memory(needed, what, "smaller networks, fewer seeds")
         seconds = run_seconds(configuration, chosen.name) * seeds / (n_workers if chosen.is_threaded else 1)
         if seconds > seconds_worth_a_word and not quiet:
             say(f"about {describe_seconds(seconds)}")
