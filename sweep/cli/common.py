@@ -1,5 +1,6 @@
 """What all commands share: the application, their common arguments, how errors end."""
 
+import logging
 import os
 import signal
 import sys
@@ -25,7 +26,15 @@ ResultsPath = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results 
 EngineName = Annotated[str, typer.Option(help="auto, native or keras.")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all cores where not given.", show_default=False)]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Errors only.")]
+
+
+def _hush(is_quiet: bool) -> bool:
+    """Let the package log errors only: not that the kernel is being compiled."""
+    logging.getLogger("sweep").setLevel(logging.ERROR if is_quiet else logging.WARNING)
+    return is_quiet
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Errors only.", callback=_hush)]
 
 
 def say(message: str) -> None:

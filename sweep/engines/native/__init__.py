@@ -5,7 +5,9 @@ machine.
 """
 
 import hashlib
+import logging
 import os
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,22 @@ from sweep.runs import Cohort, Integers, Measurements
 ALIGNMENT = 32
 
 
-@cache
+_one_at_a_time = threading.Lock()
+
+
 def compiled_kernel() -> Any:
-    """The kernel, compiled for this processor or taken from the cache beside this file.
+    """The kernel, compiled for this processor at its first call or taken from the cache beside this file.
+
+    Says so where it has to be compiled, as a warning: by default on stderr. The same function for every thread, or
+    each would compile its own.
+    """
+    with _one_at_a_time:
+        return _kernel()
+
+
+@cache
+def _kernel() -> Any:
+    """The function.
 
     Numba's cache looks at one source file only; the folder is named after all of them, so that a changed kernel is
     never mistaken for the old one.
@@ -36,9 +51,12 @@ def compiled_kernel() -> Any:
     folder = Path(__file__).parent
     sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
     digest = hashlib.sha256(sources).hexdigest()[:16]
+    cached = _cache_folder(folder) / digest
+    if not any(cached.rglob("*.nbi")):
+        logging.getLogger(__name__).warning("compiling the kernel for this processor: once, about half a minute")
     config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]  (documented, not listed)
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(_cache_folder(folder) / digest)
+    config.CACHE_DIR = str(cached)
     try:
         return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(train_tile)
     finally:

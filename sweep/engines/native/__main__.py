@@ -1,5 +1,6 @@
 """Compile the kernel, or find it compiled: `python -m sweep.engines.native`."""
 
+import logging
 import sys
 import time
 
@@ -9,6 +10,7 @@ from sweep.engines.native import NativeEngine
 from sweep.model import resolve
 from sweep.runs import Cohort
 
+logging.disable(logging.WARNING)  # said here, with the time that it took
 print("  kernel: compiling for this processor ...", end="", flush=True, file=sys.stderr)
 started = time.perf_counter()
 NativeEngine().train(Cohort(resolve({"epochs": 1}), np.arange(1, dtype=np.uint32)))
