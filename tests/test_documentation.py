@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import generate
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import sweep
 from sweep import loop
 from sweep.cli import app
+from sweep.reliability import wilson
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
@@ -146,3 +148,22 @@ def test_the_readme_shows_the_answer_of_train() -> None:
     assert len(answer) == 3
     for words in answer:
         assert words in shown, words
+
+
+def test_the_readme_explains_a_row_as_it_is() -> None:
+    """The row of each table that the README shows is what the native engine gives everywhere."""
+    shown = (ROOT / "README.md").read_text()
+    runs = sweep.train({"width": 4, "depth": 1, "learning_rate": 0.01, "epochs": 1000}, seeds=64)
+    row = runs[runs["seed"] == 4].iloc[0]
+    assert f"| `{row['run']}` |" in shown and f"| `{row['configuration']}` |" in shown
+    assert f"| {np.float32(row['final_loss'])!s} |" in shown
+    assert f"| {row['accuracy']:.6f}, {row['learned']}, {np.float32(row['margin'])!s} |" in shown
+    assert f"| {row['outcome']}, {row['merged_rows']} |" in shown
+    assert f"| {row['dead_units_initial']}, {row['dead_units']} |" in shown
+    assert "| " + ", ".join(f"{row[p]:.2f}" for p in ("p_00", "p_01", "p_10", "p_11")) + " |" in shown
+    found = wilson(int(runs["learned"].sum()), 64, 0.95)
+    assert f"| {runs['learned'].sum()}, 64, {float(found.value):.6f} |" in shown
+    assert f"| {float(found.low):.6f}, {float(found.high):.6f} |" in shown
+    assert f"| {runs['epochs_to_learn'].fillna(1001).median():g} |" in shown
+    counts = runs["outcome"].value_counts()
+    assert f"| {counts['dead']}, {counts['stuck']}, {counts['unconverged']}, ... |" in shown
