@@ -130,8 +130,9 @@ def commands_page() -> str:
     """The page of commands: the help of each, as a terminal of 80 columns shows it, and examples."""
     group: Any = typer.main.get_command(app)
     runner = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
-    parts = [commands_head, "\n".join(f"- [sweep {name}](#sweep-{name})" for name in group.commands) + "\n"]
-    for name in group.commands:
+    names = [*examples, *(name for name in group.commands if name not in examples)]
+    parts = [commands_head, "\n".join(f"- [sweep {name}](#sweep-{name})" for name in names) + "\n"]
+    for name in names:
         text = runner.invoke(app, [name, "--help"], prog_name="sweep").stdout.strip()
         lines = "\n".join(examples.get(name, ()))
         parts.append(f"## sweep {name}\n\n```text\n{text}\n```\n\n```bash\n{lines}\n```\n")

@@ -1,6 +1,7 @@
 """The floors: a module imports only from floors below its own, and each heavy library has one home."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,14 @@ def test_native_kernels_know_nothing_of_keras() -> None:
 def test_nothing_hides_imports_from_running_code() -> None:
     for path in MODULES:
         assert "TYPE_CHECKING" not in path.read_text(), path
+
+
+def test_the_document_of_the_structure_names_every_module_and_no_other_file() -> None:
+    text = (PACKAGE.parent / "docs" / "structure.md").read_text()
+    floors = text.partition("## Floors")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", floors))
+    assert {home(path) for path in MODULES} - {"__main__"} <= named, "docs/structure.md, Floors: a module is missing"
+    for place in re.findall(r"(?:sweep|tests|docs|experiments)/[\w/]*\w(?:\.\w+|/)", text):
+        assert (PACKAGE.parent / place).exists(), f"docs/structure.md: {place}"
+    for test in re.findall(r"`(test_\w+\.py)`", text):
+        assert (Path(__file__).parent / test).exists(), f"docs/structure.md: {test}"
