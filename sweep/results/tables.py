@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sweep.allocation import Allocation
 from sweep.model import Configuration, hyperparameters
 from sweep.reliability import verdict, verdicts
-from sweep.results.folder import Entry, ResultsError, write_atomically
+from sweep.results.folder import Entry, Folder, ResultsError, write_atomically
 from sweep.runs import Runs, failures, outcomes
 
 base_columns = (
@@ -133,7 +133,9 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
     n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
     n_planned = np.array([len(allocation.seeds(e.runs)) for e in entries], np.int64)
     rates = allocation.rates(n_learned, n_runs)
-    counts = np.array([np.bincount(e.runs.outcome, minlength=len(outcomes)) for e in entries])
+    counts = np.array([np.bincount(e.runs.outcome, minlength=len(outcomes)) for e in entries]).reshape(
+        -1, len(outcomes)
+    )
     labels = [e.configuration.labels() for e in entries]
     epochs = [_median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
     losses = [_median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
@@ -200,7 +202,10 @@ def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda col
             return path if content is None else io.BytesIO(content)
 
         header = pd.read_csv(source(), nrows=0).columns
-        needed = _needed_runs if "run" in header else _needed_configurations
+        is_of_runs = "run" in header
+        if isinstance(path, Path) and path in ((own := Folder(path.parent)).runs, own.configurations):
+            is_of_runs = path == own.runs  # whatever it holds
+        needed = _needed_runs if is_of_runs else _needed_configurations
         missing = [c for c in needed if c not in header]
         if missing:
             raise ValueError(f"no column {missing[0]}")

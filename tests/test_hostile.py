@@ -1,0 +1,125 @@
+"""Hostile experiment files and damaged results folders: answered, whatever they hold. See `hostile.py`."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from conftest import Record
+from hostile import listing, reading_commands
+from typer.testing import CliRunner
+
+import sweep
+from sweep import dashboard
+from sweep.cli import app
+
+n_files, n_folders = 20_000, 400
+seconds = 6000
+
+
+def campaign(*arguments: object, timeout: float = 600) -> dict[str, int]:
+    """What `hostile.py` counted, in a process of its own."""
+    script = Path(__file__).with_name("hostile.py")
+    command = [sys.executable, "-W", "ignore", str(script), *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def test_some_mutated_files_are_answered() -> None:
+    counted = campaign("files", 200)
+    assert counted["valid"] + counted["refused"] >= 200
+    assert counted["valid"] > 0
+
+
+def test_some_damaged_folders_are_answered() -> None:
+    counted = campaign("folders", 8)
+    assert counted["folders"] == 8
+    assert counted["code 0"] and counted["code 1"] and counted["code 2"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(seconds)
+def test_many_mutated_files_are_answered_in_time(record: Record) -> None:
+    counted = campaign("files", n_files, 60, timeout=seconds)
+    assert counted["valid"] + counted["refused"] >= n_files
+    record("files: mutated experiment files that were an experiment", counted["valid"])
+    record("files: mutated experiment files that were refused with one message", counted["refused"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(seconds)
+def test_many_damaged_folders_are_answered_in_time(record: Record) -> None:
+    counted = campaign("folders", n_folders, 300, timeout=seconds)
+    assert counted["folders"] == n_folders
+    record("folders: damaged results folders", n_folders)
+    record("folders: commands on them, all ended with code 0, 1 or 2", sum(counted[f"code {i}"] for i in range(3)))
+
+
+# reading commands write nothing
+
+TEXT = "fixed: {epochs: 60, learning_rate: 0.05}\nvary: {width: [2, 3], seed: 8}\nreliability: {target: 0.2}\n"
+names = ("two words", "é ü 漢字 🎲", "it's [a] {b} $x;", "-dash", "100%")
+
+
+def folder_of(place: Path, text: str = TEXT) -> tuple[Path, list[list[str]]]:
+    """A results folder, and the commands that read it."""
+    path = place / "e.yaml"
+    path.write_text(text)
+    results = sweep.run(path, place / "out")
+    identities = results.configurations["configuration"].tolist()
+    run = str(results.runs["run"].iloc[0])
+    return place / "out", reading_commands(place / "out", (identities[0], identities[1], run))
+
+
+def call(arguments: Sequence[str]) -> int:
+    result = CliRunner().invoke(app, list(arguments))
+    assert not result.exception or isinstance(result.exception, SystemExit), (arguments, result.exception)
+    return result.exit_code
+
+
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+def test_reading_commands_write_nothing(tmp_path: Path, storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "" if storage == "journal" else f"study: {{storage: 'sqlite:///{tmp_path}/out.db'}}\n"
+    out, commands = folder_of(tmp_path, TEXT + url)
+    before = listing(tmp_path)
+    for arguments in commands:
+        assert call(arguments) == 0, arguments
+        assert listing(tmp_path) == before, arguments
+    served: list[str] = []
+    monkeypatch.setattr("optuna_dashboard.run_server", lambda storage, **_: served.append(storage))
+    assert call(["dashboard", str(out)]) == 0
+    assert served and not served[0].startswith(str(out))
+    assert listing(tmp_path) == before
+    assert dashboard.host == "127.0.0.1"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    out, commands = folder_of(tmp_path)
+    before = listing(tmp_path)
+    modes = {p: p.stat().st_mode for p in (out, *out.iterdir())}
+    try:
+        for p in modes:
+            p.chmod(0o555 if p == out else 0o444)
+        for arguments in commands:
+            assert call(arguments) == 0, arguments
+        assert call(["report", str(out)]) in (0, 2)  # root may write whatever the mode says
+        assert call(["run", str(tmp_path / "e.yaml"), "--out", str(out), "--quiet"]) in (0, 2)
+    finally:
+        for p, mode in modes.items():
+            p.chmod(mode)
+    after = listing(tmp_path)
+    assert {name: after[name] for name in before if name != str(out)} == {
+        k: v for k, v in before.items() if k != str(out)
+    }
+
+
+@pytest.mark.parametrize("name", names)
+def test_folders_of_any_name(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    _, commands = folder_of(place)
+    for arguments in commands:
+        assert call(arguments) == 0, arguments
