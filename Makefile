@@ -47,7 +47,7 @@ sweep: setup ## run EXPERIMENT (experiments/xor.yaml), audit it, leave its resul
 	@$(BIN)/sweep audit $(RESULTS)
 	@$(BIN)/sweep report $(RESULTS)
 
-experiments: setup ## run all of experiments/ (minutes; goes on by itself), write docs/findings.md
+experiments: setup ## run all of experiments/ (minutes; goes on by itself), write docs/findings.md; ACCEPT=--accept: other results than before
 	@for file in experiments/*.yaml; do echo "$$file" >&2; $(BIN)/sweep run $$file >/dev/null || exit 1; done
 	@$(BIN)/python experiments/findings.py $(ACCEPT)
 
@@ -82,13 +82,13 @@ format: setup $(VENV)/.development ## put the code in its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-format-check: setup $(VENV)/.development
+format-check: setup $(VENV)/.development ## is the code in its format
 	@$(BIN)/ruff format --check .
 
-lint: setup $(VENV)/.development
+lint: setup $(VENV)/.development ## the linter
 	@$(BIN)/ruff check .
 
-types: setup $(VENV)/.development
+types: setup $(VENV)/.development ## the type checker
 	@$(BIN)/pyright
 
 bench: setup $(VENV)/.development ## networks per second: native, plain JAX and Keras, and what the processor allows

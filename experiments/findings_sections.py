@@ -58,6 +58,16 @@ def target(results: Results) -> str:
     return percent(experiment_file.load(results.folder.experiment).reliability.target)
 
 
+def smallest_reliable(results: Results, table: Any, by: str) -> str:
+    """A sentence: the smallest width in a table of configurations that is shown reliable, by a hyperparameter."""
+    widths = {
+        value: block.loc[block["verdict"] == "reliable", "width"].min()
+        for value, block in table.sort_values("trial").groupby(by, sort=False)
+    }
+    words = ", ".join(f"{value} {'none' if np.isnan(w) else int(w)}" for value, w in widths.items())
+    return f"The smallest of these widths that is shown reliable (at least {target(results)}): {words}."
+
+
 def question(results: Results) -> str:
     """The network that was asked about."""
     runs = results.runs
@@ -227,10 +237,11 @@ def depth(results: Results) -> str:
 
 def activation(results: Results) -> str:
     """Success by activation, width and depth."""
-    parts = [
-        f"{d} hidden layer{'s' if d > 1 else ''}, by width:\n\n{grid(block, 'activation', 'width')}"
-        for d, block in results.runs.groupby("depth", sort=False)
-    ]
+    parts: list[str] = []
+    for d, block in results.runs.groupby("depth", sort=False):
+        found = results.configurations[results.configurations["depth"] == d]
+        parts.append(f"{d} hidden layer{'s' if d > 1 else ''}, by width:\n\n{grid(block, 'activation', 'width')}")
+        parts.append(smallest_reliable(results, found, "activation"))
     return "\n\n".join(parts)
 
 
@@ -266,9 +277,7 @@ def parity(results: Results) -> str:
     runs = results.runs.assign(bits=results.runs["task"].str.extract(r"bits=(\d+)", expand=False).astype(int))
     records = figures.summarise_rates(runs, line="bits", x="width")
     picture = figures.draw_rates(records, x="width", line="bits", is_log=True)
-    reliable = results.configurations.query("verdict == 'reliable'").groupby("task")["width"].min()
-    smallest = ", ".join(f"{w} for {task}" for task, w in reliable.sort_index().items())
-    note = f"The smallest of these widths that is shown reliable (at least {target(results)}): {smallest}."
+    note = smallest_reliable(results, results.configurations, "task")
     return "\n\n".join([grid(runs, "bits", "width"), note, figure("parity", "Success rate by width and bits", picture)])
 
 
@@ -286,7 +295,8 @@ def gates(results: Results) -> str:
 
 def adders(results: Results) -> str:
     """Half and full adder by width."""
-    return grid(results.runs, "task", "width")
+    note = smallest_reliable(results, results.configurations, "task")
+    return f"{grid(results.runs, 'task', 'width')}\n\n{note}"
 
 
 def seeds(results: Results) -> str:
