@@ -13,6 +13,12 @@ from sweep.runs import Broken, Cohort, Measurements, join
 
 Pieces = Sequence[tuple[Cohort, Measurements] | Broken]
 
+# pieces grow up to so many times an engine's smallest, as long as every thread gets so many of them and none costs more
+# than this, some tenths of a second
+MAX_ENLARGEMENT = 8
+PIECES_PER_WORKER = 16
+MAX_COST = 1_000_000_000
+
 
 def available_cores() -> int:
     """How many processor cores this process may use."""
@@ -44,6 +50,17 @@ def _cost(cohort: Cohort) -> int:
     """A cohort's work, roughly: parameters times steps, and rows times parameters for each epoch."""
     c = cohort.configuration
     return len(cohort) * c.epochs * c.n_parameters * (c.steps_per_epoch + c.rows_per_epoch)
+
+
+def _pieces(engine: Engine, cohorts: Sequence[Cohort], workers: int) -> list[list[Cohort]]:
+    """The cohorts cut into pieces, larger ones where there are many quick models: less is done for each of those."""
+    smallest = engine.piece_size
+    plenty = sum(map(len, cohorts)) // (PIECES_PER_WORKER * workers * smallest) if engine.is_threaded else 1
+    pieces: list[list[Cohort]] = []
+    for cohort in cohorts:
+        cost = _cost(cohort.part(slice(smallest)))
+        pieces.append(cohort.split(smallest * max(1, min(MAX_ENLARGEMENT, plenty, MAX_COST // max(1, cost)))))
+    return pieces
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,7 @@ def train(
                 guard.on_broken(part)
         return join(cohort, kept)
 
-    pieces = [cohort.split(engine.piece_size) for cohort in cohorts]
+    pieces = _pieces(engine, cohorts, workers)
     if not engine.is_threaded:
         for cohort, parts in zip(cohorts, pieces, strict=True):
             yield collect(cohort, map(train_piece, parts))

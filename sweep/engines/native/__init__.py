@@ -18,10 +18,12 @@ import numpy.typing as npt
 from sweep.initial import initial_weights
 from sweep.model import Configuration
 from sweep.randomness import Stream, keep_threshold, sample_counts
-from sweep.runs import Cohort, Integers, Measurements
+from sweep.runs import Cohort, Measurements
 
 # float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
 ALIGNMENT = 32
+# measurements in the order in which the kernel takes them
+MEASURED = ("weights", "losses", "predictions", "last_unlearned", "units_off_initial", "units_off")
 
 
 _one_at_a_time = threading.Lock()
@@ -46,7 +48,7 @@ def _kernel() -> Any:
     """
     import numba
 
-    from sweep.engines.native.kernel import train_tile
+    from sweep.engines.native.kernel import train_models
 
     folder = Path(__file__).parent
     sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
@@ -58,7 +60,7 @@ def _kernel() -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cached)
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(train_tile)
+        return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(train_models)
     finally:
         config.CACHE_DIR = before
 
@@ -97,8 +99,8 @@ def _optimizer_settings(configuration: Configuration) -> Any:
 
 
 def _plan(cohort: Cohort) -> Any:
-    """Sizes and places of a tile's arrays; see the head of the kernel for their meaning."""
-    from sweep.engines.native import kernel, optimizers
+    """Sizes and places of a tile's arrays; see the head of `passes` for their meaning."""
+    from sweep.engines.native import optimizers, passes
     from sweep.engines.native.simd import MODELS
 
     c = cohort.configuration
@@ -122,8 +124,7 @@ def _plan(cohort: Cohort) -> Any:
         place += n_vectors * MODELS
     if shares:
         places["batch"] = places["table"]
-    return kernel.Plan(
-        n_models=MODELS,
+    return passes.Plan(
         n_rows=c.task.n_rows,
         n_inputs=c.task.n_inputs,
         n_outputs=c.task.n_outputs,
@@ -136,7 +137,7 @@ def _plan(cohort: Cohort) -> Any:
         n_samples=c.samples or 0,
         epochs=c.epochs,
         use_bias=int(c.use_bias),
-        loss=kernel.loss_codes[c.loss],
+        loss=passes.loss_codes[c.loss],
         dropout=c.dropout,
         keep_threshold=keep_threshold(c.dropout),
         margin=cohort.margin,
@@ -175,23 +176,27 @@ class NativeEngine:
             units_off_initial=np.empty((n, c.depth), np.int64),
             units_off=np.empty((n, c.depth), np.int64),
         )
-        values = _values(c)
         plan = _plan(cohort)
-        memory = _aligned(plan.n_elements, np.float32)
-        for first in range(0, n, MODELS):
-            lanes = np.minimum(np.arange(first, first + MODELS), n - 1)
-            _train_tile(cohort, plan, values, memory, measured, lanes)
+        compiled_kernel()(
+            plan,
+            *_values(c),
+            np.array([cohort.stream_seeds(Stream.ORDER), cohort.stream_seeds(Stream.DROPOUT)]),
+            _counts(cohort),
+            _aligned(2 * MODELS, np.uint32),
+            _aligned(plan.n_elements, np.float32),
+            _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32),
+            cohort.snapshots,
+            *(getattr(measured, name) for name in MEASURED),
+        )
         return measured
 
 
-def _order(cohort: Cohort, lanes: Integers) -> npt.NDArray[np.uint32]:
-    """Room for the row order or the urn `[row]`, a vector more, and how often each row was drawn `[row]`."""
+def _counts(cohort: Cohort) -> npt.NDArray[np.uint32]:
+    """How often each model's seed drew each row, `[model, row]`; empty where no samples are drawn."""
     c = cohort.configuration
-    order = _aligned((2 * c.task.n_rows + 1) * len(lanes), np.uint32)
-    if c.samples is not None:
-        counts = sample_counts(cohort.stream_seeds(Stream.SAMPLE)[lanes], c.samples, c.task.n_rows)
-        order[(c.task.n_rows + 1) * len(lanes) :] = counts.T.ravel()
-    return order
+    if c.samples is None:
+        return np.zeros((0, 0), np.uint32)
+    return sample_counts(cohort.stream_seeds(Stream.SAMPLE), c.samples, c.task.n_rows).astype(np.uint32)
 
 
 def _values(configuration: Configuration) -> tuple[Any, ...]:
@@ -201,32 +206,3 @@ def _values(configuration: Configuration) -> tuple[Any, ...]:
     units = np.array(configuration.n_units, np.int64)
     activation = functions.activation_settings(configuration.activation)
     return activation, _optimizer_settings(configuration), units, configuration.inputs(), configuration.targets()
-
-
-def _train_tile(
-    cohort: Cohort, plan: Any, values: tuple[Any, ...], memory: Any, measured: Measurements, lanes: Integers
-) -> None:
-    """Train the models of these lanes and write their measurements; the last model fills the lanes left over."""
-    part = slice(lanes[0], lanes[-1] + 1)
-    n_models, n_lanes = part.stop - part.start, len(lanes)
-    memory[plan.state :] = 0
-    memory[plan.state : plan.errors] = values[1].initial_state
-    weights = memory[: plan.n_parameters * n_lanes].reshape(plan.n_parameters, n_lanes)
-    weights[:] = measured.weights[lanes].T
-    seeds = _aligned(2 * n_lanes, np.uint32)
-    seeds[:n_lanes] = cohort.stream_seeds(Stream.ORDER)[lanes]
-    seeds[n_lanes:] = cohort.stream_seeds(Stream.DROPOUT)[lanes]
-    compiled_kernel()(
-        plan._replace(n_models=n_models),
-        *values,
-        seeds,
-        memory,
-        _order(cohort, lanes),
-        cohort.snapshots,
-        measured.losses[part],
-        measured.predictions[part],
-        measured.last_unlearned[part],
-        measured.units_off_initial[part],
-        measured.units_off[part],
-    )
-    measured.weights[part] = weights.T[:n_models]

@@ -164,6 +164,22 @@ def pointer_to(typing_context: Any, array: Any) -> Any:
 
 
 @intrinsic
+def align_stack(typing_context: Any) -> Any:
+    """Let the compiled function that calls this keep its stack at multiples of a register of 64 bytes.
+
+    LLVM decides on that before it knows whether vectors will be spilled; where they are, each would else lie across
+    two cache lines.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("nounwind")  # llvmlite writes none of an empty set
+        builder.function.attributes.alignstack = 64
+        return context.get_dummy_value()
+
+    return types.void(), code
+
+
+@intrinsic
 def load(typing_context: Any, memory: Any, index: Any, like: Any) -> Any:
     """The vector at `index` (in elements, a multiple of `MODELS`) of a pointer to memory aligned to 64 bytes."""
     vector = Vector(_element_of[memory.dtype], like.lanes)
