@@ -118,7 +118,7 @@ class _Sweep:
     def _take_in(self, suggestions: Sequence[Suggestion]) -> None:
         """Enter the configurations that no earlier trial suggested, with the runs that are known of them."""
         for suggestion in suggestions:
-            configuration = self.experiment.configuration(suggestion.point)
+            configuration = suggestion.configuration
             if configuration.id in self.entries:
                 self.n_repeated += 1
             else:
@@ -140,7 +140,7 @@ class _Sweep:
 
         Runs that broke are not tried again before the next execution.
         """
-        asked = {self.experiment.configuration(s.point).id: None for s in suggestions}
+        asked = {s.configuration.id: None for s in suggestions}
         cohorts: list[Cohort] = []
         for entry in map(self.entries.__getitem__, asked):
             seeds = np.setdiff1d(self._lacking(entry), self._broken_seeds(entry))
@@ -191,7 +191,7 @@ class _Sweep:
     def _tell(self, search: Search, suggestion: Suggestion) -> None:
         if suggestion.is_told:
             return
-        entry = self.entries[self.experiment.configuration(suggestion.point).id]
+        entry = self.entries[suggestion.configuration.id]
         if len(self._lacking(entry)):
             search.leave_open(suggestion)
         else:

@@ -26,6 +26,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.experiment import Choices, Dimension, Experiment, Range, shown_storage, significant
+from sweep.model import Configuration
 from sweep.vocabulary import SettingError
 
 Scalar = None | bool | int | float | str
@@ -37,6 +38,7 @@ class Suggestion:
 
     index: int
     point: Mapping[str, Any]
+    configuration: Configuration
     is_told: bool
 
 
@@ -192,7 +194,7 @@ class Search:
         self._networks = _Networks(opened, experiment) if experiment.study.trial == "run" else None
         # with a trial for each network, the trials of configurations live in memory: every suggestion can be made again
         self._study = optuna.create_study(directions=directions) if self._networks else opened
-        self._trials: dict[int, optuna.Trial] = {}
+        self._in_flight: dict[int, FrozenTrial] = {}
         self._known = self._take_over()
         self._values = {i: t.values for i, t in self._known.items() if t.state == TrialState.COMPLETE}
         self._model = optuna.create_study(directions=directions, sampler=optuna.samplers.RandomSampler(0))
@@ -221,7 +223,11 @@ class Search:
         Raises `SettingError` where the storage, a database, is gone.
         """
         with _lost_storage(self._storage):
-            return self._ask(indices)
+            suggestions = self._ask(indices)
+            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if trial.user_attrs.get("index") in indices:
+                    self._in_flight[trial.user_attrs["index"]] = trial
+            return suggestions
 
     def _ask(self, indices: range) -> list[Suggestion]:
         fixed = self._fixed_points(indices)
@@ -236,10 +242,9 @@ class Search:
 
     def _stored(self, index: int) -> Suggestion:
         trial = self._known[index]
+        point = self._point(trial.params)
         is_told = trial.state == TrialState.COMPLETE
-        if not is_told:
-            self._trials[index] = optuna.Trial(self._study, trial._trial_id)  # pyright: ignore[reportPrivateUsage]
-        return Suggestion(index, self._point(trial.params), is_told)
+        return Suggestion(index, point, self._experiment.configuration(point), is_told)
 
     def _point(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {k: _value(d, parameters[k]) for k, d in self._dimensions.items()}
@@ -282,21 +287,36 @@ class Search:
         return self._suggest(index, self._modelled[index].params)
 
     def _suggest(self, index: int, point: Mapping[str, Any] | None) -> Suggestion:
-        """A new trial at a point; where there is none, at one that is drawn at random."""
-        self._study.sampler = optuna.samplers.RandomSampler(seed=self._seed(index))
-        if point is not None:
-            self._study.enqueue_trial(
-                {k: _as_parameter(d, self._distributions[k], point[k]) for k, d in self._dimensions.items()}
-            )
-        trial = self._study.ask(self._distributions)
-        point = self._point(trial.params)
+        """A new trial at a point; where there is none, at one that is drawn at random.
+
+        It is stored by one operation, with all that belongs to it: an operation for each parameter and attribute would
+        cost ten times as much.
+        """
+        if point is None:
+            parameters = self._drawn(index)
+        else:
+            parameters = {k: _as_parameter(d, self._distributions[k], point[k]) for k, d in self._dimensions.items()}
+            parameters["seed"] = self._experiment.seeds.label()
+        point = self._point(parameters)
+        configuration = self._experiment.configuration(point)
         seeds = self._experiment.seeds.seeds()
-        trial.set_user_attr("configuration", self._experiment.configuration(point).id)
-        trial.set_user_attr("first_seed", int(seeds[0]))
-        trial.set_user_attr("n_seeds", len(seeds))
-        trial.set_user_attr("index", index)  # last: a trial that has it was suggested completely
-        self._trials[index] = trial
-        return Suggestion(index, point, is_told=False)
+        attributes = {
+            "configuration": configuration.id,
+            "first_seed": int(seeds[0]),
+            "n_seeds": len(seeds),
+            "index": index,
+        }
+        self._study.add_trial(
+            optuna.create_trial(
+                state=TrialState.RUNNING, params=parameters, distributions=self._distributions, user_attrs=attributes
+            )
+        )
+        return Suggestion(index, point, configuration, is_told=False)
+
+    def _drawn(self, index: int) -> dict[str, Any]:
+        """The parameters of a trial that is drawn at random, by an Optuna study in memory."""
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=self._seed(index)))
+        return study.ask(self._distributions).params
 
     def tell(self, suggestion: Suggestion, result: Result) -> None:
         """Store a trial's result. Raises `SettingError` where the storage, a database, is gone."""
@@ -305,7 +325,8 @@ class Search:
 
     def _tell(self, suggestion: Suggestion, result: Result) -> None:
         values = _values(self._experiment, result.rate, result.n_parameters)
-        trial = self._trials.pop(suggestion.index)
+        trial_id = self._in_flight.pop(suggestion.index)._trial_id  # pyright: ignore[reportPrivateUsage]
+        trial = optuna.Trial(self._study, trial_id)
         before = self._known.get(suggestion.index)
         for n_runs, rate in result.course if len(values) == 1 else ():  # Optuna has these for one objective only
             if before is None or n_runs not in before.intermediate_values:  # it has where a process was killed here
@@ -319,7 +340,7 @@ class Search:
 
     def leave_open(self, suggestion: Suggestion) -> None:
         """Store no result of a trial whose runs are not all there: the study asks for it again when it is next run."""
-        self._trials.pop(suggestion.index)
+        self._in_flight.pop(suggestion.index)
 
     def sync(self) -> None:
         """Wait until the study is on disk, where it is a journal."""
@@ -387,21 +408,29 @@ def importances(
     return optuna.importance.get_param_importances(study)
 
 
+# what a damaged journal may raise while Optuna plays it back
 _damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+
+
+def _refusals(storage: Path | Journal | str) -> tuple[type[Exception], ...]:
+    """What opening or reading a storage may raise. SQLAlchemy, slow to import, is asked for its own only where used."""
+    known = (StorageInternalError, ImportError, *_damages)
+    if not isinstance(storage, str):
+        return known
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (SQLAlchemyError, *known)
 
 
 def _open_study(storage: Journal | str, name: str, directions: list[Any]) -> optuna.Study:
     """The study of this name; opening one that exists writes nothing. `SettingError` where the storage refuses."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     sampler = optuna.samplers.RandomSampler(0)  # never asked: every suggestion brings its own
     try:
         opened = JournalStorage(storage) if isinstance(storage, Journal) else get_storage(storage)
         if name in optuna.get_all_study_names(opened):
             return optuna.load_study(storage=opened, study_name=name, sampler=sampler)
         return optuna.create_study(storage=opened, study_name=name, directions=directions, sampler=sampler)
-    # a damaged journal may raise any of the last five while Optuna plays it back
-    except (SQLAlchemyError, StorageInternalError, ImportError, *_damages) as error:
+    except _refusals(storage) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise SettingError(
             ("study", "storage"),
@@ -466,8 +495,6 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
 
     Reads only. Raises `SettingError` where there is no such study, or one that cannot be read.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     dimensions = experiment.dimensions()
     place = ("study", "storage")
@@ -493,7 +520,7 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
             )
             for t in kept
         ]
-    except (SQLAlchemyError, StorageInternalError, ImportError, StopIteration, *_damages) as error:
+    except (*_refusals(storage), StopIteration) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         message = f"{shown_storage(str(storage))} cannot be read: {reason}"
         raise SettingError(place, message, "allowed: the study of this sweep") from None

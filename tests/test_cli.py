@@ -403,11 +403,11 @@ def test_folders_without_results(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check", "E"], ["show", "R"], ["run", "E", "--out", "O"]])
-def test_what_needs_no_keras_imports_none(tmp_path: Path, finished: Path, arguments: list[str]) -> None:
+def test_what_needs_no_keras_and_no_database_imports_none(tmp_path: Path, finished: Path, arguments: list[str]) -> None:
     places = {"E": str(written(tmp_path, SMALL)), "R": str(finished), "O": str(tmp_path / "out")}
     program = (
         "import atexit, sys\n"
-        "heavy = {'tensorflow', 'keras', 'jax', 'torch'}\n"
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'sqlalchemy', 'statsmodels'}\n"
         "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
         "from sweep.cli import main\nmain()\n"
     )

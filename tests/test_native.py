@@ -16,7 +16,7 @@ import pytest
 from sweep import executors
 from sweep.engines.native import NativeEngine, compiled_kernel
 from sweep.model import resolve
-from sweep.runs import Cohort, Measurements
+from sweep.runs import Cohort, Measurements, no_measurements
 
 REFERENCE = Path(__file__).parent / "reference_digest.txt"
 
@@ -64,6 +64,22 @@ def test_any_number_of_threads_gives_equal_bits() -> None:
     several = list(executors.train(NativeEngine(), cohorts, 5, lambda *_: None))
     for (_, a), (_, b) in zip(single, several, strict=True):
         assert_equal_bits(a, b)
+
+
+@pytest.mark.parametrize(
+    ("n", "settings", "size"),
+    [(100, {}, 64), (10_000, {}, 64 * 4), (100_000, {}, 64 * 8), (100_000, {"width": 32, "epochs": 90_000}, 64)],
+)
+def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[str, Any], size: int) -> None:
+    class Counting(NativeEngine):
+        def train(self, cohort: Cohort) -> Measurements:
+            sizes.append(len(cohort))
+            return no_measurements(cohort)
+
+    sizes: list[int] = []
+    list(executors.train(Counting(), [cohort(n, **settings)], 2, lambda *_: None))
+    assert sum(sizes) == n
+    assert max(sizes) == size
 
 
 def test_a_second_call_compiles_nothing() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import FrozenTrial
 
 from sweep.experiment import Choices, Experiment, Range, SeedBlock, Study
 from sweep.search import Result, Search, Suggestion
@@ -215,18 +216,16 @@ def test_interrupted_while_asking(
     for indices in rounds[:n_rounds]:
         tell(search, search.ask(indices))
     left = [n_asked]
-    original = optuna.Study.ask
+    original = optuna.Study.add_trial
 
-    def ask(self: optuna.Study, *args: Any, **known: Any) -> optuna.Trial:
-        if self is not search._study:  # pyright: ignore[reportPrivateUsage]
-            return original(self, *args, **known)
+    def add_trial(self: optuna.Study, trial: FrozenTrial) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise Stopped
-        return original(self, *args, **known)
+        original(self, trial)
 
     with monkeypatch.context() as patch:
-        patch.setattr(optuna.Study, "ask", ask)
+        patch.setattr(optuna.Study, "add_trial", add_trial)
         if n_asked < 8:
             with pytest.raises(Stopped):
                 search.ask(rounds[n_rounds])
@@ -271,7 +270,8 @@ def test_killed_between_report_and_tell(tmp_path: Path) -> None:
     chosen = experiment(vary={"width": Choices((2, 4))})
     search = opened(chosen, tmp_path)
     search.ask(range(0, 2))
-    search._trials[0].report(0.1, step=10)  # pyright: ignore[reportPrivateUsage]
+    trial = optuna.Trial(search._study, search._in_flight[0]._trial_id)  # pyright: ignore[reportPrivateUsage]
+    trial.report(0.1, step=10)
     play(opened(chosen, tmp_path))
     assert [t.intermediate_values for t in study_of(tmp_path).trials] == [{10: 0.1}, {10: 0.2}]
 

@@ -382,8 +382,8 @@ def test_a_trial_without_a_result_and_a_torn_line_are_found(copy: Path) -> None:
 def test_a_trial_that_is_missing_is_found(copy: Path) -> None:
     def change(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for entry in entries:
-            if entry.get("user_attr", {}).get("index") == 3:
-                entry["user_attr"]["index"] = 300
+            if entry.get("user_attrs", {}).get("index") == 3:
+                entry["user_attrs"]["index"] = 300
         return entries
 
     change_journal(copy, change)
