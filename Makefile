@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report dashboard browser postgres test test-slow check format format-check lint types lock bench bench-page
+.PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page
 .PHONY: bench-adaptive method-page experiments docs clean
 
 help: ## list the targets
@@ -59,6 +59,9 @@ report: setup ## build the page of RESULTS (results/<experiment>), with PNG and 
 
 dashboard: setup $(VENV)/.development ## open the study of RESULTS in optuna-dashboard
 	@$(BIN)/sweep dashboard $(RESULTS)
+
+gallery: setup $(VENV)/.development browser ## the pictures of the README, from the page of RESULTS, into docs/images
+	@$(BIN)/python docs/gallery.py $(RESULTS)
 
 browser: ## install Debian's Chromium, which the tests of the page need (as root, or with sudo)
 	@command -v chromium >/dev/null || { SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \

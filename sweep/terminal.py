@@ -1,26 +1,22 @@
-"""What the terminal shows: the plan, the progress, the answer."""
+"""What the terminal shows while a sweep runs: the plan, the progress, what broke."""
 
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from sweep import loop
 from sweep.allocation import Allocation
 from sweep.experiment import Experiment
 from sweep.planning import Plan, describe_seconds
-from sweep.report.summaries import Answer, summarise
 from sweep.results import Results
 
-bar_width = 14
 plain_seconds = 2.0
-verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
 
 
 def describe_plan(plan: Plan) -> str:
@@ -107,31 +103,6 @@ class _PlainLines:
         print(line, file=sys.stderr, flush=True)
 
 
-class _Output(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which ends quietly; rich would end with code 1."""
-        raise BrokenPipeError
-
-
-def _console() -> Console:
-    """Standard output: as wide as the terminal, or wide enough for every column where it goes to a file or a pipe."""
-    return _Output(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 120)
-
-
-def print_answer(results: Results, top: int = 10) -> None:
-    """The closing words of a sweep: the question, the answer, the best configurations, the smallest, the failures."""
-    console = _console()
-    answer = summarise(results, top)
-    tasks = ", ".join(answer.tasks)
-    console.print(f"\nWhich configurations reliably learn {tasks}? ({answer.conditions})", soft_wrap=True)
-    console.print(_answer_sentence(answer) + "\n", soft_wrap=True)
-    _print_rows(console, answer.shown, answer)
-    console.print()
-    for line in (*_named_lines(answer), *_failure_lines(answer)):
-        console.print(line, soft_wrap=True)
-    console.print(f"look:   rows {results.folder.runs}, configurations {results.folder.configurations}", soft_wrap=True)
-
-
 def describe_broken(results: Results) -> str | None:
     """What an exception kept from being trained, in words; None where nothing."""
     broken = results.manifest["broken"]
@@ -143,85 +114,3 @@ def describe_broken(results: Results) -> str | None:
         f"{n_runs:,} run{'s' if n_runs > 1 else ''} broke, the first {broken[0]['runs'][0]} ({last_line}); "
         f"{results.folder.manifest} has all of them; the same command tries them again"
     )
-
-
-def print_configurations(results: Results, rows: Any) -> None:
-    """Rows of the configurations table."""
-    _print_rows(_console(), rows, summarise(results))
-
-
-def _answer_sentence(answer: Answer) -> str:
-    v, n = answer.verdicts, answer.n_configurations
-    sentence = f"{v['reliable']:,} of {n:,} do, {v['unreliable']:,} do not"
-    if v["inconclusive"]:
-        amount = answer.allocation.block
-        up_to = "" if amount.up_to is None else "up to "
-        sentence += f", {v['inconclusive']:,} are open: {up_to}{len(amount):,} seeds cannot tell"
-    return sentence + "."
-
-
-def _bar(share: float) -> str:
-    return "█" * round(share * bar_width) + "·" * (bar_width - round(share * bar_width))
-
-
-def _print_rows(console: Console, rows: Any, answer: Answer) -> None:
-    """Rows of configurations.csv; a configuration by the beginning of its id that no other has."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
-    is_wide = console.width >= 100
-    table.add_column("id", no_wrap=True)
-    for column in answer.columns:
-        table.add_column(_title(column), justify="right" if column in _numeric else "left", no_wrap=True)
-    for title in ("params", "learned"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("", "interval", "verdict") if is_wide else ("interval", "verdict"):
-        table.add_column(title, no_wrap=True)
-    for row in rows.to_dict("records"):
-        cells = [row["configuration"][: answer.id_length], *(f"{row[c]}" for c in answer.columns)]
-        cells += [f"{row['n_parameters']:,}", f"{row['n_learned']:,}/{row['n_runs']:,}"]
-        if is_wide:
-            cells.append(_bar(row["success_rate"]) if row["n_runs"] else "")
-        cells.append(f"{row['ci_low']:.3f}-{row['ci_high']:.3f}")
-        table.add_row(*cells, Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
-    console.print(table)
-
-
-def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
-    """The verdict; of an open one, about how many seeds in all would probably settle it."""
-    if row["verdict"] != "inconclusive":
-        return row["verdict"]
-    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"])
-    return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
-
-
-_numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}
-_titles = {"batch_size": "batch", "learning_rate": "rate", "dropout": "drop"}
-
-
-def _title(column: str) -> str:
-    return _titles.get(column, column.replace("_", " "))
-
-
-def _named_lines(answer: Answer) -> list[str]:
-    named, confirmation = answer.named, answer.confirmation
-    if named is None or confirmation is None:
-        return []
-    title = "smallest reliable" if named["verdict"] == "reliable" else "none is shown reliable; the best"
-    identity = named["configuration"][: answer.id_length]
-    fresh = f"{confirmation['n_learned']:,} of {confirmation['n_runs']:,} fresh seeds"
-    interval = f"{confirmation['ci_low']:.3f}-{confirmation['ci_high']:.3f}"
-    return [
-        f"{title}: {identity} ({_describe(answer, named)}), {named['n_parameters']:,} parameters; "
-        f"{fresh}, {interval}: {confirmation['verdict']}"
-    ]
-
-
-def _describe(answer: Answer, row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_title(c)} {row[c]}" for c in answer.columns)
-
-
-def _failure_lines(answer: Answer) -> list[str]:
-    total = sum(answer.n_failed.values())
-    if not total:
-        return ["no run failed"]
-    parts = [f"{n / total:.0%} {name}" for name, n in answer.n_failed.items() if n]
-    return [f"the {total:,} failures: " + ", ".join(parts)]

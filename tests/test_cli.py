@@ -213,7 +213,7 @@ def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
     path = written(tmp_path, SMALL, f"{name}.yaml")
     result = call("run", path, "--out", tmp_path / name)
     assert result.exit_code == 0
-    assert f"rows {tmp_path / name}/runs.csv" in result.stdout
+    assert f"rows: {tmp_path / name}/runs.csv" in result.stdout
     assert call("show", tmp_path / name, "--sort", "width").exit_code == 0
     assert call("check", path).stdout.startswith(f"{path}: ok\n")
 

@@ -17,7 +17,8 @@ from sweep import loop
 from sweep.cli import app
 from sweep.experiment import Choices, Experiment
 from sweep.model import resolve
-from sweep.report import charts, details, figures, methods, page, surfaces
+from sweep.reliability import wilson
+from sweep.report import charts, details, figures, importances, methods, page, surfaces
 from sweep.results import ResultsError
 from sweep.runs import Cohort, outcomes
 from sweep.tasks import named_task
@@ -109,18 +110,36 @@ def test_floors_are_those_of_groups_of_unlike_target() -> None:
     assert figures.loss_floors(named_task("half_adder", {}), "binary_crossentropy") == []
 
 
-def test_marginal_rates_have_intervals_over_seeds_not_over_runs() -> None:
-    table = table_of(width=[2, 2, 4, 4], success_rate=[0.5, 0.5, 1.0, 1.0])
+def test_marginals_are_those_of_the_importances_the_largest_share_first() -> None:
+    table = pd.DataFrame(
+        {
+            "configuration": [f"c{i}" for i in range(4)],
+            "trial": range(4),
+            "depth": [1, 2, 1, 2],
+            "width": [2, 2, 4, 4],
+            "n_parameters": [9, 15, 17, 37],
+            "n_runs": 4,
+            "success_rate": [0.25, 0.5, 1.0, 1.0],
+        }
+    )
+    learned = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
     runs = pd.DataFrame(
-        [(f"c{i}", seed, i >= 2 or seed < 2) for i in range(4) for seed in range(4)],
+        [(f"c{i}", seed, bool(learned[i][seed])) for i in range(4) for seed in range(4)],
         columns=["configuration", "seed", "learned"],
     )
-    narrow, wide = figures.summarise_marginals(table, runs, ["width"], 0.95)
-    # seeds 0 and 1 learn in both configurations, 2 and 3 in neither: four values, not eight
-    half = 3.182446 * np.std([1, 1, 0, 0], ddof=1) / 2
-    assert (narrow["level"], narrow["success_rate"], narrow["n_seeds"], narrow["n_configurations"]) == ("2", 0.5, 4, 2)
-    assert narrow["ci_low"] == pytest.approx(max(0, 0.5 - half), abs=1e-6)
-    assert (wide["success_rate"], wide["ci_low"], wide["ci_high"], wide["share"]) == (1.0, 1.0, 1.0, 1.0)
+    experiment = Experiment(vary={"depth": Choices((1, 2)), "width": Choices((2, 4))})
+    found = importances.find_importances(table, runs, experiment)
+    assert found is not None
+    records = importances.summarise_marginals(found)
+    assert [(r["column"], r["level"], r["success_rate"]) for r in records] == [
+        *(("width", "2", 0.375), ("width", "4", 1.0)),
+        *(("depth", "1", 0.625), ("depth", "2", 0.75)),
+    ]
+    # means 0.375 and 1 around 0.6875 against a sum of squares of 0.421875
+    assert records[0]["share"] == pytest.approx(4 * 0.3125**2 / 0.421875)
+    narrow = wilson(3, 8, 0.95)
+    assert records[0]["ci_low"] < float(narrow.low) and records[0]["ci_high"] > float(narrow.high)
+    assert importances.find_importances(table.assign(width=2, depth=1), runs, experiment) is None
 
 
 def test_pareto_front_and_counts() -> None:

@@ -55,9 +55,10 @@ def run(
 ) -> None:
     """Run an experiment; goes on by itself where the folder holds the same one."""
     with user_errors("; the same command goes on where it stopped"):
+        from sweep.answer_text import print_answer
         from sweep.loop import execute
         from sweep.planning import plan
-        from sweep.terminal import describe_broken, describe_plan, describe_power, print_answer, shown_progress
+        from sweep.terminal import describe_broken, describe_plan, describe_power, shown_progress
 
         planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit)
         if not quiet:

@@ -29,10 +29,10 @@ def show(
 ) -> None:
     """Show the configurations of a results folder, the most reliable first."""
     with user_errors():
+        from sweep.answer_text import print_answer, print_configurations
         from sweep.report.summaries import select_rows
         from sweep.results import load
         from sweep.results.tables import export_table, to_records
-        from sweep.terminal import print_answer, print_configurations
 
         loaded = load(results)
         rows = select_rows(loaded.configurations, where, sort)

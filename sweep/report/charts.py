@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from sweep.report.figures import max_loss
+from sweep.report.methods import percent
 from sweep.runs import outcomes
 
 # Okabe and Ito's colours, told apart by colour-blind readers; learned stands out by lightness too
@@ -184,7 +185,8 @@ def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
     panels: list[Any] = []
     for column in _in_order(records, "column"):
         own = [r for r in records if r["column"] == column]
-        words = f"{_title(column)}: {own[0]['share']:.0%} of the variance"
+        share = own[0]["share"]
+        words = _title(column) if share is None else f"{_title(column)}: {percent(share)} of the variance"
         title = alt.TitleParams(words, anchor="start", frame="group", **_panel_title)
         y = alt.Y("level:N", sort=[r["level"] for r in own], title=None, axis=alt.Axis(ticks=False, domain=False))
         base = alt.Chart(_values(own)).encode(y=y)
@@ -192,7 +194,7 @@ def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
         interval = base.mark_rule(color=accent, strokeWidth=2).encode(
             x=alt.X("ci_low:Q", scale=scale, title=None), x2="ci_high:Q"
         )
-        axis = alt.Axis(format=".0%", tickCount=5)
+        axis = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
         dots = base.mark_point(filled=True, color=accent, size=50, opacity=1).encode(
             x=alt.X("success_rate:Q", scale=scale, axis=axis, title="mean success rate")
         )

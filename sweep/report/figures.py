@@ -200,59 +200,6 @@ def summarise_final_losses(outcome: npt.NDArray[Any], loss: npt.NDArray[Any]) ->
     return bins
 
 
-def commonest_merge(runs: Any) -> str | None:
-    """The rows that runs which are stuck most often give one output; None where no run merges any."""
-    merged = runs["merged_rows"][runs["merged_rows"] != ""]
-    return None if merged.empty else str(merged.value_counts(sort=True).index[0])
-
-
-# what matters ---------------------------------------------------------------------------------------------------------
-
-
-def summarise_marginals(table: Any, runs: Any, columns: Sequence[str], confidence: float) -> list[dict[str, Any]]:
-    """The mean success rate over all configurations of each level, with an interval, and the column's variance share.
-
-    Configurations share their seeds, so pooled runs are not independent: the interval is Student's t over the means
-    per seed (n: the number of seeds), cut to [0, 1]; none where there are fewer than two seeds. It covers the choice
-    of seeds, not the choice of configurations. `runs` has the columns configuration, seed and learned.
-    """
-    import pandas as pd
-    from scipy.stats import t
-
-    places = pd.Series(np.arange(len(table)), index=table["configuration"])
-    place = places.reindex(runs["configuration"]).to_numpy()
-    seeds, seed = np.unique(runs["seed"].to_numpy(), return_inverse=True)
-    learned = runs["learned"].to_numpy(float)
-    records: list[dict[str, Any]] = []
-    for column, share in rank_columns(table, columns):
-        levels = find_levels(table, column)
-        cell = levels.codes[place] * len(seeds) + seed
-        shape = (len(levels.names), len(seeds))
-        n = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-        n_learned = np.bincount(cell, weights=learned, minlength=shape[0] * shape[1]).reshape(shape)
-        for i, name in enumerate(levels.names):
-            own = n[i] > 0
-            by_seed, n_seeds = n_learned[i][own] / n[i][own], int(own.sum())
-            rate = float(n_learned[i].sum() / max(1, n[i].sum()))
-            half = float("nan")
-            if n_seeds > 1:
-                half = float(t.ppf((1 + confidence) / 2, n_seeds - 1) * by_seed.std(ddof=1) / math.sqrt(n_seeds))
-            records.append(
-                {
-                    "column": column,
-                    "share": round(share, 4),
-                    "level": name,
-                    "place": i,
-                    "success_rate": round(rate, 6),
-                    "ci_low": round(max(0.0, rate - half), 6) if n_seeds > 1 else None,
-                    "ci_high": round(min(1.0, rate + half), 6) if n_seeds > 1 else None,
-                    "n_seeds": n_seeds,
-                    "n_configurations": int((levels.codes == i).sum()),
-                }
-            )
-    return records
-
-
 def pareto_front(n_parameters: npt.NDArray[np.int64], rates: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Which configurations no other one beats: none has at most as many parameters and a higher rate.
 

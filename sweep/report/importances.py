@@ -73,15 +73,23 @@ class Importances:
 
 
 def summarise_importances(results: Results) -> Importances:
-    """The importances of the hyperparameters that vary; raises `ResultsError` where none does.
+    """The importances of the hyperparameters that vary; raises `ResultsError` where none does."""
+    found = find_importances(results.configurations, results.runs, experiment_file.load(results.folder.experiment))
+    if found is None:
+        raise ResultsError(f"{results.folder.path}: no hyperparameter varies; allowed: results of two values or more")
+    return found
 
-    Where configurations have unlike seeds, the seeds that all have are used, if there are two of them.
+
+def find_importances(table: Any, runs: Any, experiment: Experiment) -> Importances | None:
+    """The importances of the hyperparameters that vary in configurations.csv; None where none does.
+
+    `runs` has the columns configuration, seed and learned. Where configurations have unlike seeds, the seeds that all
+    have are used, if there are two of them.
     """
-    experiment, table = experiment_file.load(results.folder.experiment), results.configurations
     names = [c for c in hyperparameters_of(table) if table[c].nunique(dropna=False) > 1]
     if not names:
-        raise ResultsError(f"{results.folder.path}: no hyperparameter varies; allowed: results of two values or more")
-    everything = learned_by_seed(results.runs, list(table["configuration"]))
+        return None
+    everything = learned_by_seed(runs, list(table["configuration"]))
     common = common_seeds(everything)
     is_usable = common.shape[1] >= min(2, everything.shape[1])
     learned = common if is_usable else everything
@@ -177,6 +185,26 @@ def _is_inside(values: Any, dimension: Range) -> bool:
     """Whether a column holds values of the range alone: at depth 0, for one, a width is put to 0."""
     low, high = dimension.ends
     return values.dtype.kind in "iuf" and bool(((values >= low) & (values <= high)).all())
+
+
+def summarise_marginals(found: Importances) -> list[dict[str, Any]]:
+    """A record for each level of each hyperparameter: its rate and interval, and the hyperparameter's variance share.
+
+    The hyperparameter with the largest share first; as in the table, and `share` None, where shares are not defined.
+    """
+    shares = {effect.names[0]: effect.share for effect in found.effects if len(effect.names) == 1}
+    return [
+        {
+            "column": name,
+            "share": shares.get(name),
+            "level": level.level,
+            "success_rate": level.rate,
+            "ci_low": level.low,
+            "ci_high": level.high,
+        }
+        for name in sorted(found.levels, key=lambda name: -shares.get(name, -1.0))
+        for level in found.levels[name]
+    ]
 
 
 def importances_record(found: Importances) -> dict[str, Any]:

@@ -72,8 +72,10 @@ def _failure_words(answer: Answer, merged: str | None) -> str:
     if not total:
         return "no run failed"
     name, n = max(answer.n_failed.items(), key=lambda item: item[1])
-    words = f"the {total:,} runs that failed most often ended {name} ({percent(n / total)})"
-    return words + (f", above all with the rows {merged} given one output" if merged and name == "stuck" else "")
+    words = (
+        f"of the {total:,} runs that failed, {percent(n / total)} ended {name}" if total > 1 else f"one ended {name}"
+    )
+    return words + (f", most often with the rows {merged} given one output" if merged and name == "stuck" else "")
 
 
 def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> str:
@@ -148,12 +150,11 @@ def latex_table(table: Any, answer: Answer, confidence: float) -> str:
         f"{100 * confidence:g}% interval",
     ]
     lines = [
-        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}rrrrl}}",
+        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}rrrrll}}",
         r"\toprule",
         " & ".join(map(escape_latex, [*titles, "verdict"])) + r" \\",
         r"\midrule",
     ]
-    lines[0] = lines[0].replace("rrrrl}", "rrrrll}")
     for row in rows.to_dict("records"):
         cells = [format_level(row[c]) for c in answer.columns]
         rate = row["success_rate"]

@@ -19,7 +19,8 @@ from sweep.model import resolve
 from sweep.reliability import verdicts
 from sweep.report import charts, figures, methods
 from sweep.report.details import summarise_details
-from sweep.report.summaries import Answer, summarise
+from sweep.report.importances import Importances, find_importances, summarise_marginals
+from sweep.report.summaries import Answer, commonest_merge, summarise
 from sweep.report.surfaces import tasks_by_label
 from sweep.results import Results
 from sweep.results.folder import write_atomically
@@ -51,7 +52,10 @@ _needed_of_runs = {"configuration", "seed", "learned", "final_loss", "epochs_to_
 
 @dataclass(frozen=True)
 class Material:
-    """What the page is made of, read once: the experiment, both tables (of the runs what is needed), the examples."""
+    """What the page is made of, read once: the experiment, both tables (of the runs what is needed), the examples.
+
+    importances: None where no hyperparameter varies.
+    """
 
     results: Results
     experiment: Experiment
@@ -59,17 +63,21 @@ class Material:
     table: Any
     runs: Any
     kept: Sequence[Example]
+    importances: Importances | None
 
 
 def read_material(results: Results) -> Material:
     """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
+    experiment = experiment_file.load(results.folder.experiment)
+    runs = results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_"))
     return Material(
         results=results,
-        experiment=experiment_file.load(results.folder.experiment),
+        experiment=experiment,
         answer=summarise(results),
         table=results.configurations,
-        runs=results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_")),
+        runs=runs,
         kept=results.folder.read_examples(),
+        importances=find_importances(results.configurations, runs, experiment),
     )
 
 
@@ -87,18 +95,10 @@ def draw_figures(material: Material) -> dict[str, Any]:
         drawn["curves"] = charts.draw_curves(curves, floors)
     if losses:
         drawn["final_losses"] = charts.draw_final_losses(losses, floors)
-    marginals = _marginals(material)
-    if marginals:
-        drawn["marginals"] = charts.draw_marginals(marginals)
+    if material.importances is not None:
+        drawn["marginals"] = charts.draw_marginals(summarise_marginals(material.importances))
     drawn["pareto"] = charts.draw_pareto(figures.summarise_pareto(table), experiment.reliability.target)
     return drawn
-
-
-def _marginals(material: Material) -> list[dict[str, Any]]:
-    """The mean rates by level of every hyperparameter that has more than one."""
-    table = material.table
-    varied = [c for c in material.answer.columns if table[c].nunique() > 1]
-    return figures.summarise_marginals(table, material.runs, varied, material.experiment.reliability.confidence)
 
 
 def _floors(table: Any, experiment: Experiment) -> list[tuple[float, str]]:
@@ -200,7 +200,7 @@ def build(results: Results) -> str:
     experiment, answer = material.experiment, material.answer
     drawn = {name: Markup(charts.to_svg(c, name, label=labels[name])) for name, c in draw_figures(material).items()}
     drawn.pop("marginals", None)  # on the page a picture for each hyperparameter, so that a phone shows them in a row
-    marginals = _marginals(material)
+    marginals = [] if material.importances is None else summarise_marginals(material.importances)
     panels = [
         Markup(
             charts.to_svg(charts.draw_marginals(own), f"marginals-{place}", label=f"{labels['marginals']}: {column}")
@@ -212,7 +212,7 @@ def build(results: Results) -> str:
         loader=PackageLoader("sweep.report", "template"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["percent"] = methods.percent
-    words = methods.answer_sentences(answer, figures.commonest_merge(material.runs))
+    words = methods.answer_sentences(answer, commonest_merge(material.runs["merged_rows"]))
     return environment.get_template("page.html").render(
         tasks=", ".join(answer.tasks),
         sentences=words,
@@ -224,6 +224,7 @@ def build(results: Results) -> str:
         confidence=experiment.reliability.confidence,
         figures=drawn,
         marginals=panels,
+        importances=material.importances,
         floors=_floors(table, experiment),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),

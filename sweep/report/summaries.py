@@ -19,12 +19,15 @@ class Answer:
 
     `named`: the row of the configuration that the closing sentence names, the smallest reliable one, else the one with
     the highest lower bound; `confirmation`: its rate on fresh seeds, as in the manifest; `id_length`: characters that
-    tell ids apart. `n_failed`: failing runs by outcome. `allocation`: what the seeds can show.
+    tell ids apart. `n_failed`: failing runs by outcome. `allocation`: what the seeds can show. `puzzling`: the id of a
+    configuration whose failures are worth an explanation, the best of those found unreliable, else the best that failed
+    at all; None where no run failed.
     """
 
     tasks: tuple[str, ...]
     conditions: str
     n_configurations: int
+    n_runs: int
     verdicts: Mapping[str, int]
     allocation: Allocation
     shown: Any
@@ -33,6 +36,7 @@ class Answer:
     confirmation: Mapping[str, Any] | None
     n_failed: Mapping[str, int]
     id_length: int
+    puzzling: str | None
 
 
 def _span(values: Any, digits: str = ",") -> str:
@@ -76,6 +80,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         tasks=tuple(dict.fromkeys(table["task"])),
         conditions=describe_conditions(table, experiment),
         n_configurations=len(table),
+        n_runs=int(table["n_runs"].sum()),
         verdicts={name: int(counted.get(name, 0)) for name in ("reliable", "unreliable", "inconclusive")},
         allocation=Allocation(experiment.seeds, experiment.reliability, experiment.n_trials),
         shown=table.head(top),
@@ -84,7 +89,21 @@ def summarise(results: Results, top: int = 10) -> Answer:
         confirmation=confirmation,
         n_failed={name: int(table[f"n_{name}"].sum()) for name in failures},
         id_length=_unique_length(table["configuration"]),
+        puzzling=_puzzling(table),
     )
+
+
+def _puzzling(table: Any) -> str | None:
+    failed = table[table["n_learned"] < table["n_runs"]]
+    chosen = failed[failed["verdict"] == "unreliable"]
+    chosen = failed if chosen.empty else chosen
+    return None if chosen.empty else str(chosen["configuration"].iloc[0])
+
+
+def commonest_merge(merged: Any) -> str | None:
+    """The rows that stuck runs most often give one output, as `00+11`; None where none do. `merged`: the column."""
+    counted = merged[merged != ""].value_counts()
+    return None if counted.empty else str(counted.index[0])
 
 
 _allowed_nodes = (

@@ -254,7 +254,7 @@
   });
 
   // the table ---------------------------------------------------------------------------------------------------------
-  const page = 100;
+  const page = 25;
   let limit = page;
   const order = { key: "low", falling: true };
   const opened = new Set();
@@ -359,7 +359,7 @@
   function drawDetail(i) {
     const d = D.details.rows[i];
     const head = [el("h3", {}, `${D.ids[i]}: ${describe(i)}`), el("p", {}, `Success rate ${percent(rate(i))}, interval ${interval(i)} (${D.method[i].replace(/_/g, " ")}, ${whole(D.n_runs[i])} runs): ${countWords(i)}.`)];
-    if (d.m.length) head.push(el("p", {}, "Rows given one output: ", d.m.map(([name, c]) => `${name} in ${whole(c)} runs`).join(", "), "."));
+    if (d.m.length) head.push(el("p", {}, "Rows given one output: ", d.m.map(([name, c]) => `${name} in ${whole(c)} run${c === 1 ? "" : "s"}`).join(", "), "."));
     const blocks = [seedsBlock(i, d), curveBlock(i, d), predictionsBlock(i, d), examplesBlock(i, d), commandsBlock(i, d)];
     const inner = el("div", { class: "inner", role: "region", id: D.ids[i], "aria-label": `configuration ${short(i)}` }, head, el("div", { class: "blocks" }, blocks));
     const row = el("tr", { class: "detail" }, el("td", { colspan: heads.length }, inner));

@@ -1,0 +1,51 @@
+"""The pictures of the README, from the page of a real sweep: `make gallery`.
+
+Usage: python docs/gallery.py RESULTS. Opens the folder's report.html in Debian's Chromium (`make browser` installs it)
+and writes PNGs into docs/images.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+import sweep
+from sweep.report.page import write_page
+from sweep.report.summaries import summarise
+
+images = Path(__file__).parent / "images"
+
+
+def picture(page: Page, selector: str, name: str) -> None:
+    """Write what an element shows."""
+    path = images / f"{name}.png"
+    page.locator(selector).first.screenshot(path=path)
+    print(f"wrote {path}, {path.stat().st_size:,} bytes")
+
+
+def main(folder: Path) -> None:
+    """Draw the map, the final losses, one configuration and the small networks that learn."""
+    results = sweep.load(folder)
+    answer = summarise(results)
+    page_file = write_page(results)
+    images.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 700, "height": 900}, color_scheme="light")
+        page.goto(page_file.absolute().as_uri())
+        picture(page, "#map-app", "map")
+        picture(page, "#losses figure:nth-child(2)", "final_losses")
+        picture(page, "#pareto figure", "small_networks")
+        page.set_viewport_size({"width": 1100, "height": 900})
+        page.evaluate(f"location.hash = '{answer.puzzling}'")
+        page.locator(".detail").wait_for()
+        page.evaluate(
+            "document.querySelector('.detail .commands').parentElement.remove()"
+        )  # they say where the folder is
+        picture(page, ".detail .inner", "configuration")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,117 @@
+"""The closing words of a sweep in the terminal: what is said, in which room, with which colours."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import sweep
+from sweep import loop
+from sweep.cli import app
+from sweep.report.summaries import summarise
+
+SMALL = """
+fixed: {epochs: 60, learning_rate: 0.05}
+vary: {width: [2, 3, 8], depth: [1, 2], optimizer: [adam, {name: sgd, momentum: 0.9, nesterov: true}], seed: 12}
+reliability: {target: 0.3}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "my results"
+    (folder.parent / "e.yaml").write_text(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "n_confirmation", 16)
+        sweep.run(folder.parent / "e.yaml", folder)
+    return folder
+
+
+def shown(folder: Path, *arguments: str, **environment: str) -> str:
+    result = CliRunner().invoke(app, ["show", str(folder), *arguments], env=environment)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_confirmation_has_its_own_columns(finished: Path) -> None:
+    lines = shown(finished, "--top", "12").splitlines()
+    (head,) = [line for line in lines if line.startswith("id ")]
+    assert head.split()[-3:] == ["fresh", "seeds", "interval"]
+    confirmed = sweep.load(finished).manifest["confirmation"]
+    own = [line for line in lines if re.match("c[0-9a-f]{5}", line) and f"/{confirmed['n_runs']} " in line]
+    assert len(own) == 1 and own[0].startswith(confirmed["configuration"][:6])
+    ends = f"{confirmed['n_learned']}/16 {confirmed['ci_low']:.3f}-{confirmed['ci_high']:.3f}"
+    assert own[0].rstrip().endswith(ends)
+
+
+def test_the_one_that_the_sentence_names_is_shown_even_below_the_top(finished: Path) -> None:
+    named = summarise(sweep.load(finished)).named
+    assert named is not None
+    ids = re.findall("^(c[0-9a-f]{5}) ", shown(finished, "--top", "1"), re.MULTILINE)
+    best = sweep.load(finished).configurations["configuration"].iloc[0]
+    assert ids == list(dict.fromkeys([best[:6], named["configuration"][:6]]))
+
+
+@pytest.mark.parametrize("width", [40, 60, 90, 120, 200])
+def test_no_line_is_wider_than_the_terminal_and_nothing_is_cut(finished: Path, width: int) -> None:
+    text = shown(finished, "--top", "12", COLUMNS=str(width))
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "\u2026" not in text
+    flat = " ".join(text.split())
+    for row in sweep.load(finished).configurations.to_dict("records"):
+        assert row["configuration"][:6] in flat
+        assert f"{row['ci_low']:.3f}-{row['ci_high']:.3f}" in flat
+    assert "sgd(momentum=0.9,nesterov=true)" in flat
+    assert ("█" in text) == (width >= 120)
+
+
+def test_colours_are_shown_where_they_are_wanted(finished: Path) -> None:
+    assert "\x1b[" not in shown(finished)
+    assert "\x1b[3" in shown(finished, FORCE_COLOR="1", TERM="xterm-256color")
+    assert "\x1b[3" not in shown(finished, FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="1")
+
+
+def test_failures_are_counted_the_commonest_first(finished: Path) -> None:
+    table = sweep.load(finished).configurations
+    counts = {name: int(table[f"n_{name}"].sum()) for name in ("diverged", "dead", "stuck", "unconverged", "unsettled")}
+    total = sum(counts.values())
+    (line,) = [x for x in shown(finished).splitlines() if x.startswith(f"the {total} failures: ")]
+    names = re.findall(r"(\w+)(?= \(most|,|$)", line.partition(": ")[2])
+    assert names == [n for n, c in sorted(counts.items(), key=lambda item: -item[1]) if c]
+    merged = sweep.load(finished).runs["merged_rows"]
+    assert f"stuck (most often with {merged[merged != ''].mode()[0]} given one output)" in line
+
+
+def test_where_to_look_next(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my results"
+    shutil.copytree(finished, folder)
+
+    def last() -> str:
+        return shown(folder).splitlines()[-1]
+
+    assert last().startswith(f"look: sweep report '{folder}'   rows: {folder / 'runs.csv'}   why: sweep rescue '")
+    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    assert last().startswith(f"look: {folder / 'report.html'}   rows: ")
+    newer = (folder / "report.html").stat().st_mtime + 5
+    os.utime(folder / "configurations.csv", (newer, newer))  # extended since: the page is of earlier tables
+    assert last().startswith("look: sweep report ")
+
+
+def test_the_failures_to_explain_are_those_of_the_best_that_is_unreliable(finished: Path, tmp_path: Path) -> None:
+    def puzzling(**columns: Any) -> str | None:
+        shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+        results = sweep.load(tmp_path)
+        table = results.configurations.head(3).assign(n_runs=12, **columns)
+        table["configuration"] = ["c1", "c2", "c3"]
+        results.__dict__["configurations"] = pd.DataFrame(table)
+        return summarise(results).puzzling
+
+    verdicts = ["reliable", "unreliable", "unreliable"]
+    assert puzzling(n_learned=[11, 4, 2], verdict=verdicts) == "c2"
+    assert puzzling(n_learned=[12, 11, 10], verdict=["reliable"] * 3) == "c2"
+    assert puzzling(n_learned=[12, 12, 12], verdict=["reliable"] * 3) is None
