@@ -261,6 +261,7 @@ class _Sweep:
                 "machine": _machine(self.workers),
                 "engine": self.engine.name,
                 "device": self.engine.device,
+                "programs": self.engine.n_programs,
                 "files": folder.digests(self.tables),
                 "configurations": len(entries),
                 "repeated_suggestions": self.n_repeated,

@@ -29,6 +29,7 @@ HOMES = {
     "pandas": {"results", "report"},
     "tensorflow": {"engines"},
     "keras": {"engines", "keras_import"},
+    "jax": {"engines"},
     "numba": {"engines"},
     "llvmlite": {"engines"},
     "statsmodels": {"reliability"},

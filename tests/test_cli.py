@@ -161,9 +161,9 @@ def test_files_that_are_not_there(tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--engine", "fast"], ["engine", "allowed: auto, native, keras"]),
+        (["--engine", "fast"], ["engine", "allowed: auto, native, fused, keras"]),
         (["--device", "tpu"], ["device", "allowed: auto, cpu, gpu"]),
-        (["--engine", "native", "--device", "gpu"], ["--engine keras"]),
+        (["--engine", "native", "--device", "gpu"], ["--engine fused"]),
     ],
 )
 def test_engines_that_cannot(tmp_path: Path, options: list[str], words: list[str]) -> None:

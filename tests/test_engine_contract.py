@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from sweep.engines import Engine
+from sweep.engines.fused import FusedEngine
 from sweep.engines.keras import KerasEngine
 from sweep.engines.native import NativeEngine
 from sweep.initial import initial_weights
@@ -57,7 +58,7 @@ def of_models(measured: Measurements, models: list[int]) -> Measurements:
     return Measurements(**{f.name: getattr(measured, f.name)[models] for f in fields(Measurements)})
 
 
-engines: Mapping[str, Callable[[], Engine]] = {"native": NativeEngine, "keras": KerasEngine}
+engines: Mapping[str, Callable[[], Engine]] = {"native": NativeEngine, "fused": FusedEngine, "keras": KerasEngine}
 
 
 @pytest.fixture(params=engines)

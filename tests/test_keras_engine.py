@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.engines import EngineError
 from sweep.engines import keras as referee
 from sweep.engines.keras import KerasEngine
 from sweep.initial import initial_weights
@@ -143,7 +142,7 @@ def test_samples_have_seeds_of_their_own() -> None:
 def test_any_samples_and_batches_share_a_program() -> None:
     asked = [cohort(samples=n, batch_size=size, epochs=2, width=5) for n, size in ((7, 3), (10, 10), (20, 4))]
     KerasEngine().train(asked[0])
-    program = referee.compiled_program(referee.ProgramShape.of(asked[0].configuration, "cpu"))
+    program = referee.compiled_program(referee.ProgramShape.of(asked[0].configuration))
     before = referee.compiled_program.cache_info()
     for block in asked[1:]:
         KerasEngine().train(block)
@@ -156,7 +155,7 @@ def test_a_second_cohort_compiles_nothing() -> None:
     engine.train(cohort(epochs=2, dropout=0.1, learning_rate=0.01, batch_size=3, width=3))
     before = referee.compiled_program.cache_info()
     program = referee.compiled_program(
-        referee.ProgramShape.of(cohort(dropout=0.1, batch_size=3, width=3).configuration, "cpu")
+        referee.ProgramShape.of(cohort(dropout=0.1, batch_size=3, width=3).configuration)
     )
     count = program.n_traces
     engine.train(cohort(epochs=70, dropout=0.4, learning_rate=0.1, batch_size=3, width=3, task="nand", n_models=3))
@@ -241,16 +240,6 @@ def test_a_cohort_of_none() -> None:
     assert len(KerasEngine().train(asked).check(asked).weights) == 0
 
 
-def test_devices() -> None:
-    with pytest.raises(EngineError, match="allowed: cpu, gpu"):
-        KerasEngine("tpu")
-    if importlib.import_module("tensorflow").config.list_physical_devices("GPU"):
-        assert KerasEngine("gpu").device == "gpu"
-    else:
-        with pytest.raises(EngineError, match=r"sees no GPU.*xor-sweep\[gpu\]"):
-            KerasEngine("gpu")
-
-
 def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a fresh interpreter, without the Keras settings of this one."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("KERAS", "TF_"))}
@@ -280,10 +269,13 @@ def test_a_process_of_its_own() -> None:
 
 
 refused = """
+import numpy as np
 from sweep.engines import EngineError
 from sweep.engines.keras import KerasEngine
+from sweep.model import resolve
+from sweep.runs import Cohort
 try:
-    KerasEngine("gpu")
+    KerasEngine().train(Cohort(resolve({}), np.arange(1, dtype=np.uint32)))
 except EngineError as error:
     print(error)
 """

@@ -23,8 +23,8 @@ ExperimentPath = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT", help="An experiment file (YAML).", show_default=False)
 ]
 ResultsPath = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.", show_default=False)]
-EngineName = Annotated[str, typer.Option(help="auto, native or keras.")]
-DeviceName = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
+EngineName = Annotated[str, typer.Option(help="auto, native, fused or keras.")]
+DeviceName = Annotated[str, typer.Option(help="auto, cpu or gpu, which the fused engine uses.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all cores where not given.", show_default=False)]
 
 

@@ -24,10 +24,14 @@ def verify(
     results: ResultsPath,
     sample: Annotated[
         str | None,
-        typer.Option(metavar="K|all", help="How many runs to train again.", show_default="1000; 10 with keras"),
+        typer.Option(
+            metavar="K|all",
+            help="How many runs to train again.",
+            show_default="1000; 10 with another engine than native",
+        ),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="native or keras.", show_default="the one that trained them")
+        str | None, typer.Option(help="native, fused or keras.", show_default="the one that trained them")
     ] = None,
     workers: Workers = None,
 ) -> None:

@@ -24,6 +24,11 @@ class Engine(Protocol):
     piece_size: int
     is_threaded: bool
 
+    @property
+    def n_programs(self) -> int:
+        """Programs compiled, or loaded, in this process."""
+        ...
+
     def refusal(self, configuration: Configuration) -> str | None:
         """What of this configuration the engine cannot do, in words; None where it can train it."""
         ...
@@ -37,7 +42,7 @@ class EngineError(ValueError):
     """An engine or device that cannot do what was asked; the message says what can."""
 
 
-names = ("auto", "native", "keras")
+names = ("auto", "native", "fused", "keras")
 devices = ("auto", "cpu", "gpu")
 
 
@@ -46,32 +51,31 @@ def _make(name: str, device: str) -> Engine:
         from sweep.engines.native import NativeEngine
 
         return NativeEngine()
+    if name == "fused":
+        from sweep.engines.fused import FusedEngine
+
+        return FusedEngine("gpu" if device == "gpu" else "cpu")
     from sweep.engines.keras import KerasEngine
 
-    return KerasEngine(device="gpu" if device == "gpu" else "cpu")
+    return KerasEngine()
 
 
 def choose(name: str, device: str, configurations: Iterable[Configuration]) -> Engine:
-    """The engine for these configurations: `auto` is native wherever it can train them all, else keras.
+    """The engine for these configurations: `auto` is native wherever it can train them all, else fused.
 
-    A GPU is used when asked for, by the keras engine. Raises `EngineError` for an unknown name, or an engine or device
+    A GPU is used when asked for, by the fused engine. Raises `EngineError` for an unknown name, or an engine or device
     that cannot do what is asked.
     """
     for kind, word, allowed in (("engine", name, names), ("device", device, devices)):
         if word not in allowed:
             raise EngineError(f"{kind}: found {word}; allowed: {', '.join(allowed)}")
-    if device == "gpu" and name == "native":
-        raise EngineError("device: the native engine trains on the CPU; for a GPU choose --engine keras")
-    if name == "auto":
-        name = "keras" if device == "gpu" else "native"
-        fallback = device != "gpu"
-    else:
-        fallback = False
-    engine = _make(name, device)
+    if device == "gpu" and name in ("native", "keras"):
+        raise EngineError(f"device: the {name} engine trains on the CPU; for a GPU choose --engine fused")
+    chosen = ("fused" if device == "gpu" else "native") if name == "auto" else name
+    engine = _make(chosen, device)
     lacking = next(filter(None, map(engine.refusal, configurations)), None)
-    if lacking and fallback:
-        return choose("keras", device, configurations)
+    if lacking and name == "auto" and chosen == "native":
+        return choose("fused", device, configurations)
     if lacking:
-        other = "keras" if name == "native" else "native"
-        raise EngineError(f"engine: the {name} engine has no {lacking}; --engine {other} may")
+        raise EngineError(f"engine: the {chosen} engine has no {lacking}; --engine fused may")
     return engine

@@ -39,7 +39,7 @@ Orders = npt.NDArray[np.int32]
 # orders, or shares with drawn samples
 Batches = Orders | Floats
 
-devices = {"cpu": "/CPU:0", "gpu": "/GPU:0"}
+CPU = "/CPU:0"
 # what TensorFlow says at its start on any machine without a GPU
 start_up_noise = (b"I0000 ", b"WARNING: All log messages before absl")
 # masks, shares and predictions held at a time while one network trains
@@ -51,23 +51,18 @@ max_programs = 8
 class KerasEngine:
     """Trains each model of a cohort with Keras on the TensorFlow backend; the first use takes seconds to import them.
 
-    Raises `EngineError` where TensorFlow sees no GPU and one was asked for, or where Keras already runs on another
-    backend in this process.
+    Raises `EngineError` where Keras already runs on another backend in this process.
     """
 
     name: str = "keras"
+    device: str = "cpu"
     is_threaded: bool = False
     piece_size: int = 64
 
-    def __init__(self, device: str = "cpu") -> None:
-        if device not in devices:
-            raise EngineError(f"no such device: {device}; allowed: {', '.join(devices)}")
-        self.device: str = device
-        if device == "gpu" and not _libraries()[0].config.list_physical_devices("GPU"):
-            raise EngineError(
-                "TensorFlow sees no GPU; install its CUDA libraries with pip install 'xor-sweep[gpu]' "
-                "on a machine with an NVIDIA driver, or use the device cpu"
-            )
+    @property
+    def n_programs(self) -> int:
+        """Programs compiled so far in this process."""
+        return compiled_program.cache_info().misses
 
     def refusal(self, configuration: Configuration) -> str | None:
         """None: whatever a configuration can say, Keras does."""
@@ -79,7 +74,7 @@ class KerasEngine:
 
     def train_from(self, cohort: Cohort, weights: Floats) -> Measurements:
         """Train from other weights `[model, parameter]` than those of the seeds."""
-        program = compiled_program(ProgramShape.of(cohort.configuration, self.device))
+        program = compiled_program(ProgramShape.of(cohort.configuration))
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
         return _gather(records, cohort).check(cohort)
 
@@ -104,8 +99,11 @@ def without_start_up_noise() -> Generator[None]:
 
 
 @functools.cache
-def _libraries() -> tuple[Any, Any]:
-    """TensorFlow and Keras, imported on first use and made as repeatable as they can be."""
+def tensorflow_and_keras() -> tuple[Any, Any]:
+    """TensorFlow and Keras, imported on first use and made as repeatable as they can be.
+
+    Raises `EngineError` where Keras runs on another backend.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -130,7 +128,6 @@ class ProgramShape:
     With drawn samples so are their number and the batches: `batch_size` is then None.
     """
 
-    device: str
     n_rows: int
     n_units: tuple[int, ...]
     activation: Named
@@ -141,11 +138,11 @@ class ProgramShape:
     loss: str
 
     @classmethod
-    def of(cls, c: Configuration, device: str) -> "ProgramShape":
+    def of(cls, c: Configuration) -> "ProgramShape":
         """The shape that a configuration needs."""
         dropout = c.dropout > 0
         batch_size = c.batch_size if c.samples is None else None
-        return cls(device, c.task.n_rows, c.n_units, c.activation, dropout, c.use_bias, c.optimizer, batch_size, c.loss)
+        return cls(c.task.n_rows, c.n_units, c.activation, dropout, c.use_bias, c.optimizer, batch_size, c.loss)
 
 
 @functools.lru_cache(maxsize=max_programs)
@@ -155,7 +152,7 @@ def compiled_program(shape: ProgramShape) -> "Program":
 
 
 def _activation(activation: Named) -> Any:
-    function = getattr(_libraries()[1].activations, activation.name)
+    function = getattr(tensorflow_and_keras()[1].activations, activation.name)
     return functools.partial(function, **dict(activation.arguments)) if activation.arguments else function
 
 
@@ -164,28 +161,28 @@ def _optimizer(optimizer: Named) -> Any:
     arguments = dict(optimizer.arguments)
     if arguments["weight_decay"] == 0.0 and optimizer.name != "adamw":
         arguments["weight_decay"] = None  # pyright: ignore[reportArgumentType]  (Keras's own default)
-    return _libraries()[1].optimizers.get({"class_name": optimizer.name, "config": arguments})
+    return tensorflow_and_keras()[1].optimizers.get({"class_name": optimizer.name, "config": arguments})
 
 
 def _network(shape: ProgramShape) -> Any:
     """The network as anybody would write it: `Input -> [Dense -> Dropout] x depth -> Dense(sigmoid)`."""
-    layers = _libraries()[1].layers
+    layers = tensorflow_and_keras()[1].layers
     stack = [layers.Input((shape.n_units[0],))]
     for n in shape.n_units[1:-1]:
         stack.append(layers.Dense(n, activation=_activation(shape.activation), use_bias=shape.use_bias))
         if shape.has_dropout:
             stack.append(layers.Dropout(0.5))  # stands for the place; masks and scale come from outside
     stack.append(layers.Dense(shape.n_units[-1], activation="sigmoid", use_bias=shape.use_bias))
-    return _libraries()[1].Sequential(stack)
+    return tensorflow_and_keras()[1].Sequential(stack)
 
 
 class Program:
     """One Keras network with its optimizer, compiled once and reused: weights and optimizer are reset for each run."""
 
     def __init__(self, shape: ProgramShape) -> None:
-        tf, keras = _libraries()
+        tf, keras = tensorflow_and_keras()
         self._shape = shape
-        with tf.device(devices[shape.device]):
+        with tf.device(CPU):
             self._network = _network(shape)
             self._optimizer = _optimizer(shape.optimizer)
             self._optimizer.build(self._network.trainable_variables)
@@ -225,29 +222,29 @@ class Program:
 
     def train(self, table: "_Table", batches: Batches, kept: Sequence[Booleans]) -> tuple[Floats, Floats]:
         """Train for the epochs of `batches`: the table's loss `[epoch]`, predictions `[epoch, row, output]` after."""
-        tf, _ = _libraries()
-        with tf.device(devices[self._shape.device]):
+        tf, _ = tensorflow_and_keras()
+        with tf.device(CPU):
             losses, predictions = self._train(table.inputs, table.targets, table.scale, batches, *kept)
         return losses.numpy(), predictions.numpy()
 
     def evaluate(self, table: "_Table") -> tuple[Floats, Floats]:
         """The table's loss `[]` and predictions `[row, output]` now."""
-        tf, _ = _libraries()
-        with tf.device(devices[self._shape.device]):
+        tf, _ = tensorflow_and_keras()
+        with tf.device(CPU):
             loss, predictions = self._evaluate(table.inputs, table.targets)
         return loss.numpy(), predictions.numpy()
 
     def units_off(self, table: "_Table") -> Integers:
         """Units with output and slope zero on every row: `[layer]`."""
-        tf, _ = _libraries()
+        tf, _ = tensorflow_and_keras()
         if len(self._shape.n_units) == 2:
             return np.zeros(0, np.int64)
-        with tf.device(devices[self._shape.device]):
+        with tf.device(CPU):
             return self._units_off(table.inputs).numpy()
 
     def _forward(self, inputs: Any, kept: Sequence[Any], scale: Any) -> Any:
         """Predictions while training: Keras's layers, its dropout (kept units scaled, the others zero) by our masks."""
-        tf, keras = _libraries()
+        tf, keras = tensorflow_and_keras()
         masks = iter(kept)
         signal = inputs
         for layer in self._network.layers:
@@ -258,7 +255,7 @@ class Program:
         return signal
 
     def _trace_step(self, batch: tuple[Any, Any], scale: Any, kept: Sequence[Any], share: Any = None) -> None:
-        tf, _ = _libraries()
+        tf, _ = tensorflow_and_keras()
         with tf.GradientTape() as tape:
             loss = self._loss(batch[1], self._forward(batch[0], kept, scale), sample_weight=share)
         variables = self._network.trainable_variables
@@ -266,7 +263,7 @@ class Program:
 
     def _trace_drawn_epoch(self, table: tuple[Any, Any], scale: Any, shares: Any) -> None:
         """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""
-        tf, _ = _libraries()
+        tf, _ = tensorflow_and_keras()
 
         def step(i: Any) -> Any:
             self._trace_step(table, scale, (), shares[i])
@@ -276,7 +273,7 @@ class Program:
 
     def _trace_epoch(self, table: tuple[Any, Any], scale: Any, kept: Sequence[Any], size: int) -> None:
         """All batches of one epoch; table and masks in the epoch's order, the last batch what is left."""
-        tf, _ = _libraries()
+        tf, _ = tensorflow_and_keras()
         n = self._shape.n_rows
 
         def step(start: Any, rows: int) -> Any:
@@ -294,7 +291,7 @@ class Program:
             step(n - n % size, n % size)
 
     def _trace_epochs(self, inputs: Any, targets: Any, scale: Any, batches: Any, *kept: Any) -> tuple[Any, Any]:
-        tf, _ = _libraries()
+        tf, _ = tensorflow_and_keras()
         n_epochs, size = tf.shape(batches)[0], self._shape.batch_size
         losses = tf.TensorArray(tf.float32, n_epochs, element_shape=())
         predictions = tf.TensorArray(tf.float32, n_epochs, element_shape=targets.shape)
@@ -318,7 +315,7 @@ class Program:
 
     def _trace_units_off(self, inputs: Any) -> Any:
         """The slope of a unit is the gradient of its activation by its sum of inputs, as TensorFlow takes it."""
-        tf, keras = _libraries()
+        tf, keras = tensorflow_and_keras()
         counts = []
         signal = inputs
         for layer in [layer for layer in self._network.layers if isinstance(layer, keras.layers.Dense)][:-1]:
@@ -445,7 +442,7 @@ def _gather(records: Sequence[_Record], cohort: Cohort) -> Measurements:
 
 def keras_library() -> Any:
     """Keras on TensorFlow, imported on first use."""
-    return _libraries()[1]
+    return tensorflow_and_keras()[1]
 
 
 def new_optimizer(configuration: Configuration) -> Any:

@@ -153,6 +153,7 @@ class NativeEngine:
     device = "cpu"
     piece_size = 64  # whole tiles on every processor
     is_threaded = True
+    n_programs = 1  # the kernel has every configuration as values
 
     def refusal(self, configuration: Configuration) -> str | None:
         """None: the kernel has the whole vocabulary."""
