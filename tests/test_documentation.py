@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import sweep
 from sweep import loop
 from sweep.cli import app
 from sweep.reliability import wilson
+from sweep.yaml_text import Source
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])
@@ -84,6 +86,13 @@ def test_commands_can_be_typed(page: Path) -> None:
     assert set(named) <= targets, f"{name(page)}: {set(named) - targets}"
     for file in re.findall(r"EXPERIMENT=(experiments/\w+\.yaml)", text):
         assert file == "experiments/other.yaml" or (ROOT / file).exists(), f"{name(page)}: {file}"
+
+
+def test_the_citation_is_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = Source((ROOT / "CITATION.cff").read_text()).value
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
+    assert [author["name"] for author in cited["authors"]] == [author["name"] for author in project["authors"]]
 
 
 def test_every_command_has_its_examples() -> None:

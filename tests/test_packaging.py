@@ -79,6 +79,7 @@ def test_the_metadata_is_complete(built: Path) -> None:
         entry = archive.read(f"{folder}/entry_points.txt").decode()
         assert f"{folder}/licenses/LICENSE" in archive.namelist()
     assert metadata["Name"] == "xor-sweep" and metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Author"] == "The xor-sweep authors"
     assert metadata["Summary"] and metadata["Keywords"] and metadata["Requires-Python"] == "<3.14,>=3.11"
     assert metadata["Description-Content-Type"] == "text/markdown" and "# xor-sweep" in metadata.get_payload()
     assert "sweep = sweep.cli:main" in entry
