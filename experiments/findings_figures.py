@@ -133,7 +133,7 @@ def draw_losses(panels: Mapping[str, Sequence[Record]], marks: Sequence[Record])
 def draw_differences(records: Sequence[Record]) -> Any:
     """Differences of rates with their intervals, one below the other; 0 is no difference."""
     order = [r["advice"] for r in records]
-    y = alt.Y("advice:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
+    y = alt.Y("advice:N", sort=order, title=None, axis=alt.Axis(labelLimit=0, ticks=False, domain=False, minExtent=330))
     base = alt.Chart(_data(records)).encode(y=y)
     gained = "points of success rate gained, same seeds"
     x = alt.X("value:Q", title=gained, axis=alt.Axis(tickCount=8))

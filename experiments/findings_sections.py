@@ -199,7 +199,9 @@ def width(results: Results) -> str:
     exact = [{"x": r["x"], "rate": ceiling(int(r["x"])), "line": "ceiling"} for r in drawn]
     picture = figures.draw_rates(drawn, x="width", line=None, title="share of seeds", exact=exact, is_log=True)
     note = (
-        "Below the ceiling the failures are almost all stuck: the units are alive, and training brings rows together."
+        "A network with one live unit mostly ends stuck, not dead: its layer still lets a gradient pass. Those between "
+        "the rate and the ceiling begin with two live units and fail all the same: training gives rows of unlike "
+        "target one output."
     )
     shown = figure("width", "Success rate by width, and its exact ceiling", picture)
     return "\n\n".join([table(["width", "learns", "ceiling", "failures"], rows), note, shown])
