@@ -3,6 +3,7 @@
 results = sweep.run("experiments/xor.yaml")     # a whole experiment; results.configurations, results.runs
 results = sweep.load("results/xor")             # one that was run before
 runs = sweep.train({"width": 8}, seeds=1000)    # one configuration, many seeds, at once
+runs = sweep.train(build=function, data=(x, y))  # any Keras model at all: function(seed) returns it, compiled
 settings = sweep.from_keras(model)              # the settings of a compiled Keras network, for sweep.train
 found = sweep.rescue(results, "width=2")        # what would have rescued the seeds that failed; found.table()
 again = sweep.replay(results, "width=2-7")       # one run trained again
@@ -17,7 +18,7 @@ _homes = {
     "replay": "sweep.replays",
     "rescue": "sweep.rescues",
     "run": "sweep.loop",
-    "train": "sweep.training",
+    "train": "sweep.own_training",
 }
 
 __all__ = ["from_keras", "load", "replay", "rescue", "run", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)

@@ -101,13 +101,21 @@ def describe_course(losses: Doubles, cohort: Cohort) -> Course:
     """The end of the course of `losses` `[model, snapshot]`."""
     c = cohort.configuration
     of_a_tie = float(mixture_loss(0.5, c.loss)) / (c.task.n_rows * c.task.n_outputs)
-    scale = np.maximum(losses[:, -1], of_a_tie)
-    tenth = losses[:, cohort.snapshots >= nine_tenths(c.epochs)]
-    half = losses[:, cohort.snapshots >= c.epochs // 2]
+    return course_of(losses, cohort.snapshots, c.epochs, of_a_tie)
+
+
+def course_of(losses: Doubles, snapshots: Integers, epochs: int, least: float | Doubles) -> Course:
+    """The end of the course of `losses` `[model, snapshot]` at the epochs `snapshots`.
+
+    least: what changes are counted in parts of where the loss is below it, a number or one for each model.
+    """
+    scale = np.maximum(losses[:, -1], least)
+    tenth = losses[:, snapshots >= nine_tenths(epochs)]
+    half = losses[:, snapshots >= epochs // 2]
     movement = np.abs(np.diff(half, axis=1)).sum(axis=1)
     return Course(
         change=np.ptp(tenth, axis=1) / scale,
-        drift=_expected_fall(losses, cohort.snapshots, c.epochs) / scale,
+        drift=_expected_fall(losses, snapshots, epochs) / scale,
         fall=(half[:, 0] - half[:, -1]) / np.where(movement > 0, movement, 1.0),
     )
 

@@ -78,6 +78,8 @@ def parse_table(content: bytes, targets: Sequence[str], file: str) -> Task:
     number, header = next(lines, (1, []))
     names = [name.strip() for name in header]
     where = f"{file}:{number}"
+    if not names:
+        raise SettingError(("file",), f"{where}: nothing", "allowed: a first line with a name for each column")
     for i, name in enumerate(names):
         if not name or name in names[:i]:
             found = f"{where}: column {i + 1} has " + (

@@ -72,6 +72,13 @@ def train_block(
     return trained
 
 
+def seed_block(seeds: SupportsIndex | Iterable[SupportsIndex]) -> SeedBlock:
+    """The block of a count of seeds, or of the seeds themselves. Raises `SettingError`, `TypeError`."""
+    if isinstance(seeds, Iterable):
+        return SeedBlock(listed=tuple(map(operator.index, seeds)))
+    return SeedBlock(count=operator.index(seeds))
+
+
 def train(
     settings: Mapping[str, Any],
     seeds: SupportsIndex | Iterable[SupportsIndex] = 64,
@@ -87,10 +94,7 @@ def train(
     or the seeds themselves. Raises `SettingError`, `EngineError`; `TypeError` for a seed that is no whole number.
     """
     configuration = resolve(with_tables(settings, TableFiles(Path())))
-    if isinstance(seeds, Iterable):
-        block = SeedBlock(listed=tuple(map(operator.index, seeds)))
-    else:
-        block = SeedBlock(count=operator.index(seeds))
+    block = seed_block(seeds)
     chosen = engines.choose(engine, device, [configuration])
     trained = train_block(configuration, block, chosen, workers=workers or executors.available_cores(), margin=margin)
     entry = Entry(0, configuration, trained.runs)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -57,15 +57,9 @@ def watched(n_runs: int, *, quiet: bool = False, confidence: float = 0.95) -> Ge
     yield print_line
 
 
-def answer_lines(answer: Answer, arguments: str) -> list[str]:
-    """The answer for a person; `arguments` are those that asked for it, as a shell takes them."""
-    lines = [
-        describe(answer.configuration),
-        f"learned by {answer.n_learned:,} of {answer.n_runs:,} seeds: {percent(answer.rate)}, 95% interval "
-        f"({answer.rate.method.capitalize()})",
-    ]
-    ended = [f"{name} {n / answer.n_runs:.1%} ({n:,})" for name, n in _failures(answer)]
-    lines += ["the others: " + ", ".join(ended)] if ended else ["no seed failed"]
+def answer_lines(answer: Answer) -> list[str]:
+    """The answer for a person."""
+    lines = [describe(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:
         lines.append(
             f"for {answer.n_born_dead:,} seeds ({answer.n_born_dead / answer.n_runs:.1%}) a whole hidden layer is off "
@@ -73,13 +67,19 @@ def answer_lines(answer: Answer, arguments: str) -> list[str]:
         )
     if any(share > 0 for _, share in answer.shares):
         lines += ["", "share learned after", *_chart(answer.shares)]
-    lines += ["", f"as an experiment: sweep train {arguments} --save mine.yaml"]
     return lines
 
 
-def _failures(answer: Answer) -> Sequence[tuple[str, int]]:
-    found = [(name, n) for name, n in answer.outcomes.items() if n and name != "learned"]
-    return sorted(found, key=lambda item: -item[1])
+def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
+    """How many seeds learned, and how the others ended, most first; `outcomes` counts runs by outcome."""
+    n_runs = int(rate.n)
+    failed = sorted(((name, n) for name, n in outcomes.items() if n and name != "learned"), key=lambda item: -item[1])
+    ended = [f"{name} {n / n_runs:.1%} ({n:,})" for name, n in failed]
+    return [
+        f"learned by {outcomes['learned']:,} of {n_runs:,} seeds: {percent(rate)}, 95% interval "
+        f"({rate.method.capitalize()})",
+        "the others: " + ", ".join(ended) if ended else "no seed failed",
+    ]
 
 
 def _chart(shares: Sequence[tuple[int, float]]) -> list[str]:
@@ -97,8 +97,3 @@ def _bar(share: float) -> str:
     whole, rest = divmod(eighths, 8)
     bar = "█" * whole + ("", *"▏▎▍▌▋▊▉")[rest]
     return bar + "·" * (bar_width - len(bar))
-
-
-def print_answer(answer: Answer, arguments: str) -> None:
-    """Print the answer to standard output."""
-    print("\n".join(answer_lines(answer, arguments)))

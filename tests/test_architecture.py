@@ -17,8 +17,8 @@ FLOORS = (
     {"planning", "resume", "training", "recall", "seed_plans", "keras_import", "schema"},
     {"contents"},
     {"loop", "report", "one_network", "verify", "audit", "rescues", "replays"},
-    {"terminal", "answer_text", "watching", "dashboard", "rescue_text"},
-    {"replay_text"},
+    {"terminal", "answer_text", "watching", "dashboard", "rescue_text", "quick_rescue"},
+    {"replay_text", "own_training"},
     {"cli", "__init__"},
     {"__main__"},
 )

@@ -47,7 +47,7 @@ def test_equal_tables_are_equal_configurations() -> None:
 @pytest.mark.parametrize(
     ("content", "place", "found"),
     [
-        ("", ("targets", 0), "data.csv:1: no column 'y'"),
+        ("", ("file",), "data.csv:1: nothing"),
         ("a,y\n", ("file",), "data.csv: no rows under the names"),
         ("a,b\n1,0\n", ("targets", 0), "data.csv:1: no column 'y'"),
         ("y\n1\n", ("targets",), "data.csv:1: every column is a target"),

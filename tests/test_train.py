@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import engines, experiment_file, one_network, training, watching
+from sweep import engines, experiment_file, one_network, quick_rescue, training, watching
 from sweep.cli import app
 from sweep.experiment import SeedBlock
 from sweep.experiment_text import experiment_text, flow
@@ -62,13 +62,16 @@ def test_the_answer_in_words_has_rate_interval_outcomes_chart_and_a_line_to_type
     assert lines[1].startswith("learned by ") and "of 50 seeds: " in lines[1] and lines[1].endswith("(Wilson)")
     assert lines[2].startswith("the others: dead ")
     assert sum("epochs  " in line for line in lines) == 12
-    command = shlex.split(lines[-1].partition(": ")[2])
+    assert lines[-4:-3] == ["to find out, with cost, combinations and fresh seeds:"]
+    command = shlex.split(lines[-3])
+    assert lines[-2].strip() == "sweep run mine.yaml"
     saved = call(*command[1:])
     assert (saved.exit_code, saved.stdout) == (0, "")
     experiment = experiment_file.load("mine.yaml")
     (point,) = experiment.grid()
     record = json.loads(call("train", *command[2:-4], "--seeds", "2", "--json").stdout)
     assert experiment.configuration(point).id == record["configuration"]
+    assert lines[-1].strip() == f"sweep rescue results/mine {record['configuration'][:6]}"
     assert len(experiment.seeds) == 50
     assert call("check", "mine.yaml").exit_code == 0
     again = call(*command[1:])
@@ -150,7 +153,7 @@ def test_born_dead_counts_whole_layers_only() -> None:
 
 
 def test_nothing_learned_is_said_without_a_chart() -> None:
-    lines = watching.answer_lines(one_network.summarise(trained(8, depth=0)), "depth=0 --seeds 8")
+    lines = watching.answer_lines(one_network.summarise(trained(8, depth=0)))
     assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0.0-32.4%), 95% interval (Wilson)"
     assert not any("epochs  " in line for line in lines)
 
@@ -162,6 +165,54 @@ def test_every_hyperparameter_that_is_not_usual_is_said() -> None:
         "xor: 4-2 relu, encoding bipolar, dropout 0.1, use_bias false, loss mean_squared_error, "
         "kernel_initializer he_normal, adam 0.001, batch 2, 1,000 epochs"
     )
+
+
+def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"width": 2, "depth": 3, "learning_rate": 0.01, "epochs": 300}
+    record = json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)
+    likely = record["likely_rescue"]
+    runs = sweep.train(settings, seeds=50)
+    failing = runs["seed"][~runs["learned"]].to_numpy()
+    changes = {"relu -> leaky_relu": {"activation": "leaky_relu"}, "width 2 -> 4": {"width": 4}}
+    counts = {name: int(sweep.train(settings | c, seeds=failing)["learned"].sum()) for name, c in changes.items()}
+    best = max(counts, key=lambda name: counts[name])
+    assert (likely["change"], likely["rescued"]["k"], likely["rescued"]["n"]) == (best, counts[best], len(failing))
+    assert likely["n_tried"] == 16
+    said = call("train", *NETWORK, "--seeds", "50").stdout
+    share = likely["rescued"]
+    assert (
+        f"likely rescue: {best}: {counts[best]} of {len(failing)} failing seeds learn "
+        f"({100 * share['low']:.0f}-{100 * share['high']:.0f}%), the best of 16 single changes"
+    ) in said
+    monkeypatch.setattr(quick_rescue, "max_seeds", 20)
+    assert json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)["likely_rescue"]["rescued"]["n"] == 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["width=2", "epochs=1000", "learning_rate=0.01"], "where runs end stuck: more units in each layer"),
+        (["epochs=20"], "where runs end unconverged: more epochs, or a learning rate times ten"),
+        (["kernel_initializer=zeros"], "where runs end dead: more units in each layer, fewer layers, or leaky_relu"),
+        (["epochs=9", "learning_rate=3.0e+30", "optimizer=sgd"], "where runs end diverged: a learning rate divided"),
+    ],
+)
+def test_where_trying_takes_too_long_the_usual_medicine_is_named(
+    settings: list[str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick_rescue, "max_seconds", 1e-9)
+    assert f"likely rescue: {words}" in call("train", *settings, "--seeds", "16").stdout
+
+
+def test_no_rescue_is_told_where_there_is_none() -> None:
+    contradiction = "task={inputs: [[0], [0]], targets: [[0], [1]]}"
+    assert (
+        "likely rescue: no single change: of 16, none lets one of 5 failing seeds learn"
+        in call("train", contradiction, "epochs=3", "--seeds", "5").stdout
+    )
+    lines = call("train", "task=or", "depth=0", "learning_rate=0.1", "--seeds", "5").stdout.splitlines()
+    assert lines[2] == "no seed failed"
+    assert lines[-1] == "as an experiment: sweep train task=or depth=0 learning_rate=0.1 --seeds 5 --save mine.yaml"
 
 
 def test_counts_rise_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def train(
     """Train one configuration under many seeds, at once, and say how often it learns."""
     given = settings or []
     with user_errors("; nothing is kept"):
-        from sweep import engines, executors, experiment_file, one_network, watching
+        from sweep import engines, executors, experiment_file, one_network, quick_rescue, watching
         from sweep.experiment import SeedBlock
         from sweep.experiment_text import experiment_text
         from sweep.planning import describe_seconds, expected_bytes, refuse_beyond_memory, run_seconds
@@ -60,10 +60,15 @@ def train(
         with watching.watched(seeds, quiet=quiet) as watch:
             trained = train_block(configuration, SeedBlock(count=seeds), chosen, workers=n_workers, on_count=watch)
         answer = one_network.summarise(trained)
+        likely = quick_rescue.find_likely(trained, chosen, n_workers)
         if as_json:
-            print(json.dumps(one_network.to_record(answer, chosen.name, chosen.device), indent=2, allow_nan=False))
+            record = one_network.to_record(answer, chosen.name, chosen.device)
+            record["likely_rescue"] = likely and likely.record()
+            print(json.dumps(record, indent=2, allow_nan=False))
         else:
-            watching.print_answer(answer, shlex.join([*given, "--seeds", str(seeds)]))
+            arguments = [*given, "--seeds", str(seeds)]
+            advice = quick_rescue.advice_lines(configuration, answer.outcomes, likely, arguments)
+            print("\n".join([*watching.answer_lines(answer), "", *advice]))
 
 
 def _save(path: Path, text: str) -> None:

@@ -1,0 +1,349 @@
+"""Any Keras model at all: `sweep.train(build=..., data=...)` against plain Keras, its folder, its messages."""
+
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sweep
+from sweep import own_training
+from sweep.engines import fits
+from sweep.engines.fits import Fit, Job, Probe
+from sweep.engines.keras import without_start_up_noise
+from sweep.own_training import judge
+from sweep.results import ResultsError
+from sweep.vocabulary import SettingError
+
+with without_start_up_noise():
+    keras = importlib.import_module("keras")
+K: Any = keras.layers
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+XOR = np.array([[0], [1], [1], [0]], np.float32)
+OR = np.array([[0], [1], [1], [1]], np.float32)
+
+
+def compiled(*layers: Any, loss: Any = "binary_crossentropy", rate: float = 0.05) -> Any:
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    model.compile(keras.optimizers.Adam(rate), loss, run_eagerly=True)  # nothing to be compiled: quick
+    return model
+
+
+def build(seed: int) -> Any:
+    return compiled(K.Dense(3, "relu"), K.Dropout(0.2), K.Dense(1, "sigmoid"))
+
+
+def build_linear(seed: int) -> Any:
+    """Has learned OR before it is trained."""
+    right = {"kernel_initializer": keras.initializers.Constant(4), "bias_initializer": keras.initializers.Constant(-2)}
+    return compiled(K.Dense(1, "sigmoid", **right))
+
+
+def trained(function: Any = build, y: Any = XOR, **options: Any) -> Any:
+    given: dict[str, Any] = {"seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True}
+    return sweep.train(build=function, data=(X, y), **(given | options))
+
+
+def test_a_run_is_what_plain_keras_does_with_its_seed() -> None:
+    table = trained(seeds=[7, 3])
+    assert table["seed"].tolist() == [3, 7]
+    for seed, loss, accuracy in zip(table["seed"], table["final_loss"], table["accuracy"], strict=True):
+        keras.utils.set_random_seed(seed)
+        model = build(seed)
+        model.fit(X, XOR, epochs=2, batch_size=2, verbose=0)
+        assert loss == pytest.approx(model.evaluate(X, XOR, verbose=0), rel=1e-6)
+        assert accuracy == ((model.predict(X, verbose=0) > 0.5) == XOR).mean()
+    assert table["run"].tolist() == ["build-3", "build-7"]
+    assert table["n_parameters"].tolist() == [13, 13]
+    assert list(table) == [
+        *("run", "epochs", "batch_size", "seed", "engine", "n_parameters", "final_loss", "accuracy"),
+        *("learned", "outcome"),
+    ]
+
+
+def test_learned_is_a_training_accuracy_of_one_or_what_the_caller_says() -> None:
+    table = trained(build_linear, OR, epochs=1, seeds=2)
+    assert table["learned"].tolist() == [True, True]
+    assert table["outcome"].tolist() == ["learned", "learned"]
+    seen: list[float] = []
+
+    def below(model: Any, x: Any, y: Any) -> bool:
+        assert x is X and y is OR
+        seen.append(float(model.evaluate(x, y, verbose=0)))
+        return seen[-1] < 1e-9
+
+    strict = trained(build_linear, OR, epochs=1, seeds=2, learned=below)
+    assert strict["learned"].tolist() == [False, False]
+    assert strict["accuracy"].tolist() == [1.0, 1.0]
+    assert seen == pytest.approx(table["final_loss"].tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("last", "loss", "y"),
+    [
+        (lambda: K.Dense(2, "softmax"), "sparse_categorical_crossentropy", OR.ravel().astype(int)),
+        (lambda: K.Dense(2, "softmax"), "categorical_crossentropy", np.concatenate([1 - OR, OR], axis=1)),
+        (lambda: K.Dense(1), "logits", OR.ravel()),
+        (lambda: K.Dense(1, "sigmoid"), "mean_squared_error", OR),
+    ],
+)
+def test_accuracy_is_that_of_the_loss(last: Any, loss: str, y: Any) -> None:
+    def made(seed: int) -> Any:
+        given = keras.losses.BinaryCrossentropy(from_logits=True) if loss == "logits" else loss
+        return compiled(last(), loss=given, rate=1.0)
+
+    job = Job(made, (X, y), 1, 4, None)
+    model = made(0)
+    if model.count_params() == 3:  # one output
+        model.set_weights([np.array([[4.0], [4.0]]), np.array([-2.0])])
+        assert fits.accuracy(model, job) == 1.0
+    else:
+        model.set_weights([np.zeros((2, 2)), np.array([0.0, 9.0])])  # always 1
+        assert fits.accuracy(model, job) == 0.75
+
+
+def course(losses: Any, *, learned: bool = False, is_finite: bool = True) -> Fit:
+    return Fit(0, 9, list(losses), 0.5, is_finite, learned)
+
+
+def test_outcomes_follow_the_rules_of_the_loss() -> None:
+    job = Job(build, (X, XOR), 1000, 4, None)
+    t = np.array(job.snapshots) / 1000
+    at_rest = 0.3466 + 0.35 * np.exp(-30 * t)
+    found = judge(
+        job,
+        [
+            course(at_rest),
+            course(0.7 - 0.3 * t),
+            course(0.5 + 0.1 * np.cos(40 * np.pi * t)),
+            course(at_rest, learned=True),
+            course(np.where(t < 0.5, 0.7, np.nan), is_finite=False),
+        ],
+    )
+    assert found == ["stuck", "unconverged", "unsettled", "learned", "diverged"]
+
+
+def test_a_model_that_diverges_is_a_row() -> None:
+    def hot(seed: int) -> Any:
+        model = keras.Sequential([keras.Input((2,)), K.Dense(3), K.Dense(1)])
+        model.compile(keras.optimizers.SGD(1e30), "mean_squared_error", run_eagerly=True)
+        return model
+
+    table = trained(hot, seeds=1, epochs=4)
+    assert table["outcome"].tolist() == ["diverged"] and not table["learned"].any()
+    assert math.isnan(table["final_loss"][0])
+
+
+def test_models_of_several_inputs_and_of_ones_own_class() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = K.Dense(1, "sigmoid")
+
+        def call(self, inputs: Any) -> Any:
+            return self.last(keras.ops.concatenate([inputs["a"], inputs["b"]], axis=-1))
+
+    def made(seed: int) -> Any:
+        model = Own()
+        model.compile("adam", "binary_crossentropy", run_eagerly=True)
+        return model
+
+    parts = {"a": X[:, :1], "b": X[:, 1:]}
+    table = sweep.train(build=made, data=(parts, OR), seeds=1, epochs=2, quiet=True)
+    assert table["n_parameters"].tolist() == [3]
+
+
+# what is said
+
+
+def test_time_progress_and_answer_are_said(seen: list[int], capsys: pytest.CaptureFixture[str]) -> None:
+    trained(seeds=5, epochs=30, quiet=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "5 seeds x 30 epochs; 9 parameters; this process; about 1 s",
+        "learned by 1 of 5 seeds: 20.0% (3.6-62.4%), 95% interval (Wilson)",
+        "the others: unconverged 80.0% (4)",
+    ]
+    trained(quiet=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_probe_knows_how_long_a_run_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 2.0, 10.0, 11.0, 20.0, 20.25])  # 2 s for the first epoch, 1 s for two, 0.25 s for the loss
+    monkeypatch.setattr(fits.time, "perf_counter", lambda: next(clock))
+    job = Job(build, (X, XOR), 30, 4, None)
+    tried = fits.probe(job, 0)
+    assert tried.seconds == 2 + 30 * 0.5 + len(job.snapshots) * 0.25
+
+
+def not_compiled(seed: int) -> Any:
+    return keras.Sequential([keras.Input((2,)), K.Dense(1)])
+
+
+def wide(seed: int) -> Any:
+    return compiled(K.Dense(3, "sigmoid"))
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "no function": ({"build": "model"}, "build: found str; allowed: a function of a seed"),
+    "no model": ({"build": int}, "build: returned int; allowed: a compiled Keras model"),
+    "not compiled": ({"build": not_compiled}, "build: returned a model that is not compiled"),
+    "no pair": ({"data": X}, r"data: found ndarray; allowed: \(x, y\)"),
+    "shapes": ({"build": wide}, "data: the model cannot be trained on it: .*; allowed: x and y that fit the model"),
+    "rows": ({"data": (X, XOR[:3])}, "data: the model cannot be trained on it: .*"),
+    "columns": ({"data": (X[:, :1], XOR)}, "data: the model cannot be trained on it: .*"),
+    "epochs": ({"epochs": 0}, "epochs: found 0; allowed: a whole number from 1 up"),
+    "batch": ({"batch_size": 2.5}, "batch_size: found 2.5; allowed: a whole number from 1 up"),
+    "criterion": ({"learned": 0.9}, "learned: found float; allowed: a function of model, x and y"),
+    "no accuracy": ({"data": (X, XOR * 0.3)}, "learned: none, and the model's loss and targets have no accuracy"),
+    "seeds": ({"seeds": 0}, "0 seeds from 0"),
+    "workers": ({"workers": 0}, "workers: found 0; allowed: a whole number from 1 up"),
+    "elsewhere": (
+        {"build": lambda seed: build(seed), "workers": 2},
+        "workers: found 2, but <lambda> is no function at the head of a module, so another process cannot import it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_one_message(name: str) -> None:
+    options, message = MISTAKES[name]
+    given: dict[str, Any] = {"build": build, "data": (X, XOR), "seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True}
+    with pytest.raises(SettingError, match=message):
+        sweep.train(**(given | options))
+
+
+def test_settings_or_a_function() -> None:
+    with pytest.raises(TypeError, match="needs settings, or build=function"):
+        sweep.train(seeds=3)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(TypeError, match="build"):
+        sweep.train({"width": 2}, build=build)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(TypeError, match="engine"):
+        sweep.train(build=build, data=(X, XOR), engine="native")  # pyright: ignore[reportCallIssue]
+
+
+def test_what_a_function_raises_names_its_seed() -> None:
+    def picky(seed: int) -> Any:
+        if seed == 1:
+            raise KeyError("no such layer")
+        return build(seed)
+
+    with pytest.raises(KeyError) as caught:
+        trained(picky)
+    assert caught.value.__notes__ == ["in the run of seed 1"]
+
+
+def test_a_function_at_a_prompt_stays_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
+    monkeypatch.setattr(build, "__module__", "__main__")
+    with pytest.raises(SettingError, match="build is defined in a notebook or at a prompt"):
+        trained(workers=2)
+
+
+# the folder
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Nothing is trained: the seeds that would have been, in order."""
+    trained_seeds: list[int] = []
+
+    def quick(job: Job, seed: int) -> Fit:
+        trained_seeds.append(seed)
+        losses = np.linspace(0.7, 1 / (seed + 3), len(job.snapshots)).tolist()
+        return Fit(seed, 9, losses, 0.25 * seed, True, seed == 4)
+
+    monkeypatch.setattr(own_training, "fit", quick)
+    monkeypatch.setattr(own_training, "probe", lambda job, seed: Probe(job.build.__name__, 9, 0.1))
+    return trained_seeds
+
+
+def test_a_folder_is_gone_on_with(tmp_path: Path, seen: list[int]) -> None:
+    out = tmp_path / "mine"
+    whole = trained(seeds=3)
+    trained(seeds=2, out=out)
+    lines = (out / "runs.jsonl").read_text().splitlines()
+    (out / "runs.jsonl").write_text(lines[0] + "\n" + lines[1][:40])  # stopped while the second was being written
+    seen.clear()
+    again = trained(seeds=3, out=out)
+    assert seen == [1, 2]
+    pd.testing.assert_frame_equal(again, whole)
+    pd.testing.assert_frame_equal(pd.read_csv(out / "runs.csv"), whole)
+    assert [json.loads(line)["seed"] for line in (out / "runs.jsonl").read_text().splitlines()] == [0, 1, 2]
+    pd.testing.assert_frame_equal(trained(seeds=[2], out=out), whole[2:].reset_index(drop=True))
+    assert seen == [1, 2]
+    assert sorted(p.name for p in out.iterdir()) == ["runs.csv", "runs.jsonl", "training.json"]
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, seen: list[int]) -> None:
+    out = tmp_path / "mine"
+    trained(seeds=1, out=out)
+    for options, name in (
+        ({"epochs": 4}, "epochs"),
+        ({"batch_size": 4}, "batch_size"),
+        ({"y": OR}, "data"),
+        ({"function": build_linear}, "build, model"),
+        ({"learned": lambda model, x, y: True}, "learned"),
+    ):
+        with pytest.raises(ResultsError, match=f"holds another training: {name} differ"):
+            trained(seeds=1, out=out, **options)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(ResultsError, match=r"has files already, and none is training\.json"):
+        trained(out=tmp_path / "other")
+    (out / "runs.jsonl").write_text('{"seed": 0}\n')
+    with pytest.raises(ResultsError, match=r"runs\.jsonl: cannot be read"):
+        trained(seeds=1, out=out)
+
+
+def test_another_model_of_the_same_name_is_another_training() -> None:
+    described = [fits.describe(compiled(K.Dense(1, activation))) for activation in ("sigmoid", "tanh", "sigmoid")]
+    rates = [fits.describe(compiled(K.Dense(1), rate=rate)) for rate in (0.1, 0.2)]
+    keras.utils.clear_session()
+    first = fits.describe(compiled(K.Dense(1)))
+    keras.utils.clear_session()
+    assert fits.describe(compiled(K.Dense(1))) == first
+    assert described[0] != described[1] and rates[0] != rates[1]
+
+
+# processes
+
+
+def test_processes_give_the_same_rows_and_leave_the_environment_alone() -> None:
+    before = dict(os.environ)
+    together = trained(epochs=1, workers=2)
+    assert dict(os.environ) == before
+    pd.testing.assert_frame_equal(together, trained(epochs=1, workers=1))
+
+
+SCRIPT = """
+import numpy as np, keras, sweep
+
+def build(seed):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", run_eagerly=True)
+    return model
+
+{guard}
+    runs = sweep.train(build=build, data=(np.eye(2)[:, :1], np.eye(2)[:, :1]), seeds=2, epochs=2, workers=2)
+    print(len(runs))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_a_script_needs_its_guard(is_guarded: bool, tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT.replace("{guard}", 'if __name__ == "__main__":' if is_guarded else "if True:"))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=600)
+    if is_guarded:
+        assert (done.returncode, done.stdout) == (0, "2\n")
+    else:
+        assert done.returncode == 1
+        assert "in a script, the call of sweep.train under if __name__" in done.stderr
