@@ -54,11 +54,11 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
     return f"{wanted}; {_span(table['epochs'])} epochs, learning rate {_span(table['learning_rate'], 'g')}"
 
 
-def varied_columns(table: Any, experiment: Experiment) -> tuple[str, ...]:
-    """The hyperparameters of the table that take more than one value; where none does, those that the file names."""
+def varied_columns(table: Any) -> tuple[str, ...]:
+    """The hyperparameters of the table that take more than one value; where none does, those that say most."""
     between = table.columns[2 : list(table.columns).index("n_parameters")]
     varied = tuple(c for c in between if table[c].nunique() > 1)
-    return varied or tuple(c for c in between if c in {**experiment.fixed, **experiment.vary}) or ("width", "depth")
+    return varied or ("width", "depth", "activation", "optimizer")
 
 
 def _unique_length(ids: Any) -> int:
@@ -84,7 +84,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         verdicts={name: int(counted.get(name, 0)) for name in ("reliable", "unreliable", "inconclusive")},
         allocation=Allocation(experiment.seeds, experiment.reliability, experiment.n_trials),
         shown=table.head(top),
-        columns=varied_columns(table, experiment),
+        columns=varied_columns(table),
         named=named,
         confirmation=confirmation,
         n_failed={name: int(table[f"n_{name}"].sum()) for name in failures},
