@@ -52,7 +52,7 @@ experiments: setup ## run all of experiments/ (minutes; goes on by itself), writ
 	@$(BIN)/python experiments/findings.py $(ACCEPT)
 
 docs: setup ## write docs/commands.md and docs/experiment-file.md from the commands' help and the vocabulary
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/generate.py && $(BIN)/python docs/retype.py
 
 report: setup ## build the page of RESULTS (results/<experiment>), with PNG and SVG of its charts
 	@$(BIN)/sweep report $(RESULTS) --figures
