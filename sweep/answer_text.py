@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.summaries import Answer, commonest_merge, setting_text, summarise
 from sweep.results import Results
 
 bar_width = 14
@@ -56,12 +56,15 @@ def print_configurations(results: Results, rows: Any) -> None:
 
 def _answer_sentence(answer: Answer) -> str:
     v, n = answer.verdicts, answer.n_configurations
-    sentence = f"{v['reliable']:,} of {n:,} do, {v['unreliable']:,} do not"
+    do, do_not = "does" if v["reliable"] == 1 else "do", "does" if v["unreliable"] == 1 else "do"
+    sentence = f"{v['reliable']:,} of {n:,} {do}, {v['unreliable']:,} {do_not} not"
     if v["inconclusive"]:
         amount = answer.allocation.block
         up_to = "" if amount.up_to is None else "up to "
         seeds = f"{len(amount):,} seed{'s' if len(amount) != 1 else ''}"
-        sentence += f", {v['inconclusive']:,} are open: {up_to}{seeds} cannot tell"
+        sentence += (
+            f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: {up_to}{seeds} cannot tell"
+        )
     return sentence + "."
 
 
@@ -94,7 +97,7 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
         table.add_column(title, justify="right" if title == "fresh seeds" else "left", no_wrap=True)
     for row in rows:
         style = verdict_styles[row["verdict"]]
-        cells: list[str | Text] = [_short(row, answer), *(f"{row[c]}" for c in answer.columns)]
+        cells: list[str | Text] = [_short(row, answer), *(setting_text(row[c]) for c in answer.columns)]
         cells += [f"{row['n_parameters']:,}", _learned(row)]
         if is_bar_shown:
             cells.append(Text(_bar(row["success_rate"]) if row["n_runs"] else "", style=style))
@@ -140,7 +143,7 @@ def _title(column: str) -> str:
 
 
 def _describe(answer: Answer, row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_title(c)} {row[c]}" for c in answer.columns)
+    return ", ".join(f"{_title(c)} {setting_text(row[c])}" for c in answer.columns)
 
 
 def _named_lines(answer: Answer) -> list[str]:

@@ -37,7 +37,8 @@ def describe_power(experiment: Experiment) -> str:
     n, target = len(experiment.seeds), experiment.reliability.target
     allowed, needed = allocation.allowed_failures(), allocation.needed_runs()
     if allowed is None:
-        return f"{n} seeds cannot show a success rate of {target:g}, even if all learn: at least {needed:,} are needed"
+        shown = f"{n:,} seed{'s' if n != 1 else ''} cannot show a success rate of {target:g}, even if all learn"
+        return f"{shown}: at least {needed:,} are needed"
     may = "none" if allowed == 0 else f"at most {allowed}"
     power = f"reliable at {target:g}: of {n} seeds {may} may fail"
     if allocation.n_adaptive is None:

@@ -115,3 +115,20 @@ def test_the_failures_to_explain_are_those_of_the_best_that_is_unreliable(finish
     assert puzzling(n_learned=[11, 4, 2], verdict=verdicts) == "c2"
     assert puzzling(n_learned=[12, 11, 10], verdict=["reliable"] * 3) == "c2"
     assert puzzling(n_learned=[12, 12, 12], verdict=["reliable"] * 3) is None
+
+
+def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text("fixed: {epochs: 5, width: 2}\nvary: {samples: [null, 4], seed: 2}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "n_confirmation", 4)
+        sweep.run(tmp_path / "e.yaml", tmp_path / "out")
+    ids = list(sweep.load(tmp_path / "out").configurations["configuration"])
+    texts = [shown(tmp_path / "out")]
+    for arguments in (["importance"], ["compare"]):
+        result = CliRunner().invoke(
+            app, [*arguments, str(tmp_path / "out"), *(ids if arguments == ["compare"] else [])]
+        )
+        assert result.exit_code == 0, result.output
+        texts.append(result.stdout)
+    for text in texts:
+        assert "none" in text and "None" not in text and "NA" not in text.replace("ANOVA", "")

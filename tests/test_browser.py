@@ -151,6 +151,17 @@ def test_facets_of_the_map_change_what_is_seen(visit: Visit) -> None:
     assert heads() == []
 
 
+def test_other_hyperparameters_can_be_pooled(visit: Visit) -> None:
+    choices = visit.page.locator("#map-controls select")
+    assert visit.page.locator("button.cell").count() == 24
+    choices.nth(3).select_option(label="pooled: mean rates")
+    assert visit.page.locator("button.cell").count() == 12
+    cell = visit.page.locator("button.cell").first
+    assert (cell.get_attribute("aria-label") or "").startswith("2 configurations, mean success rate ")
+    cell.click()
+    assert visit.page.locator("#status").inner_text() == "2 of 24 configurations; only those of one cell of the map"
+
+
 def test_a_cell_tells_its_interval_and_opens_its_configuration(visit: Visit) -> None:
     cell = visit.page.locator("button.cell").nth(5)
     cell.hover()

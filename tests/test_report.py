@@ -17,7 +17,7 @@ from sweep import loop
 from sweep.cli import app
 from sweep.experiment import Choices, Experiment
 from sweep.model import resolve
-from sweep.reliability import wilson
+from sweep.reliability import confidence_sequence, wilson
 from sweep.report import charts, details, figures, importances, methods, page, surfaces
 from sweep.results import ResultsError
 from sweep.runs import Cohort, outcomes
@@ -108,6 +108,19 @@ def test_floors_are_those_of_groups_of_unlike_target() -> None:
     squared = [x for x, _ in figures.loss_floors(named_task("xor", {}), "mean_squared_error")]
     assert squared == pytest.approx([0.125, 1 / 6, 0.25])
     assert figures.loss_floors(named_task("half_adder", {}), "binary_crossentropy") == []
+
+
+def test_a_map_with_room_for_far_more_than_there_are_is_sparse() -> None:
+    full = table_of(width=[2, 2, 4, 4], depth=[1, 2, 1, 2], rate=[0.1] * 4)
+    assert not figures.is_sparse(full, ["width", "depth"])
+    drawn = full.assign(rate=[0.1, 0.2, 0.3, 0.4])
+    assert figures.is_sparse(drawn, ["width", "depth", "rate"])
+
+
+def test_the_methods_paragraph_names_the_interval_by_its_source() -> None:
+    for name in ("wilson", "beta-binomial"):
+        method = {"wilson": wilson, "beta-binomial": confidence_sequence}[name](1, 2, 0.95).method
+        assert method == name and re.search(r"\d{4}\)$", methods.interval_names[method])
 
 
 def test_marginals_are_those_of_the_importances_the_largest_share_first() -> None:

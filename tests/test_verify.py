@@ -459,3 +459,12 @@ def test_another_engine_gives_the_same_outcomes(finished: Path, tmp_path: Path) 
     other = verify(out, 6, engine="native")
     assert other.findings == () and other.comparison is not None
     assert not other.comparison.different
+
+
+def test_the_table_that_an_experiment_reads_is_vouched_for(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x,y\n0.1,0\n0.9,1\n0.4,0\n")
+    text = "fixed: {task: {file: data.csv, targets: [y]}, epochs: 5, width: 2}\nvary: {seed: 2}\n"
+    folder = swept(tmp_path, text)
+    assert verify(folder).findings == ()
+    (folder / "data.csv").write_text("x,y\n0.1,0\n0.9,1\n0.5,0\n")
+    assert any(f.startswith("data.csv: changed") for f in verify(folder).findings)

@@ -7,6 +7,7 @@ from typing import Any
 from sweep import experiment_file
 from sweep.comparison import against_the_best, paired
 from sweep.reliability import Difference, Pairs, mcnemar, paired_difference
+from sweep.report.summaries import setting_text
 from sweep.results import Results, ResultsError
 from sweep.results.selection import hyperparameters_of, learned_by_seed, select_configuration
 from sweep.results.tables import to_records
@@ -85,7 +86,7 @@ def comparison_record(c: Comparison) -> dict[str, Any]:
 
 
 def _settings(row: Mapping[str, Any], columns: Sequence[str]) -> str:
-    return ", ".join(f"{c} {'' if row[c] is None else row[c]}".strip() for c in columns)
+    return ", ".join(f"{c} {setting_text(row[c])}" for c in columns)
 
 
 def _rate(row: Mapping[str, Any]) -> str:

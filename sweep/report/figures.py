@@ -103,6 +103,11 @@ def map_layout(table: Any, columns: Sequence[str]) -> tuple[str, ...]:
     return (*axes, *(c for c in ranked if c not in axes))
 
 
+def is_sparse(table: Any, columns: Sequence[str]) -> bool:
+    """Whether at most half of the cells of a map of all these hyperparameters would hold a configuration."""
+    return 2 * len(table) <= math.prod(len(find_levels(table, c).names) for c in columns)
+
+
 def summarise_map(table: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
     """A record for each cell of the map: `x`, `y`, `facet_column`, `facet_row`, the rate, its interval and the verdict.
 

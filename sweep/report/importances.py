@@ -18,6 +18,7 @@ from sweep.importance import (
     marginal_rates,
     variance_shares,
 )
+from sweep.report.summaries import setting_text
 from sweep.results import Results, ResultsError
 from sweep.results.selection import hyperparameters_of, learned_by_seed
 
@@ -139,7 +140,7 @@ def _levels(values: Any, learned: Learned, confidence: float) -> tuple[Level, ..
         low, high = own.iloc[0] if own.nunique() <= 1 else own.min(), own.max() if own.nunique() > 1 else None
         levels.append(
             Level(
-                level=f"{low} to {high}" if high is not None else str(low),
+                level=f"{low} to {high}" if high is not None else setting_text(low),
                 n_configurations=len(own),
                 n_runs=int(rates.n[i]),
                 n_seeds=int(found.n_seeds[i]),
@@ -227,7 +228,9 @@ def describe_importances(found: Importances) -> list[str]:
         for level in levels:
             rate = "    -" if level.rate is None else f"{level.rate:.3f}"
             interval = f"{level.low:.3f}-{level.high:.3f}"
-            lines.append(f"  {level.level:>{width}}  {rate}  {interval}  {level.n_runs:,} runs")
+            lines.append(
+                f"  {level.level:>{width}}  {rate}  {interval}  {level.n_runs:,} run{'s' if level.n_runs != 1 else ''}"
+            )
     return [*lines, "", *_effect_lines(found), "", *_optuna_lines(found)]
 
 

@@ -12,7 +12,7 @@ from sweep.report.summaries import Answer
 max_latex_rows = 20
 interval_names: Mapping[str, str] = {
     "wilson": "Wilson score intervals (Brown, Cai and DasGupta 2001)",
-    "confidence_sequence": "beta-binomial confidence sequences (Robbins; Howard et al. 2021)",
+    "beta-binomial": "beta-binomial confidence sequences (Robbins; Howard et al. 2021)",
 }
 
 

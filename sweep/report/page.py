@@ -86,6 +86,7 @@ def draw_figures(material: Material) -> dict[str, Any]:
     experiment, answer = material.experiment, material.answer
     table, runs = material.table, material.runs
     layout = figures.map_layout(table, answer.columns)
+    layout = layout[:2] if figures.is_sparse(table, layout) else layout
     levels = {c: figures.find_levels(table, c).names for c in layout}
     floors = _floors(table, experiment)
     curves = figures.summarise_curves(material.kept)
@@ -162,6 +163,7 @@ def page_data(material: Material) -> dict[str, Any]:
         "outcomes": outcomes,
         "verdicts": verdicts,
         "layout": figures.map_layout(table, answer.columns),
+        "is_sparse": figures.is_sparse(table, answer.columns),
         "columns": [_column(table, c) for c in answer.columns],
         "ids": table["configuration"].tolist(),
         "id_length": answer.id_length,

@@ -61,6 +61,13 @@ def varied_columns(table: Any) -> tuple[str, ...]:
     return varied or ("width", "depth", "activation", "optimizer")
 
 
+def setting_text(value: Any) -> str:
+    """A hyperparameter's value as a terminal shows it; `none` where a configuration has none, as `samples`."""
+    import pandas as pd
+
+    return "none" if pd.isna(value) else str(value)
+
+
 def _unique_length(ids: Any) -> int:
     """How many characters tell the ids apart, at least 6."""
     return next((n for n in range(6, 13) if ids.str[:n].nunique() == len(ids)), 13)

@@ -126,7 +126,8 @@
   // the map -----------------------------------------------------------------------------------------------------------
   const none = "";
   const layout = [...D.layout];
-  const axes = { x: layout[0], y: layout[1] || none, side: layout[2] || none };
+  const axes = { x: layout[0], y: layout[1] || none, side: D.is_sparse ? none : layout[2] || none };
+  let isPooled = D.is_sparse;
   function drawMapControls() {
     const names = D.layout.map((name) => [name, byName[name].title]);
     const choose = (key) => (v) => {
@@ -139,6 +140,7 @@
       select("across", names, axes.x, choose("x")),
       ...(names.length > 1 ? [select("down", [[none, "nothing"], ...names], axes.y, choose("y"))] : []),
       ...(names.length > 2 ? [select("panels side by side", [[none, "nothing"], ...names], axes.side, choose("side"))] : []),
+      ...(names.length > 2 ? [select("all others", [[none, "rows of their own"], ["pooled", "pooled: mean rates"]], isPooled ? "pooled" : none, (v) => ((isPooled = v === "pooled"), drawMap()))] : []),
     );
   }
   const single = { title: "", levels: [""], codes: new Array(n).fill(0) };
@@ -147,7 +149,7 @@
   let current = null;
   function drawMap() {
     const [x, y, side] = [column(axes.x), column(axes.y), column(axes.side)];
-    const rest = D.layout.filter((name) => !Object.values(axes).includes(name)).map((name) => byName[name]);
+    const rest = isPooled ? [] : D.layout.filter((name) => !Object.values(axes).includes(name)).map((name) => byName[name]);
     const isIn = new Set(shown);
     const rows = new Map(); // the other hyperparameters, joined, in the order of their levels
     const keyed = Array.from({ length: n }, (_, i) => i).sort((a, b) => {
@@ -431,7 +433,7 @@
       const picture = e.z && task ? surface(e, task, `decision surface of a run that ended ${name}; predictions ${at}`) : null;
       return el("div", { class: "example" }, el("p", {}, el("i", { class: `swatch o-${name}` }), name), picture, lossLine(e), el("p", { class: "hint" }, words));
     });
-    return el("div", { class: "wide" }, el("h4", {}, "One run of each outcome: what it answers between the rows (blue 0, orange 1; rings: the table's targets), and its loss"), el("div", { class: "examples" }, made));
+    return el("div", { class: "wide" }, el("h4", {}, d.e.some((e) => e.z) && task ? "One run of each outcome: what it answers between the rows (blue 0, orange 1; rings: the table's targets), and its loss" : "One run of each outcome: its loss by epoch, on a logarithmic scale"), el("div", { class: "examples" }, made));
   }
   function rgb(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).split(",").map(Number);
