@@ -4,6 +4,7 @@ Rows are durable before the study hears of them, so a sweep that was stopped at 
 and ends with the same tables.
 """
 
+import math
 import os
 import platform
 import time
@@ -17,21 +18,17 @@ import numpy as np
 
 from sweep import experiment_file
 from sweep.allocation import Allocation
-from sweep.diagnosis import examples
-from sweep.engines import Engine
 from sweep.executors import Guard
-from sweep.experiment import Experiment
 from sweep.model import Configuration
-from sweep.planning import Plan, plan
+from sweep.planning import Plan, plan, spread
 from sweep.reliability import verdict, wilson
 from sweep.results import Folder, Results, ResultsError
 from sweep.results.folder import Entry, lowest_seeds, write_atomically
 from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_from_table, runs_table
 from sweep.resume import held, prepare, study_name
-from sweep.runs import Broken, Cohort, Example, Measurements, Runs, Seeds, merge, no_runs, outcomes
+from sweep.runs import Broken, Cohort, Example, Runs, Seeds, merge, no_runs, outcomes
 from sweep.search import Result, Search, Suggestion
 from sweep.table_files import TableFiles
-from sweep.training import train_cohorts
 
 n_confirmation = 1024
 
@@ -67,17 +64,16 @@ class _Sweep:
 
     def __init__(
         self,
-        experiment: Experiment,
+        plan: Plan,
         folder: Folder,
-        engine: Engine,
-        workers: int,
         observe: Observer,
         is_stopped: Callable[[], bool],
     ) -> None:
-        self.experiment = experiment
+        self.plan = plan
+        self.experiment = experiment = plan.experiment
         self.folder = folder
-        self.engine = engine
-        self.workers = workers
+        self.engine = engine = plan.engine
+        self.executor = plan.executor
         self.observe = observe
         self.is_stopped = is_stopped
         self.broken: list[Broken] = []
@@ -96,7 +92,7 @@ class _Sweep:
 
     def run(self, search: Search) -> None:
         """The main loop, round by round: ask, train, diagnose, store, tell."""
-        for indices in search.rounds():
+        for indices in search.rounds(self._n_trials_at_once()):
             suggestions = search.ask(indices)
             self._take_in(suggestions)
             while cohorts := self._missing(suggestions):
@@ -109,6 +105,11 @@ class _Sweep:
                 self._tell(search, suggestion)
         if self.n_trained:
             search.sync()
+
+    def _n_trials_at_once(self) -> int:
+        """How many trials are enough work for the executor."""
+        wanted = self.executor.seconds_at_once * self.executor.n_workers
+        return math.ceil(wanted * self.experiment.n_trials / self.plan.core_seconds)
 
     def _end_where_stopped(self) -> None:
         """End as an interruption does, with what was trained stored."""
@@ -163,13 +164,11 @@ class _Sweep:
         counter.add(sum(len(e.runs) for e in self.entries.values()), self._n_learned())
         trained: dict[str, Runs] = {}
         kept: list[Example] = []
-        for cohort, measurements, runs in train_cohorts(
-            self.engine, cohorts, self.workers, counter.on_piece, self.guard
-        ):
+        for identity, runs, found in self.executor.train(self.engine, cohorts, counter.add, self.guard):
             if len(runs):
-                trained[cohort.configuration.id] = runs
-            kept += examples(cohort, measurements, runs)
-            self.n_trained += len(cohort)
+                trained[identity] = runs
+            kept += found
+            self.n_trained += len(runs)
         self.training_seconds += time.perf_counter() - started
         return trained, kept
 
@@ -209,7 +208,7 @@ class _Sweep:
         counter = _Counter(self.observe, "confirm", n)
         cohort = Cohort(named.configuration, fresh, self.experiment.reliability.margin)
         started = time.perf_counter()
-        ((_, _, runs),) = train_cohorts(self.engine, [cohort], self.workers, counter.on_piece, self.guard)
+        ((_, runs, _),) = self.executor.train(self.engine, [cohort], counter.add, self.guard)
         self.training_seconds += time.perf_counter() - started
         self._end_where_stopped()
         n = len(runs)
@@ -258,7 +257,7 @@ class _Sweep:
         folder.write_manifest(
             {
                 "versions": _versions(),
-                "machine": _machine(self.workers),
+                "machine": {"system": platform.system(), "architecture": platform.machine(), **self.executor.record()},
                 "engine": self.engine.name,
                 "device": self.engine.device,
                 "programs": self.engine.n_programs,
@@ -301,9 +300,6 @@ class _Counter:
         self._n_learned += n_learned
         self._observe(Progress(self._stage, self._n_done, self._n_runs, self._n_learned))
 
-    def on_piece(self, cohort: Cohort, measured: Measurements) -> None:
-        self.add(len(cohort), int((measured.last_unlearned < cohort.configuration.epochs).sum()))
-
 
 def _rows_by_configuration(folder: Folder, trainer: str) -> dict[str, Any]:
     """The rows of an earlier execution's runs.csv, by configuration."""
@@ -319,10 +315,6 @@ def _rows_by_configuration(folder: Folder, trainer: str) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
     return {"python": platform.python_version(), **{name: version(name) for name in libraries}}
-
-
-def _machine(workers: int) -> dict[str, Any]:
-    return {"system": platform.system(), "architecture": platform.machine(), "workers": workers}
 
 
 def execute(
@@ -349,7 +341,7 @@ def execute(
     with held(folder, is_fresh=fresh):
         for message in prepare(folder, content, experiment, tables.contents):
             say(message)
-        sweep = _Sweep(experiment, folder, plan.engine, plan.workers, observe, is_stopped)
+        sweep = _Sweep(plan, folder, observe, is_stopped)
         sweep.tables = tuple(tables.contents)
         storage, name = experiment.study.storage, study_name(experiment, plan.engine)
         sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
@@ -367,15 +359,19 @@ def run(
     engine: str = "auto",
     device: str = "auto",
     workers: int | None = None,
+    ray: str | None = None,
     limit: float = 24.0,
     fresh: bool = False,
     observe: Observer = ignore,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
 
-    `out` is the results folder, `results/<name of the file>` where not given. `limit`: hours of training above which
-    the sweep is refused with the estimate. `fresh` moves an existing folder aside. Raises `ExperimentFileError`,
-    `EngineError`, `ResultsError`.
+    `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
+    cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
+    of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. Raises
+    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
     """
-    planned = plan(path, engine=engine, device=device, workers=workers, limit=limit)
-    return execute(planned, out, fresh=fresh, observe=observe)
+    limit_here = limit if ray is None else math.inf
+    planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here)
+    with spread(planned, ray, workers, limit) as planned:
+        return execute(planned, out, fresh=fresh, observe=observe)

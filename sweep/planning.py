@@ -3,12 +3,15 @@
 import itertools
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep import engines, executors, experiment_file
+from sweep.costs import run_seconds
 from sweep.engines import Engine
+from sweep.executors import Executor, Threads
 from sweep.experiment import Experiment, max_checked
 from sweep.model import Configuration
 from sweep.results import ResultsError
@@ -25,18 +28,21 @@ row_seconds = 1e-5
 row_bytes = 500
 
 
-def expected_seconds(experiment: Experiment, engine: str, workers: int) -> float:
-    """About how long an experiment will take, in seconds, from its configurations' sizes; right to a factor of three.
+def core_seconds(experiment: Experiment, engine: str) -> float:
+    """About how long an experiment would train on one core, in seconds; right to a factor of three.
 
-    A grid of over 2,000 points, or another sampler's choice, is judged by a sample of its points.
+    By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
     points = list(experiment.sample_points())
     seconds = sum(run_seconds(experiment.configuration(point), engine) for point in points) / len(points)
-    n_workers = workers if engine == "native" else 1
+    return seconds * experiment.n_trials * len(experiment.seeds)
+
+
+def seconds_beside(experiment: Experiment) -> float:
+    """About how long an experiment takes beside training, in seconds: its trials, its tables."""
     n_runs = experiment.n_trials * len(experiment.seeds)
     n_stored_trials = n_runs if experiment.study.trial == "run" else experiment.n_trials
-    beside = n_stored_trials * trial_seconds[experiment.study.sampler] + n_runs * row_seconds
-    return seconds * n_runs / n_workers + beside
+    return n_stored_trials * trial_seconds[experiment.study.sampler] + n_runs * row_seconds
 
 
 def expected_bytes(configurations: Sequence[Configuration], *, n_at_once: int, n_runs: int, workers: int) -> float:
@@ -60,16 +66,6 @@ def refuse_beyond_memory(needed: float, what: str, allowed: str) -> None:
         )
 
 
-def run_seconds(configuration: Configuration, engine: str) -> float:
-    """Seconds of one network's training on one core, fitted to measurements on a 2.6 GHz processor with AVX-512."""
-    c = configuration
-    n_steps = c.epochs * c.steps_per_epoch
-    n_rows = c.epochs * c.rows_per_epoch
-    if engine == "keras":
-        return 0.1 + 1.2e-4 * n_steps
-    return (n_steps * (3.5 * c.n_parameters + 25) + n_rows * (1.6 * c.n_parameters + 45)) * 1e-9 / 3
-
-
 def describe_seconds(seconds: float) -> str:
     """A duration in words.
 
@@ -84,13 +80,30 @@ def describe_seconds(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an experiment will do: the configurations it will ask for, with which engine, in about how many seconds."""
+    """What an experiment will do: the configurations it will ask for, with which engine, where they are trained.
+
+    `core_seconds`: about how long training would take on one core.
+    """
 
     path: Path
     experiment: Experiment
     engine: Engine
-    workers: int
-    seconds: float
+    executor: Executor
+    core_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """About how long it will take."""
+        return self.core_seconds / self.executor.n_workers + seconds_beside(self.experiment)
+
+    def check_limit(self, hours: float) -> None:
+        """Raise `ResultsError` where it would take longer than that."""
+        if self.seconds > hours * seconds_in_hour:
+            where = "this machine" if isinstance(self.executor, Threads) else f"{self.executor.n_workers} cores"
+            raise ResultsError(
+                f"{self.path}: asks for {_describe_networks(self.experiment)}, about {describe_seconds(self.seconds)} "
+                f"on {where}; raise --limit above {hours:g} hours if you mean it"
+            )
 
     @property
     def n_configurations(self) -> int:
@@ -118,13 +131,9 @@ def plan(
     path = Path(path)
     experiment = experiment_file.load(path)
     chosen = engines.choose(engine, device, map(experiment.configuration, experiment.sample_points()))
-    n_workers = workers or executors.available_cores()
-    seconds = expected_seconds(experiment, chosen.name, n_workers)
-    if seconds > limit * seconds_in_hour:
-        raise ResultsError(
-            f"{path}: asks for {_describe_networks(experiment)}, about {describe_seconds(seconds)} on this machine; "
-            f"raise --limit above {limit:g} hours if you mean it"
-        )
+    n_workers = (workers or executors.available_cores()) if chosen.is_threaded else 1
+    planned = Plan(path, experiment, chosen, Threads(n_workers), core_seconds(experiment, chosen.name))
+    planned.check_limit(limit)
     needed = expected_bytes(
         list(map(experiment.configuration, experiment.sample_points())),
         n_at_once=min(experiment.study.trials_per_round, experiment.n_trials) * len(experiment.seeds),
@@ -133,7 +142,24 @@ def plan(
     )
     allowed = "smaller networks, fewer seeds, a smaller study.trials_per_round"
     refuse_beyond_memory(needed, f"{path}: asks for {_describe_networks(experiment)}", allowed)
-    return Plan(path, experiment, chosen, n_workers, seconds)
+    return planned
+
+
+@contextmanager
+def spread(planned: Plan, ray: str | None, workers: int | None, limit: float) -> Generator[Plan]:
+    """The plan on a Ray cluster, for as long as the block lasts; without an address the plan as it is.
+
+    Raises `ExecutorError` where there is no such cluster, `ResultsError` where that would take more than `limit` hours.
+    """
+    if ray is None:
+        yield planned
+        return
+    from sweep.executors.cluster import connected
+
+    with connected(ray, workers) as cluster:
+        on_cluster = replace(planned, executor=cluster)
+        on_cluster.check_limit(limit)
+        yield on_cluster
 
 
 def _describe_networks(experiment: Experiment) -> str:

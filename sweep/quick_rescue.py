@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sweep.changes import changed, describe
+from sweep.costs import run_seconds
 from sweep.engines import Engine
 from sweep.model import Configuration
-from sweep.planning import run_seconds
 from sweep.rescues import Share, cost
 from sweep.runs import Cohort, failures
 from sweep.training import Trained, train_cohorts

@@ -97,6 +97,10 @@ class Measurements:
     units_off_initial: Integers
     units_off: Integers
 
+    def count_learned(self, cohort: Cohort) -> int:
+        """How many models had learned the table after the last epoch."""
+        return int((self.last_unlearned < cohort.configuration.epochs).sum())
+
     def check(self, cohort: Cohort) -> Self:
         """These measurements, their shapes and types checked against the cohort they answer."""
         c = cohort.configuration

@@ -211,9 +211,14 @@ class Search:
                 self._study.tell(trial.number, state=TrialState.FAIL)
         return known
 
-    def rounds(self) -> Iterator[range]:
-        """The indices of the trials of each round."""
+    def rounds(self, n_at_once: int = 1) -> Iterator[range]:
+        """The indices of the trials of each round.
+
+        Rounds are joined to at least `n_at_once` trials where what is suggested does not depend on earlier results.
+        """
         n, size = self._experiment.n_trials, self._experiment.study.trials_per_round
+        if self._experiment.study.sampler != "tpe":
+            size *= max(1, math.ceil(n_at_once / size))
         for first in range(0, n, size):
             yield range(first, min(first + size, n))
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,13 +22,21 @@ plain_seconds = 2.0
 def describe_plan(plan: Plan) -> str:
     """One line: configurations, seeds, networks, engine, time."""
     seeds, n = plan.experiment.seeds, plan.n_configurations
-    threads = f", {plan.workers} thread{'s' if plan.workers > 1 else ''}" if plan.engine.is_threaded else ""
+    where = _describe_executor(plan.executor.record()) if plan.engine.is_threaded else ""
     return (
         f"{plan.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
         f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
-        f"{plan.engine.name} engine{threads}; {'about' if seeds.up_to is None else 'at most'} "
+        f"{plan.engine.name} engine{where}; {'about' if seeds.up_to is None else 'at most'} "
         f"{describe_seconds(plan.seconds)}"
     )
+
+
+def _describe_executor(record: Mapping[str, Any]) -> str:
+    n = record["workers"]
+    if record["executor"] == "threads":
+        return f", {n} thread{'s' if n > 1 else ''}"
+    nodes = record["nodes"]
+    return f", {n} core{'s' if n > 1 else ''} of {nodes} Ray node{'s' if nodes > 1 else ''}"
 
 
 def describe_power(experiment: Experiment) -> str:

@@ -10,7 +10,7 @@ FLOORS = (
     {"vocabulary", "randomness", "reliability", "experiment_text", "partitions"},
     {"tasks"},
     {"model"},
-    {"experiment", "runs", "changes", "forward"},
+    {"experiment", "runs", "changes", "forward", "costs"},
     {"search", "diagnosis", "initial", "allocation", "importance", "comparison"},
     {"engines", "results", "yaml_text", "table_files"},
     {"executors", "experiment_file"},
@@ -39,6 +39,7 @@ HOMES = {
     "vl_convert": {"report"},
     "jinja2": {"report"},
     "optuna_dashboard": {"dashboard"},
+    "ray": {"executors"},
 }
 PACKAGE = Path(__file__).parent.parent / "sweep"
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -42,6 +42,7 @@ class FaultyEngine:
         self._engine = NativeEngine()
         self.name, self.device, self.piece_size = "native", "cpu", self._engine.piece_size
         self.is_threaded = self._engine.is_threaded
+        self.n_programs = self._engine.n_programs
         self._fault = fault
 
     def refusal(self, configuration: Any) -> None:

@@ -46,6 +46,7 @@ def say(message: str) -> None:
 def user_errors(going_on: str = "") -> Generator[None]:
     """Bad input ends with one message and exit code 2; an interruption says how to go on and ends with 130."""
     from sweep.engines import EngineError
+    from sweep.executors import ExecutorError
     from sweep.experiment_file import ExperimentFileError
     from sweep.keras_import import KerasFileError
     from sweep.results import ResultsError
@@ -57,7 +58,7 @@ def user_errors(going_on: str = "") -> Generator[None]:
     except BrokenPipeError:  # the reader has seen enough
         sys.stdout = open(os.devnull, "w")  # closed by the end of the process
         raise typer.Exit(0) from None
-    except (EngineError, ExperimentFileError, KerasFileError, ResultsError, SettingError) as error:
+    except (EngineError, ExecutorError, ExperimentFileError, KerasFileError, ResultsError, SettingError) as error:
         say(str(error))
         raise typer.Exit(2) from None
     except OSError as error:

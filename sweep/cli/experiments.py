@@ -1,5 +1,6 @@
 """Commands that take an experiment file."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,14 @@ def run(
     engine: EngineName = "auto",
     device: DeviceName = "auto",
     workers: Workers = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train on a Ray cluster: local (started here), auto, or HOST:PORT; --workers bounds its cores.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[float, typer.Option(metavar="HOURS", help="Refuse a sweep that would train longer.")] = 24.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
     quiet: Quiet = False,
@@ -57,15 +66,17 @@ def run(
     with user_errors("; the same command goes on where it stopped"):
         from sweep.answer_text import print_answer
         from sweep.loop import execute
-        from sweep.planning import plan
+        from sweep.planning import plan, spread
         from sweep.terminal import describe_broken, describe_plan, describe_power, shown_progress
 
-        planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit)
-        if not quiet:
-            say(describe_plan(planned))
-            say(describe_power(planned.experiment))
-        with gentle_stop() as is_stopped, shown_progress(quiet=quiet) as observe:
-            results = execute(planned, out, fresh=fresh, observe=observe, say=say, is_stopped=is_stopped)
+        limit_here = limit if ray is None else math.inf
+        planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit_here)
+        with spread(planned, ray, workers, limit) as planned:
+            if not quiet:
+                say(describe_plan(planned))
+                say(describe_power(planned.experiment))
+            with gentle_stop() as is_stopped, shown_progress(quiet=quiet) as observe:
+                results = execute(planned, out, fresh=fresh, observe=observe, say=say, is_stopped=is_stopped)
         if not quiet:
             print_answer(results)
         broken = describe_broken(results)

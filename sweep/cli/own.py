@@ -39,9 +39,10 @@ def train(
     given = settings or []
     with user_errors("; nothing is kept"):
         from sweep import engines, executors, experiment_file, one_network, quick_rescue, watching
+        from sweep.costs import run_seconds
         from sweep.experiment import SeedBlock
         from sweep.experiment_text import experiment_text
-        from sweep.planning import describe_seconds, expected_bytes, refuse_beyond_memory, run_seconds
+        from sweep.planning import describe_seconds, expected_bytes, refuse_beyond_memory
         from sweep.training import train_block
 
         configuration = experiment_file.configuration(given)

@@ -1,4 +1,4 @@
-"""Where cohorts are trained: cohorts in, measurements out, in order."""
+"""Cohorts trained on threads of this process: cohorts in, measurements out, in order."""
 
 import os
 import traceback

@@ -1,0 +1,13 @@
+"""How long trainings take, about: for plans, and to cut work into pieces that end together."""
+
+from sweep.model import Configuration
+
+
+def run_seconds(configuration: Configuration, engine: str) -> float:
+    """Seconds of one network's training on one core, fitted to measurements on a 2.6 GHz processor with AVX-512."""
+    c = configuration
+    n_steps = c.epochs * c.steps_per_epoch
+    n_rows = c.epochs * c.rows_per_epoch
+    if engine == "keras":
+        return 0.1 + 1.2e-4 * n_steps
+    return (n_steps * (3.5 * c.n_parameters + 25) + n_rows * (1.6 * c.n_parameters + 45)) * 1e-9 / 3

@@ -1,0 +1,267 @@
+"""Sweeps on Ray: the same bytes as on threads, for any number of nodes, with nodes dying, and what is refused."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sweep
+from sweep import engines, loop
+from sweep.executors import ExecutorError, Guard, cluster
+from sweep.executors.cluster import Cluster, Done
+from sweep.experiment_file import parse
+from sweep.results import Folder, Results
+from sweep.runs import Cohort
+
+GRID = """
+fixed: {epochs: EPOCHS, learning_rate: 0.02}
+vary:
+  width: [2, 4, 8]
+  depth: [1, 2]
+  batch_size: [1, 4]
+  seed: 150
+study: {trials_per_round: 3}
+"""
+TABLES = ("runs.csv", "configurations.csv", "examples.npz")
+SECONDS = 300
+
+
+@pytest.fixture(autouse=True)
+def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(loop, "n_confirmation", 32)
+
+
+def written(folder: Path, epochs: int = 30) -> Path:
+    path = folder / "e.yaml"
+    path.write_text(GRID.replace("EPOCHS", str(epochs)))
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in TABLES}
+
+
+# Ray's part played in this process ------------------------------------------------------------------------------------
+
+
+class TaskError(Exception):
+    pass
+
+
+class LostError(Exception):
+    pass
+
+
+class Reference:
+    def __init__(self, number: int, call: Callable[[], Done]) -> None:
+        self.number, self.call = number, call
+
+
+class Ray:
+    """What of Ray an executor uses. The task begun last is done first."""
+
+    def __init__(self, n_lost: int = 0, fail: str | None = None) -> None:
+        self.exceptions = SimpleNamespace(RayTaskError=TaskError, RayError=LostError)
+        self.n_running: list[int] = []
+        self.tasks: list[list[Cohort]] = []
+        self._n_lost, self._fail = n_lost, fail
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 3.0}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True}, {"Alive": False}]
+
+    def remote(self, **known: Any) -> Any:
+        assert known == {"num_cpus": 1, "max_retries": cluster.n_retries}
+        return lambda function: SimpleNamespace(remote=lambda *given: self._begin(function, given))
+
+    def _begin(self, function: Callable[..., Done], given: Sequence[Any]) -> Reference:
+        self.tasks.append(list(given[2]))
+        return Reference(len(self.tasks), lambda: function(*given))
+
+    def wait(self, references: list[Reference], num_returns: int, timeout: float) -> tuple[list[Reference], Any]:
+        assert num_returns == 1
+        assert timeout <= 1  # for Ctrl-C
+        self.n_running.append(len(references))
+        return references[-1:], references[:-1]
+
+    def get(self, reference: Reference) -> Done:
+        if reference.number <= self._n_lost:
+            raise LostError("the node died")
+        if self._fail is not None:
+            raise TaskError(f"Traceback (most recent call last):\n{self._fail}")
+        return reference.call()
+
+
+def run_on(library: Ray, folder: Path, most: int | None = None, **known: Any) -> Results:
+    planned = replace(loop.plan(written(folder)), executor=Cluster(library, most))
+    return loop.execute(planned, folder / "out", **known)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("local")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "n_confirmation", 32)
+        sweep.run(written(folder), folder / "out")
+    return contents(folder / "out")
+
+
+@pytest.mark.parametrize("most", [None, 1, 2, 7])
+def test_tasks_in_any_order_give_the_same_bytes(tmp_path: Path, local: dict[str, bytes], most: int | None) -> None:
+    library = Ray()
+    results = run_on(library, tmp_path, most)
+    assert contents(tmp_path / "out") == local
+    assert max(library.n_running) == (6 if most is None else min(most, 3))
+    machine = results.manifest["machine"]
+    assert machine["executor"] == "ray"
+    assert machine["workers"] == min(most or 3, 3)
+    assert machine["nodes"] == 1
+    assert machine["tasks"] == len(library.tasks)
+
+
+def test_rounds_are_joined_where_results_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written_parts: list[str] = []
+    original = Folder.write_part
+
+    def write_part(self: Folder, name: str, *given: Any) -> None:
+        written_parts.append(name)
+        original(self, name, *given)
+
+    monkeypatch.setattr(Folder, "write_part", write_part)
+    run_on(Ray(), tmp_path)
+    assert len(written_parts) == 1  # four rounds of three configurations
+    tpe = GRID.replace("EPOCHS", "30").replace("per_round: 3", "per_round: 3, trials: 6, sampler: tpe")
+    (tmp_path / "tpe.yaml").write_text(tpe)
+    planned = replace(loop.plan(tmp_path / "tpe.yaml"), executor=Cluster(Ray(), None))
+    loop.execute(planned, tmp_path / "tpe")
+    assert len(written_parts) == 1 + 2
+
+
+def test_a_task_that_dies_again_and_again_is_recorded_as_broken(tmp_path: Path, local: dict[str, bytes]) -> None:
+    library = Ray(n_lost=1)
+    results = run_on(library, tmp_path)
+    lost = {f"{part.configuration.id}-{seed}" for part in library.tasks[0] for seed in part.seeds.tolist()}
+    assert {run for broken in results.manifest["broken"] for run in broken["runs"]} == lost
+    assert "the node died" in results.manifest["broken"][0]["traceback"]
+    assert not lost & set(results.runs["run"])
+    assert len(results.runs) + len(lost) == 12 * 150
+    run_on(Ray(), tmp_path)  # tries them again
+    assert contents(tmp_path / "out") == local
+
+
+def test_a_node_that_cannot_train_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(ExecutorError, match="ModuleNotFoundError: No module named 'sweep'") as caught:
+        run_on(Ray(fail="ModuleNotFoundError: No module named 'sweep'"), tmp_path)
+    assert "the same xor-sweep must be installed on every node" in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_another_version_on_a_node_is_refused() -> None:
+    with pytest.raises(ExecutorError, match="another version of xor-sweep"):
+        cluster.train_task("native", "cpu", [], "other sources")
+
+
+def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes]) -> None:
+    library = Ray()
+    with pytest.raises(KeyboardInterrupt):
+        run_on(library, tmp_path, 1, is_stopped=lambda: len(library.tasks) >= 2)
+    assert len(library.tasks) == 2
+    again = Ray()
+    run_on(again, tmp_path)
+    assert contents(tmp_path / "out") == local
+    n_kept = sum(map(len, library.tasks[0] + library.tasks[1]))
+    assert sum(map(len, (part for task in again.tasks for part in task))) == 12 * 150 + 32 - n_kept
+
+
+def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = parse(GRID.replace("EPOCHS", "30"))
+    cohorts = [Cohort(experiment.configuration(p), np.arange(150, dtype=np.uint32)) for p in experiment.grid()]
+    engine = engines.choose("native", "cpu", ())
+    monkeypatch.setattr(cluster, "run_seconds", lambda *_: 0.004)
+    library = Ray()
+    guard = Guard(lambda broken: None, lambda: False)
+    kept = list(Cluster(library, None).train(engine, cohorts, lambda *_: None, guard))
+    assert [k.configuration for k in kept] == [c.configuration.id for c in cohorts]
+    # 1,800 networks of 4 ms on three cores: tasks of four shares for each core, in whole pieces of 64
+    sizes = [sum(map(len, task)) for task in library.tasks]
+    assert sum(sizes) == 1800
+    assert all(100 <= size <= 192 for size in sizes[:-1])
+
+
+# errors of the command -----------------------------------------------------------------------------------------------
+
+
+def run_command(
+    *arguments: str | Path, environment: Mapping[str, str] = {}, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sweep", "run", *map(str, arguments)]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, env={**os.environ, **environment}, check=False
+    )
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ray://host:10001", "host:port", ":1", "host:70000", ""])
+def test_addresses_that_cannot_be(address: str) -> None:
+    with pytest.raises(ExecutorError, match="allowed: local"), cluster.connected(address):
+        pass
+
+
+def test_an_address_where_nothing_is(tmp_path: Path) -> None:
+    ended = run_command(written(tmp_path), "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=2)
+    (message,) = ended.stderr.splitlines()
+    assert message.startswith("--ray 127.0.0.1:1: nothing answers there (Connection refused)")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_the_extra_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ExecutorError, match=r"pip install 'xor-sweep\[ray\]'"):
+        sweep.run(written(tmp_path), tmp_path / "out", ray="local")
+    assert not (tmp_path / "out").exists()
+
+
+# Ray itself -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_ray_started_here(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    run_command(path, "--out", tmp_path / "threads", "--workers", "1", "--quiet")
+    ended = run_command(path, "--out", tmp_path / "ray", "--ray", "local", environment={"HOME": str(home)})
+    assert contents(tmp_path / "ray") == contents(tmp_path / "threads")
+    assert "1 Ray node" in ended.stderr
+    assert not (home / ".ray").exists()
+    manifest = json.loads((tmp_path / "ray" / "manifest.json").read_text())
+    assert manifest["machine"]["executor"] == "ray"
+    assert manifest["broken"] == []
+
+
+@pytest.mark.slow
+def test_nodes_that_die_change_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, epochs=1500)
+    run_command(path, "--out", tmp_path / "threads", "--quiet")
+    script = Path(__file__).parent / "dying_nodes.py"
+    command = [sys.executable, str(script), str(path), str(tmp_path / "ray")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert contents(tmp_path / "ray") == contents(tmp_path / "threads")
+    manifest = json.loads((tmp_path / "ray" / "manifest.json").read_text())
+    assert manifest["broken"] == []
+    killed_at = ended.stdout.strip().splitlines()[-1].partition(": ")[2].split()
+    assert len(killed_at) == 2
+    assert all(0 < int(n) < 12 * 150 for n in killed_at)
