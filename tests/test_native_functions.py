@@ -72,9 +72,27 @@ def test_within_two_units_in_the_last_place(name: str, function: Any, true: Any,
     assert errors.max() <= 2, f"{name} at {x[errors.argmax()]!r}: {errors.max():.2f} units"
 
 
+@pytest.mark.parametrize(("name", "function", "true", "span"), CASES, ids=[case[0] for case in CASES])
+def test_over_all_of_float32(name: str, function: Any, true: Any, span: tuple[float, float]) -> None:
+    """Every 60,013th number of all: subnormals, infinities, NaN, and what is far outside of the range above."""
+    x = np.arange(0, 2**32, 60_013, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    x = np.concatenate([x, np.array([1e-45, -1e-45, np.inf, -np.inf, np.nan], np.float32)])
+    low, high = {"log1p_unit": (0.0, 1.0), "expm1": (-np.inf, 88.0)}.get(name, (-np.inf, np.inf))
+    x = x[~((x < low) | (x > high))]
+    with np.errstate(all="ignore"):
+        exact = true(x.astype(np.float64))
+        rounded = exact.astype(np.float32)
+    found = applied(function)(x)
+    is_finite = np.isfinite(rounded)
+    np.testing.assert_array_equal(found[~is_finite], rounded[~is_finite])
+    assert units_in_the_last_place(found[is_finite], exact[is_finite]).max() <= 2
+    assert (np.abs(x) < 2.0**-126).sum() > 100
+
+
 @pytest.mark.parametrize(
     ("function", "x", "expected"),
     [
+        (functions.log1p_unit, [0.0, 1e-45, np.nan], [0.0, 1e-45, np.nan]),
         (functions.exp, [-np.inf, -200, 0, 89.5, np.inf, np.nan], [0, 0, 1, np.inf, np.inf, np.nan]),
         (functions.sigmoid, [-np.inf, -0.0, np.inf, np.nan], [0, 0.5, 1, np.nan]),
         (functions.softplus, [-np.inf, np.inf, np.nan, 50], [0, np.inf, np.nan, 50]),
