@@ -136,8 +136,7 @@ def label_runs() -> Labelled:
 
 
 def _train(cohorts: Sequence[Cohort]) -> Iterator[tuple[Cohort, Any]]:
-    measured = executors.train(NativeEngine(), cohorts, executors.available_cores(), lambda *_: None)
-    return zip(cohorts, measured, strict=True)
+    return executors.train(NativeEngine(), cohorts, executors.available_cores(), lambda *_: None)
 
 
 def _label(cluster: int, short: tuple[Cohort, Any], long: tuple[Cohort, Any]) -> Labelled:
