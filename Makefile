@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page
-.PHONY: bench-adaptive method-page experiments docs clean
+.PHONY: bench-adaptive method-page reliability-page experiments docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ bench-page: setup $(VENV)/.development ## the same, written into docs/performanc
 
 bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/adaptive.py
+
+reliability-page: setup $(VENV)/.development ## run the tests that try to lose a sweep, and write what they tried (an hour)
+	@$(BIN)/python benchmarks/reliability.py --page
 
 method-page: setup ## compute the tables of docs/method.md anew
 	@$(BIN)/python benchmarks/interval_coverage.py --page

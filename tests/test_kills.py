@@ -141,7 +141,7 @@ def test_killed_again_and_again(sweeps: Sweeps, record: Record) -> None:
             moments.append(sweeps.draw.randrange(len(sweeps.steps) // 3))  # what goes on has fewer steps left
             n_kills += sweeps.run("kill", moments[-1]).code == -9
         sweeps.check_the_end(str(moments))
-    record("kills: in sweeps killed up to four times", n_kills)
+    record("kills: further kills, in sweeps killed up to four times", n_kills)
 
 
 @pytest.mark.slow

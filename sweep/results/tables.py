@@ -219,6 +219,9 @@ def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda col
         for column, allowed in (("outcome", outcomes), ("verdict", verdicts)):
             if column in table and not set(table[column]) <= set(allowed):
                 raise ValueError(f"in column {column} something else than {', '.join(allowed)}")
+        for column in table.select_dtypes("float"):
+            if np.isinf(table[column]).any():  # what is not finite is left out when a table is written
+                raise ValueError(f"in column {column} an infinite number")
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}") from None
     for column in types:
