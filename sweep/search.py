@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweep.experiment import Choices, Dimension, Experiment, Range, shown_storage, significant
 from sweep.model import Configuration
-from sweep.vocabulary import SettingError
+from sweep.vocabulary import SettingError, show
 
 Scalar = None | bool | int | float | str
 
@@ -252,7 +252,11 @@ class Search:
         return Suggestion(index, point, self._experiment.configuration(point), is_told)
 
     def _point(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: _value(d, parameters[k]) for k, d in self._dimensions.items()}
+        try:
+            return {k: _value(d, parameters[k]) for k, d in self._dimensions.items()}
+        except (LookupError, StopIteration, ValueError, TypeError):
+            found = f"a trial of the study has values that the experiment does not: {show(dict(parameters))}"
+            raise SettingError(("study", "storage"), found, "allowed: the study as the sweep left it") from None
 
     def _fixed_points(self, indices: range) -> dict[int, dict[str, Any]]:
         """The points that do not depend on earlier trials: the grid's and the quasi-random ones."""

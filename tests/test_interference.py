@@ -209,9 +209,9 @@ from sweep import loop
 from sweep.cli import main
 
 left, times = int(sys.argv.pop(1)), int(sys.argv.pop(1))
-plain = loop._Counter.on_piece
+plain = loop._Counter.add
 
-def on_piece(counter, *done):
+def add(counter, *done):
     global left
     plain(counter, *done)
     left -= 1
@@ -219,14 +219,14 @@ def on_piece(counter, *done):
         for _ in range(times):
             signal.raise_signal(signal.SIGINT)
 
-loop._Counter.on_piece = on_piece
+loop._Counter.add = add
 main()
 """
 
 
 def interrupted(path: Path, out: Path, times: int, stderr: int) -> subprocess.Popen[bytes]:
     """A sweep in a process of its own that gets SIGINT in the middle of its second round, which has ten pieces."""
-    command = [sys.executable, "-c", INTERRUPTED, "13", str(times), "run", str(path), "--out", str(out)]
+    command = [sys.executable, "-c", INTERRUPTED, "15", str(times), "run", str(path), "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
 
 
