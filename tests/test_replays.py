@@ -333,7 +333,7 @@ def test_keras_trains_it_again_and_no_equal_bits_are_claimed(folder: Path) -> No
         (["c-3"], "c: 6 configurations fit; allowed: an id"),
         (["width=4-3", "--figure", "a.jpg"], "a.jpg: found the ending .jpg; allowed: .png, .svg"),
         (["width=4-3", "--save", "a.h5"], "a.h5: found the ending .h5; allowed: .keras"),
-        (["width=4-3", "--engine", "quick"], "engine: found quick; allowed: auto, native, keras"),
+        (["width=4-3", "--engine", "quick"], "engine: found quick; allowed: auto, native"),
     ],
 )
 def test_mistakes_are_one_message(folder: Path, arguments: list[str], message: str) -> None:

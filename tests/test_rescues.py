@@ -344,7 +344,7 @@ def test_command_function_json_and_csv_say_the_same(
         (["dept=3"], "dept=3: no hyperparameter dept; did you mean depth?"),
         (["depth=3"], "depth=3: 2 configurations fit; allowed: an id"),
         (["depth=3,batch_size=4", "--csv", "t.txt"], "t.txt: found the ending .txt; allowed: .csv, .parquet"),
-        (["depth=3,batch_size=4", "--engine", "quick"], "engine: found quick; allowed: auto, native, keras"),
+        (["depth=3,batch_size=4", "--engine", "quick"], "engine: found quick; allowed: auto, native"),
     ],
 )
 def test_mistakes_are_one_message(folder: Path, arguments: list[str], message: str) -> None:
