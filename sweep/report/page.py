@@ -98,7 +98,9 @@ def draw_figures(material: Material) -> dict[str, Any]:
         drawn["final_losses"] = charts.draw_final_losses(losses, floors)
     if material.importances is not None:
         drawn["marginals"] = charts.draw_marginals(summarise_marginals(material.importances))
-    drawn["pareto"] = charts.draw_pareto(figures.summarise_pareto(table), experiment.reliability.target)
+    sizes = figures.summarise_pareto(table)
+    if sizes:
+        drawn["pareto"] = charts.draw_pareto(sizes, experiment.reliability.target)
     return drawn
 
 

@@ -1,0 +1,85 @@
+"""Too little to go by: few seeds, one configuration, missing runs, none at all. Every command answers or refuses.
+
+Warnings are errors in these tests, so no library's warning reaches a user either.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_broken import run_faulty
+from typer.testing import CliRunner, Result
+
+import sweep
+from sweep import loop
+from sweep.cli import app
+from sweep.runs import Cohort
+
+SIX = "fixed: {epochs: 20, learning_rate: 0.05}\nvary: {width: [2, 3, 4], seed: 6}\n"
+
+
+def fail_one(cohort: Cohort) -> None:
+    if cohort.configuration.layers == (3,):
+        raise MemoryError
+
+
+def fail_all(cohort: Cohort) -> None:
+    raise MemoryError
+
+
+def fail_some(cohort: Cohort) -> None:
+    if 2 in cohort.seeds and cohort.configuration.layers == (2,):
+        raise MemoryError
+
+
+def swept(folder: Path, text: str, fault: Callable[[Cohort], None] | None = None) -> Path:
+    (folder / "e.yaml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "n_confirmation", 8)
+        if fault is None:
+            sweep.run(folder / "e.yaml", folder / "out")
+        else:
+            run_faulty(folder / "e.yaml", folder / "out", fault, patch)
+    return folder / "out"
+
+
+def call(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "nan" not in result.stdout.lower(), result.stdout
+    return result
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (SIX, fail_one),
+        (SIX, fail_some),
+        (SIX, fail_all),
+        (SIX.replace("seed: 6", "seed: 1"), None),
+        (SIX.replace("[2, 3, 4]", "[4]"), None),
+        (SIX.replace("epochs: 20", "epochs: 20, depth: 0"), None),  # one configuration after all, that never learns
+        (SIX.replace("epochs: 20", "epochs: 300, task: and, activation: tanh"), None),  # all learned
+    ],
+    ids=["none of one", "one missing", "no run", "one seed", "one configuration", "none learned", "all learned"],
+)
+def test_every_command_answers_or_refuses(tmp_path: Path, text: str, fault: Callable[[Cohort], None] | None) -> None:
+    folder = swept(tmp_path, text, fault)
+    table = sweep.load(folder).configurations
+    ids = list(table["configuration"])
+    shown = call("show", folder)
+    assert shown.exit_code == 0 and all(i[:6] in shown.stdout for i in ids)
+    assert call("show", folder, "--json").exit_code == 0
+    assert call("report", folder).exit_code == 0
+    page = (folder / "report.html").read_text()
+    assert "NaN" not in page.partition('id="data">')[2].partition("</script>")[0]
+    importance = call("importance", folder)
+    assert importance.exit_code == (0 if len(ids) > 1 else 2)
+    compared = call("compare", folder, ids[0], ids[-1])
+    assert compared.exit_code == (0 if len(ids) > 1 else 2)
+    for result in (importance, compared):
+        assert result.exit_code == 0 or "allowed: " in result.stderr
+    n_missing = int(table["n_missing"].sum())
+    assert f"{n_missing} " in call("verify", folder, "--sample", "1").stdout + f"{n_missing} "
+    if fault is fail_all:
+        assert "no run was trained" in shown.stdout and importance.stdout.count("0.000-1.000") == 3
