@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Record
 
 import sweep
 from sweep import engines, loop
@@ -252,7 +253,7 @@ def test_ray_started_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nodes_that_die_change_nothing(tmp_path: Path) -> None:
+def test_nodes_that_die_change_nothing(tmp_path: Path, record: Record) -> None:
     path = written(tmp_path, epochs=1500)
     run_command(path, "--out", tmp_path / "threads", "--quiet")
     script = Path(__file__).parent / "dying_nodes.py"
@@ -265,3 +266,4 @@ def test_nodes_that_die_change_nothing(tmp_path: Path) -> None:
     killed_at = ended.stdout.strip().splitlines()[-1].partition(": ")[2].split()
     assert len(killed_at) == 2
     assert all(0 < int(n) < 12 * 150 for n in killed_at)
+    record("nodes: Ray nodes killed while a sweep trained on them", len(killed_at))
