@@ -24,7 +24,7 @@ from sweep.planning import Plan, plan, spread
 from sweep.reliability import verdict, wilson
 from sweep.results import Folder, Results, ResultsError
 from sweep.results.folder import Entry, lowest_seeds, write_atomically
-from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_from_table, runs_table
+from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_blocks, runs_from_table
 from sweep.resume import held, prepare, study_name
 from sweep.runs import Broken, Cohort, Example, Runs, Seeds, merge, no_runs, outcomes
 from sweep.search import Result, Search, Suggestion
@@ -247,7 +247,7 @@ class _Sweep:
         columns = hyperparameter_columns(
             {**experiment.fixed, **experiment.vary, **{k: 0 for c in experiment.cases for k in c}}
         )
-        write_atomically(folder.runs, runs_table(entries, columns, self.engine.name, self.engine.device))
+        write_atomically(folder.runs, runs_blocks(entries, columns, self.engine.name, self.engine.device))
         write_atomically(folder.configurations, configurations_table(entries, columns, self._allocation))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
         kept = lowest_seeds(x for x in self.examples if x.configuration in places)

@@ -28,12 +28,16 @@ class ResultsError(ValueError):
     """A results folder that cannot be used as asked: the message says which, what was found, what is allowed."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, also after a power cut."""
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, also after a power cut.
+
+    The new content may come in blocks, so that it is never in memory as a whole.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            for block in (content,) if isinstance(content, bytes) else content:
+                file.write(block)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -290,7 +294,8 @@ class Folder:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def free_name(path: Path) -> Path:
