@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page
+.PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page gpu-check
 .PHONY: bench-adaptive method-page reliability-page experiments docs clean
 
 help: ## list the targets
@@ -99,6 +99,9 @@ bench: setup $(VENV)/.development ## networks per second: native, plain JAX and 
 
 bench-page: setup $(VENV)/.development ## the same, written into docs/performance.md
 	@$(BIN)/python benchmarks/throughput.py --page
+
+gpu-check: setup $(VENV)/.development ## contract and parity of the fused engine on the GPU, its throughput into docs/performance.md
+	@$(BIN)/python benchmarks/gpu.py
 
 bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/adaptive.py

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep import engines, executors, experiment_file
-from sweep.costs import run_seconds
+from sweep.costs import compile_seconds, run_seconds
 from sweep.engines import Engine
 from sweep.executors import Executor, Threads
 from sweep.experiment import Experiment, max_checked
@@ -34,8 +34,9 @@ def core_seconds(experiment: Experiment, engine: str) -> float:
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
     points = list(experiment.sample_points())
-    seconds = sum(run_seconds(experiment.configuration(point), engine) for point in points) / len(points)
-    return seconds * experiment.n_trials * len(experiment.seeds)
+    configurations = list(map(experiment.configuration, points))
+    seconds = sum(run_seconds(c, engine) for c in configurations) / len(configurations)
+    return seconds * experiment.n_trials * len(experiment.seeds) + compile_seconds(configurations, engine)
 
 
 def seconds_beside(experiment: Experiment) -> float:

@@ -1,5 +1,6 @@
 """What every engine promises, run through each of them."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -58,7 +59,12 @@ def of_models(measured: Measurements, models: list[int]) -> Measurements:
     return Measurements(**{f.name: getattr(measured, f.name)[models] for f in fields(Measurements)})
 
 
-engines: Mapping[str, Callable[[], Engine]] = {"native": NativeEngine, "fused": FusedEngine, "keras": KerasEngine}
+def fused_engine() -> Engine:
+    """On the device that FUSED_DEVICE names, the CPU without: `make gpu-check` sets it."""
+    return FusedEngine(os.environ.get("FUSED_DEVICE", "cpu"))
+
+
+engines: Mapping[str, Callable[[], Engine]] = {"native": NativeEngine, "fused": fused_engine, "keras": KerasEngine}
 
 
 @pytest.fixture(params=engines)
@@ -71,7 +77,7 @@ class TestEngine:
 
     def test_says_what_it_is(self, engine: Engine) -> None:
         assert engine.name in engines
-        assert engine.device == "cpu"
+        assert engine.device == (os.environ.get("FUSED_DEVICE", "cpu") if engine.name == "fused" else "cpu")
         assert engine.piece_size >= 1
         assert isinstance(engine.is_threaded, bool)
 

@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from test_engine_contract import assert_same_bits
+from test_parity import quick
 
 from sweep import engines
 from sweep.engines import EngineError, fused
@@ -128,3 +131,40 @@ def test_threefry_gives_the_published_vectors() -> None:
     ):
         found = streams.threefry(*((streams.word(a), streams.word(b)) for a, b in (key, counter)))
         assert tuple(int(word) for word in found) == expected
+
+
+def on_jax(*arguments: str) -> None:
+    """Run tests of this folder with Keras on JAX, in a process of their own with this project's settings of pytest."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_parity_with_native_on_jax() -> None:
+    on_jax(*(f"tests/test_parity.py::test_fused_agrees_with_native[{case}]" for case in quick[:2]))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_contract_and_parity_on_jax() -> None:
+    on_jax("tests/test_parity.py", "tests/test_engine_contract.py", "-k", "fused and not agrees_with_keras")
+
+
+@pytest.mark.slow
+def test_as_many_learn_as_with_native() -> None:
+    """Fixed in advance: 256 seeds, 500 epochs; the exact McNemar test at 1e-4 of the seeds on which the two differ."""
+    asked = cohort(256, epochs=500, dropout=0.0, batch_size="full", learning_rate=0.01)
+    learned = [
+        engine.train(asked).last_unlearned < asked.configuration.epochs for engine in (FusedEngine(), NativeEngine())
+    ]
+    only_fused, only_native = int((learned[0] & ~learned[1]).sum()), int((learned[1] & ~learned[0]).sum())
+    assert 26 <= learned[1].sum() <= 230  # there is something to tell apart
+    if only_fused + only_native:
+        assert stats.binomtest(only_fused, only_fused + only_native).pvalue > 1e-4
+    assert only_fused + only_native <= 13  # the same weights and streams: nearly the same seeds

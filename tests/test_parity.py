@@ -1,4 +1,4 @@
-"""Native against Keras, and both against a float64 training: weights after 1, 2 and 50 steps, pairs of options.
+"""Native and fused against Keras, all against a float64 training: weights after 1, 2 and 50 steps, pairs of options.
 
 Tolerance. For each network the yardstick is the movement of one step: the root mean square over its weights of what a
 step changes, the median over the steps so far of the float64 training. Every single weight has to agree to 1% of that.
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from reference import trajectory
+from test_engine_contract import fused_engine
 
 from sweep import vocabulary
 from sweep.engines import Engine
@@ -187,6 +188,8 @@ def cohort(case: Mapping[str, str], n_steps: int) -> Cohort:
 
 @cache
 def engine(name: str) -> Engine:
+    if name == "fused":
+        return fused_engine()
     return KerasEngine() if name == "keras" else NativeEngine()
 
 
@@ -244,6 +247,30 @@ def slow_beyond_the_first(design: Sequence[Case]) -> Iterator[Any]:
         yield pytest.param(label(case), marks=pytest.mark.slow if is_slow else ())
 
 
+# what the quick cases of the fused engine, which compiles seconds for each, have among them
+quick_options = {
+    *("dropout 0.3", "batch 3", "7 samples by 3", "squares", "sgd nesterov", "rmsprop centered", "adam", "no biases"),
+    *("17", "3-4-2"),
+}
+
+
+def with_quick_options(design: Sequence[Case]) -> list[str]:
+    """The labels of a few cases that have all of `quick_options`, chosen greedily."""
+    wanted = set(quick_options)
+    chosen: list[Case] = []
+    while wanted:
+        chosen.append(max(design, key=lambda case: len(wanted & set(case.values()))))
+        wanted -= set(chosen[-1].values())
+    return list(map(label, chosen))
+
+
+quick = with_quick_options([*core, *sampled])
+quick_first = [
+    pytest.param(name, id=name, marks=() if name in quick else pytest.mark.slow)
+    for name in map(label, [*core, *sampled])
+]
+
+
 @pytest.mark.parametrize("case", list(map(label, [*core, *sampled])))
 def test_keras_agrees_with_float64(case: str) -> None:
     assert_agree("keras", case)
@@ -271,6 +298,22 @@ def test_native_agrees_with_keras_on_further_options(case: str) -> None:
     if refused is not None:
         pytest.skip(f"native refuses {refused}")
     assert_agree("native", case, "keras")
+
+
+@pytest.mark.parametrize("case", quick_first)
+def test_fused_agrees_with_keras(case: str) -> None:
+    assert_agree("fused", case, "keras")
+
+
+@pytest.mark.parametrize("case", quick_first)
+def test_fused_agrees_with_native(case: str) -> None:
+    assert_agree("fused", case, "native")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", list(map(label, extended)))
+def test_fused_agrees_with_float64_on_further_options(case: str) -> None:
+    assert_agree("fused", case)
 
 
 @pytest.mark.parametrize("initializer", list(vocabulary.initializers))

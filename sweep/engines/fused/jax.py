@@ -11,6 +11,8 @@ import numpy as np
 from sweep.engines.fused.operations import ops
 from sweep.engines.fused.optimizers import fresh_values
 
+jax.config.update("jax_default_matmul_precision", "highest")  # or products on a GPU lose half their digits
+
 label = "JAX"
 memory_errors = (jax.errors.JaxRuntimeError,)
 

@@ -4,7 +4,7 @@
 vectors of models, unrolled over inputs; so is its gradient, which the compilers' own would turn into slow reductions.
 `models_first`: signals `[model, row, unit]`, kernels `[model, input, output]`. A layer is a batched matrix product.
 
-On both backends and two CPU cores models last is the faster up to 16 units and as many rows: see docs/performance.md.
+On both backends and two CPU cores models last is the faster up to 8 units and as many rows: see docs/performance.md.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from sweep.engines.fused.operations import ops
 
 # the widest layer, and the most rows, that are laid out with models last
-MAX_UNROLLED = 16
+MAX_UNROLLED = 8
 
 
 class Layout(Protocol):

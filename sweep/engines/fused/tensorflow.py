@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from sweep.engines.fused.optimizers import fresh_values
 
+tf.config.experimental.enable_tensor_float_32_execution(False)  # or products on a GPU lose half their digits
+
 label = "TensorFlow"
 memory_errors = (tf.errors.ResourceExhaustedError,)
 _devices = {"cpu": "/CPU:0", "gpu": "/GPU:0"}

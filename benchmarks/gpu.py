@@ -1,0 +1,75 @@
+"""The fused engine on the GPU: contract, parity, throughput against the CPU, written into docs/performance.md.
+
+The backend is TensorFlow, or JAX with `KERAS_BACKEND=jax`. Without a GPU it ends with one message and exit code 2.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from sweep import engines
+from sweep.engines import EngineError
+from sweep.engines.fused import MAX_MODELS, FusedEngine
+from sweep.model import resolve
+from sweep.runs import Cohort
+
+ROOT = Path(__file__).parent.parent
+SHAPES = ((8, 1), (8, 3), (32, 2))
+STEPS = 1000
+BEGIN, END = "<!-- make gpu-check: begin -->", "<!-- make gpu-check: end -->"
+
+
+def rate(width: int, depth: int, device: str) -> float:
+    """Networks per second of the largest program of a device, compilation left out, the best of three."""
+    cohort = Cohort(
+        resolve({"width": width, "depth": depth, "epochs": STEPS}), np.arange(MAX_MODELS[device], dtype=np.uint32)
+    )
+    engine = FusedEngine(device)
+    engine.train(cohort)
+    rates: list[float] = []
+    for _ in range(3):
+        started = time.perf_counter()
+        engine.train(cohort)
+        rates.append(len(cohort) / (time.perf_counter() - started))
+    return max(rates)
+
+
+def table(gpu: str) -> str:
+    """Networks per second on both devices, as Markdown."""
+    rows: list[str] = []
+    for width, depth in SHAPES:
+        on = {device: rate(width, depth, device) for device in ("cpu", "gpu")}
+        rows.append(f"| {width} | {depth} | {on['cpu']:,.0f} | {on['gpu']:,.0f} | {on['gpu'] / on['cpu']:.1f} |")
+    backend = os.environ["KERAS_BACKEND"]
+    heading = f"{date.today()}, {gpu}, Keras on {backend}. Networks per second, 1,000 full-batch Adam steps."
+    return "\n".join([heading, "", "| width | depth | CPU | GPU | GPU/CPU |", "|" + "---:|" * 5, *rows])
+
+
+def main() -> int:
+    """Check, measure, write; the exit code."""
+    try:
+        engines.choose("fused", "gpu", [])
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return 2
+    tests = ["tests/test_engine_contract.py", "tests/test_parity.py", "-k", "fused and not agrees_with_keras"]
+    environment = {**os.environ, "FUSED_DEVICE": "gpu"}
+    done = subprocess.run([sys.executable, "-m", "pytest", *tests], cwd=ROOT, env=environment, check=False)
+    if done.returncode:
+        return done.returncode
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    text = table(subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0])
+    print(text)
+    page = ROOT / "docs" / "performance.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
