@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page gpu-check
-.PHONY: bench-adaptive method-page reliability-page experiments docs clean
+.PHONY: bench-adaptive bench-scale method-page reliability-page experiments docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ bench-page: setup $(VENV)/.development ## the same, written into docs/performanc
 
 gpu-check: setup $(VENV)/.development ## contract and parity of the fused engine on the GPU, its throughput into docs/performance.md
 	@$(BIN)/python benchmarks/gpu.py
+
+bench-scale: setup ## a sweep of a million runs: memory and time outside training, into docs/performance.md (minutes)
+	@$(BIN)/python benchmarks/table_scale.py --page
 
 bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/adaptive.py
