@@ -4,7 +4,7 @@
 vectors of models, unrolled over inputs; so is its gradient, which the compilers' own would turn into slow reductions.
 `models_first`: signals `[model, row, unit]`, kernels `[model, input, output]`. A layer is a batched matrix product.
 
-On both backends and two CPU cores models last is the faster up to 8 units and as many rows: see docs/performance.md.
+On TensorFlow and two CPU cores models last is the faster up to 8 units: the table in docs/performance.md.
 """
 
 import itertools
