@@ -1,0 +1,137 @@
+"""Where a study is kept: a journal file, or a database by its URL."""
+
+import json
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import JournalStorage, get_storage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+
+from sweep.experiment import shown_storage
+from sweep.vocabulary import SettingError
+
+
+def _cut_damaged_tail(journal: Path) -> None:
+    """Cut a journal back to its last entry before damage: Optuna would glue its next one to a torn line.
+
+    Entries are appended, so that what a crash leaves behind is at the end. Trials that are cut off are asked for again.
+    A file that does not begin with an entry is no journal, and stays.
+    """
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        whole = 0
+        for line in file:
+            if not line.endswith(b"\n") or (whole and not _is_entry(line)):
+                file.truncate(whole)
+                return
+            whole += len(line)
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line.decode()), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+class Journal(BaseJournalBackend):
+    """A journal file that is brought to disk when it is asked to be, not with every entry.
+
+    An entry costs milliseconds when it waits for the disk, and a trial has a dozen. The rows are durable on their own
+    before the study is told, so a study whose last entries are lost with the power asks for the same trials again.
+    There is no lock: whole lines are appended by one call each, and a lock would outlive a process that is killed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _cut_damaged_tail(path)
+        self._path = path
+        self._file = JournalFileBackend(str(path))
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Read the entries from a number on."""
+        return self._file.read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries, one line each."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self._path.open("ab") as file:
+            file.write(lines.encode())
+
+    def sync(self) -> None:
+        """Wait until all entries are on disk."""
+        with self._path.open("ab") as file:
+            os.fsync(file.fileno())
+
+
+class ReadOnlyJournal(BaseJournalBackend):
+    """A journal file that is only read; a torn last line is passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Read the entries from a number on."""
+        return JournalFileBackend(str(self._path)).read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refuse."""
+        raise PermissionError(f"{self._path}: opened to be read")
+
+
+# what a damaged journal may raise while Optuna plays it back
+_damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+
+
+def refusals(storage: Path | Journal | str) -> tuple[type[Exception], ...]:
+    """What opening or reading a storage may raise. SQLAlchemy, slow to import, is asked for its own only where used."""
+    known = (StorageInternalError, ImportError, *_damages)
+    if not isinstance(storage, str):
+        return known
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (SQLAlchemyError, *known)
+
+
+def open_study(storage: Journal | str, name: str, directions: list[Any]) -> optuna.Study:
+    """The study of this name; opening one that exists writes nothing. `SettingError` where the storage refuses."""
+    sampler = optuna.samplers.RandomSampler(0)  # never asked: every suggestion brings its own
+    try:
+        opened = JournalStorage(storage) if isinstance(storage, Journal) else get_storage(storage)
+        if name in optuna.get_all_study_names(opened):
+            return optuna.load_study(storage=opened, study_name=name, sampler=sampler)
+        return optuna.create_study(storage=opened, study_name=name, directions=directions, sampler=sampler)
+    except refusals(storage) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise SettingError(
+            ("study", "storage"),
+            f"{shown_storage(str(storage))} cannot be used: {reason}",
+            "allowed: journal, or a URL that Optuna can open",
+        ) from None
+
+
+@contextmanager
+def lost_storage(storage: str) -> Generator[None]:
+    """Turn what Optuna raises when a database goes away in the middle of a sweep into a `SettingError`."""
+    if "://" not in storage:
+        yield
+        return
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        message = f"{shown_storage(storage)} is lost: {reason}"
+        raise SettingError(("study", "storage"), message, "the same command goes on when it is there again") from None
