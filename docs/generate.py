@@ -56,8 +56,8 @@ commands_head = """# Commands
 *Written by `make docs` from the commands' own help.*
 
 Results go to standard output, progress and messages to standard error. Exit codes: 0 done; 1 finished, and something is
-wrong (a failed audit or verification); 2 bad input: one message that says where, what was found, what is allowed; 130
-interrupted.
+wrong (a broken run, a failed audit or verification); 2 bad input: one message that says where, what was found, what is
+allowed; 130 interrupted, the same command goes on.
 
 An EXPERIMENT is a file as [experiment-file.md](experiment-file.md) describes it, RESULTS a folder as
 [results/README.md](../results/README.md) does. A configuration is given by its id, a unique beginning of it, or by what
@@ -130,7 +130,7 @@ def commands_page() -> str:
     """The page of commands: the help of each, as a terminal of 80 columns shows it, and examples."""
     group: Any = typer.main.get_command(app)
     runner = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
-    names = [*examples, *(name for name in group.commands if name not in examples)]
+    names = group.list_commands(None)
     parts = [commands_head, "\n".join(f"- [sweep {name}](#sweep-{name})" for name in names) + "\n"]
     for name in names:
         text = runner.invoke(app, [name, "--help"], prog_name="sweep").stdout.strip()

@@ -36,7 +36,8 @@ def print_answer(results: Results, top: int = 10) -> None:
     """The closing words of a sweep: the question, the answer, the best configurations, the smallest, the failures."""
     console = _console()
     answer = summarise(results, top)
-    console.print(f"\nWhich configurations reliably learn {', '.join(answer.tasks)}? ({answer.conditions})")
+    asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
+    console.print(f"\n{asked} reliably learn {', '.join(answer.tasks)}? ({answer.conditions})")
     console.print(_answer_sentence(answer) + "\n")
     rows = answer.shown.to_dict("records")
     named = answer.named
@@ -54,17 +55,23 @@ def print_configurations(results: Results, rows: Any) -> None:
     _print_rows(_console(), rows.to_dict("records"), summarise(results))
 
 
+def _seeds_words(answer: Answer) -> str:
+    """How many seeds a verdict rests on: `64 seeds`, `up to 1,024 seeds`."""
+    seeds = answer.allocation.block
+    up_to = "" if seeds.up_to is None else "up to "
+    return f"{up_to}{len(seeds):,} seed{'s' if len(seeds) != 1 else ''}"
+
+
 def _answer_sentence(answer: Answer) -> str:
     v, n = answer.verdicts, answer.n_configurations
+    if n == 1:
+        is_open = f"That is open: {_seeds_words(answer)} cannot tell."
+        return "It does." if v["reliable"] else "It does not." if v["unreliable"] else is_open
     do, do_not = "does" if v["reliable"] == 1 else "do", "does" if v["unreliable"] == 1 else "do"
     sentence = f"{v['reliable']:,} of {n:,} {do}, {v['unreliable']:,} {do_not} not"
     if v["inconclusive"]:
-        amount = answer.allocation.block
-        up_to = "" if amount.up_to is None else "up to "
-        seeds = f"{len(amount):,} seed{'s' if len(amount) != 1 else ''}"
-        sentence += (
-            f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: {up_to}{seeds} cannot tell"
-        )
+        are = "is" if v["inconclusive"] == 1 else "are"
+        sentence += f", {v['inconclusive']:,} {are} open: {_seeds_words(answer)} cannot tell"
     return sentence + "."
 
 
@@ -150,7 +157,9 @@ def _named_lines(answer: Answer) -> list[str]:
     named, confirmation = answer.named, answer.confirmation
     if named is None or confirmation is None:
         return []
-    title = "smallest reliable" if named["verdict"] == "reliable" else "none is shown reliable; the best"
+    is_one = answer.n_configurations == 1
+    none = "trained again" if is_one else f"none is shown reliable by {_seeds_words(answer)}; the best"
+    title = "smallest reliable" if named["verdict"] == "reliable" else none
     fresh = f"{confirmation['n_learned']:,} of {confirmation['n_runs']:,} fresh seeds"
     return [
         f"{title}: {_short(named, answer)} ({_describe(answer, named)}), {named['n_parameters']:,} parameters; "

@@ -218,7 +218,9 @@ class _Reliability(_Section):
 
 
 class _Document(_Section):
-    fixed: _Fixed | None = Field(default=None, description="a mapping, hyperparameter: value")
+    fixed: _Fixed | None = Field(
+        default=None, description="a mapping, hyperparameter: value (with a space after the colon)"
+    )
     vary: _Vary | None = Field(default=None, description="a mapping, hyperparameter: choices")
     cases: list[dict[str, Any]] | None = Field(
         default=None, description="a list of mappings, [{batch_size: 1, epochs: 250}]"

@@ -86,7 +86,8 @@ def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
         for key in sorted({*old, *new}, key=str):
             yield from _differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
     elif old != new:
-        yield f"{place}: there {old}, here {new}"
+        there, here = ("not named" if value is None else value for value in (old, new))
+        yield f"{place}: there {there}, here {here}"
 
 
 def _table_difference(old: Task, new: Task) -> str:

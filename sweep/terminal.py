@@ -47,8 +47,8 @@ def describe_power(experiment: Experiment) -> str:
     if allowed is None:
         shown = f"{n:,} seed{'s' if n != 1 else ''} cannot show a success rate of {target:g}, even if all learn"
         return f"{shown}: at least {needed:,} are needed"
-    may = "none" if allowed == 0 else f"at most {allowed}"
-    power = f"reliable at {target:g}: of {n} seeds {may} may fail"
+    may = "none" if allowed == 0 else f"at most {allowed:,}"
+    power = f"reliable at {target:g}: of {n:,} seeds {may} may fail"
     if allocation.n_adaptive is None:
         return power
     return f"{power}; {needed:,} that all learn are enough (all {experiment.n_trials:,} verdicts hold together)"

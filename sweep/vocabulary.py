@@ -34,15 +34,20 @@ class Argument:
     choices: tuple[str, ...] = ()
 
     def allowed(self) -> str:
-        """What may stand here, in words."""
+        """What may stand here, in words.
+
+        >>> Argument(0.5, low=0, high=1, open_high=True).allowed(), Argument(0.5, low=0, high=1).allowed()
+        ('a number from 0 up and below 1', 'a number from 0 to 1')
+        """
         if self.choices:
             return "one of " + ", ".join(self.choices)
         kind = type_names[type(self.default)]
         if isinstance(self.default, int) and math.isfinite(self.high):
             return f"{kind} from {int(self.low)} to {int(self.high)}"
         if math.isfinite(self.low) and math.isfinite(self.high):
-            left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
-            return f"{kind} in {left}{self.low:g}, {self.high:g}{right}"
+            start = f"above {self.low:g} and" if self.open_low else f"from {self.low:g}"
+            end = f"below {self.high:g}" if self.open_high else f"{'up ' if self.open_low else ''}to {self.high:g}"
+            return f"{kind} {start} {'up and ' if self.open_high and not self.open_low else ''}{end}"
         if math.isfinite(self.low):
             return f"{kind} {'above' if self.open_low else 'from'} {self.low:g}" + ("" if self.open_low else " up")
         return kind
@@ -54,7 +59,8 @@ class Argument:
                 raise ValueError(self.allowed())
             return value  # pyright: ignore[reportReturnType]  (checked just above)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(self.allowed())
+            is_quoted = isinstance(value, str) and value.replace(".", "", 1).isdecimal()
+            raise ValueError(self.allowed() + (", without quotes" if is_quoted else ""))
         if not abs(value) <= max_number:  # NaN is not either
             raise ValueError(f"{self.allowed()}, at most {max_number:g}")
         number = type(self.default)(value) + type(self.default)(0)  # + 0: -0.0 and 0.0 are one value
@@ -195,11 +201,11 @@ def show(value: object, longest: int = 60) -> str:
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """The allowed words, the nearest one first in a hint if one is near.
 
-    >>> did_you_mean("widht", ["depth", "width"])
-    'did you mean width? allowed: depth, width'
+    >>> did_you_mean("widht", ["depth", "width"]), did_you_mean("ReLU", ["elu", "relu"])
+    ('did you mean width? allowed: depth, width', 'did you mean relu? allowed: elu, relu')
     """
     words = sorted(allowed)
-    near = difflib.get_close_matches(word, words, n=1)
+    near = difflib.get_close_matches(word.lower(), words, n=1)
     return (f"did you mean {near[0]}? " if near else "") + "allowed: " + ", ".join(words)
 
 
@@ -222,7 +228,8 @@ def named(name: str, arguments: Mapping[str, object], signatures: Mapping[str, S
     Raises `SettingError` whose place is empty for the name, else the argument.
     """
     if name not in signatures:
-        raise SettingError((), f"no such name: {name}", did_you_mean(name, signatures))
+        mapping = "; with arguments: a mapping, {name: .., argument: ..}" if "(" in name else ""
+        raise SettingError((), f"no such name: {name}", did_you_mean(name, signatures) + mapping)
     signature = signatures[name]
     for key in arguments:
         if key not in signature:

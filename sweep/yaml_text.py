@@ -116,7 +116,9 @@ class Source:
                 found = f"found the key {key_node.value}, which YAML reads as {show(key)}"
                 raise YamlError(line, place, found, "allowed: a name")
             if not isinstance(key, str):
-                raise YamlError(line, place, f"found the key {show(key)}", "allowed: a name")
+                raise YamlError(
+                    line, place, f"found the key {show(key)}", "allowed: a name; a comma in braces starts an entry"
+                )
             if key == "<<":
                 raise YamlError(line, place, "found the merge key <<", "allowed: settings written out")
             if key in values:

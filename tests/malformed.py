@@ -26,14 +26,26 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "above 0 and below 1",
     ),
     # values of hyperparameters
-    "number as text": ("fixed:\n  width: '8'", "2: fixed.width: found '8'", "a whole number from 1 to 1000000"),
+    "number as text": ("fixed:\n  width: '8'", "2: fixed.width: found '8'", "1 to 1000000, without quotes"),
+    "no space after a colon": ("fixed:\n  task:xor", "1: fixed: found 'task:xor'", "with a space after the colon"),
+    "comma in a number": ("fixed: {epochs: 1,000}", "1: fixed: found the key 0", "a comma in braces starts an entry"),
+    "capitals": ("fixed: {activation: ReLU}", "1: fixed.activation: no such name: ReLU", "did you mean relu?"),
+    "arguments as the tables show them": (
+        "fixed: {optimizer: 'sgd(momentum=0.9)'}",
+        "1: fixed.optimizer: no such name: sgd(momentum=0.9)",
+        "with arguments: a mapping, {name: .., argument: ..}",
+    ),
     "null": ("fixed: {width: }", "1: fixed.width: found null", "a whole number"),
     "fraction": ("fixed: {epochs: 2.5}", "1: fixed.epochs: found 2.5", "a whole number from 1 to 2147483647"),
     "list under fixed": ("fixed: {width: [2, 4]}", "1: fixed.width: found [2, 4]", "several choices go under vary"),
     "boolean number": ("fixed: {width: true}", "1: fixed.width: found true", "a whole number"),
     "too large for float32": ("fixed: {learning_rate: 1e300}", "1: fixed.learning_rate: found 1e+300", "at most 3e+38"),
     "negative rate": ("fixed: {learning_rate: -0.1}", "1: fixed.learning_rate: found -0.1", "a number from 0 up"),
-    "dropout one": ("vary:\n  dropout:\n  - 0.5\n  - 1", "4: vary.dropout[1]: found 1", "a number in [0, 1)"),
+    "dropout one": (
+        "vary:\n  dropout:\n  - 0.5\n  - 1",
+        "4: vary.dropout[1]: found 1",
+        "a number from 0 up and below 1",
+    ),
     "unknown activation": (
         "fixed: {activation: rleu}",
         "1: fixed.activation: no such name: rleu",
@@ -48,7 +60,7 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "argument out of range": (
         "fixed: {optimizer: {name: sgd, momentum: 2}}",
         "1: fixed.optimizer.momentum: found 2",
-        "a number in [0, 1]",
+        "a number from 0 to 1",
     ),
     "mapping without name": (
         "fixed: {optimizer: {momentum: 0.5}}",
@@ -166,12 +178,12 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "end out of range": (
         "vary: {dropout: {low: 0, high: 1, step: 0.5}}",
         "1: vary.dropout.high: found 1.0",
-        "a number in [0, 1)",
+        "a number from 0 up and below 1",
     ),
     "end rounded out of range": (
         "study: {sampler: random, trials: 1}\nvary: {dropout: {low: 0, high: 0.9999999}}",
         "2: vary.dropout.high: found 1.0",
-        "a number in [0, 1)",
+        "a number from 0 up and below 1",
     ),
     "range of names": (
         "vary: {activation: {low: 1, high: 2, step: 1}}",

@@ -132,3 +132,39 @@ def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
         texts.append(result.stdout)
     for text in texts:
         assert "none" in text and "None" not in text and "NA" not in text.replace("ANOVA", "")
+
+
+@pytest.mark.parametrize(
+    ("target", "answer", "named"),
+    [
+        (0.01, "It does.", "smallest reliable: c"),
+        (0.999, "It does not.", "trained again: c"),
+        (0.6, "That is open", ""),
+    ],
+)
+def test_one_configuration_gets_one_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: float, answer: str, named: str
+) -> None:
+    monkeypatch.setattr(loop, "n_confirmation", 16)
+    text = f"fixed: {{epochs: 60, learning_rate: 0.05}}\nvary: {{seed: 12}}\nreliability: {{target: {target}}}"
+    (tmp_path / "e.yaml").write_text(text)
+    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
+    lines = shown(tmp_path / "out").splitlines()
+    assert lines[1].startswith("Does this configuration reliably learn xor? (")
+    assert lines[2].startswith(answer)
+    assert any(line.startswith(named) for line in lines)
+
+
+def test_an_open_best_is_said_to_be_open_for_so_many_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "n_confirmation", 16)
+    (tmp_path / "e.yaml").write_text("fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
+    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
+    assert "none is shown reliable by 12 seeds; the best: c" in shown(tmp_path / "out")
+
+
+def test_rows_too_many_for_a_sentence_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "n_confirmation", 4)
+    settings = "task: {name: parity, bits: 5}, width: 1, activation: sigmoid, epochs: 300, learning_rate: 0.01"
+    (tmp_path / "e.yaml").write_text(f"fixed: {{{settings}}}\nvary: {{seed: 4}}\n")
+    assert (sweep.run(tmp_path / "e.yaml", tmp_path / "out").runs["outcome"] == "stuck").any()
+    assert "(most often with 32 rows given one output)" in shown(tmp_path / "out")

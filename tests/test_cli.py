@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from typer.testing import CliRunner, Result
 import sweep
 from sweep import loop
 from sweep.cli import app
+from sweep.cli.common import order
 
 SMALL = """
 fixed: {epochs: 30, learning_rate: 0.05}
@@ -80,12 +82,15 @@ def assert_refused(result: Result, *words: str) -> None:
         assert word in result.stderr
 
 
-def test_help_names_the_commands() -> None:
-    result = call("--help")
-    assert result.exit_code == 0
-    for command in ("new", "check", "run", "show"):
-        assert command in result.stdout
-        assert call(command, "--help").exit_code == 0
+def test_help_shows_each_command_whole_in_the_order_of_use() -> None:
+    lines = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(app, ["--help"]).stdout.splitlines()
+    listed = lines[lines.index("Commands:") + 1 :]
+    assert [line.split()[0] for line in listed] == list(order)
+    assert not [line for line in listed if line.endswith("...")]
+
+
+def test_the_version_is_said() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"xor-sweep {version('xor-sweep')}\n"
 
 
 def test_the_generated_pages_are_current() -> None:

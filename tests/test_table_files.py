@@ -134,6 +134,18 @@ def test_an_experiment_may_vary_tables(tmp_path: Path) -> None:
     assert third.id == resolve({"task": "or"}).id
 
 
+@pytest.mark.usefixtures("_few")
+def test_varied_tables_are_trained_and_the_study_goes_on(tmp_path: Path) -> None:
+    text = "fixed: {epochs: 20}\nvary: {task: [or, {file: data.csv, targets: [y]}], seed: %d}\n"
+    out = tmp_path / "out"
+    assert len(sweep.run(written(tmp_path, text=text % 2), out).runs) == 4
+    runs = sweep.run(written(tmp_path, text=text % 3), out).runs
+    assert sorted(zip(runs["task"], runs["seed"], strict=True)) == [
+        *(("or", seed) for seed in range(3)),
+        *((parse_table(XOR.encode(), ["y"], "data.csv").label, seed) for seed in range(3)),
+    ]
+
+
 def test_a_message_names_both_files(tmp_path: Path) -> None:
     path = written(tmp_path, XOR + "1,2,3\n")
     with pytest.raises(ExperimentFileError) as caught:

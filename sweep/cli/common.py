@@ -7,17 +7,49 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+order = (
+    *("new", "check", "run", "audit", "report", "show", "train", "import", "rescue", "replay", "compare"),
+    *("importance", "plan", "verify", "dashboard"),
+)
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The commands in the order in which one meets them, and not of the modules that define them."""
+        return sorted(super().list_commands(ctx), key=order.index)
+
 
 app = typer.Typer(
+    cls=_InOrder,
     help="Find out which neural-network configurations reliably learn.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"xor-sweep {version('xor-sweep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command; `Typer(help=...)` is what is shown."""
+
 
 ExperimentPath = Annotated[
     Path, typer.Argument(metavar="EXPERIMENT", help="An experiment file (YAML).", show_default=False)

@@ -11,7 +11,7 @@ from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Work
 
 @app.command()
 def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)]) -> None:
-    """Write a commented experiment to start from, and beside it the schema by which editors check and complete it."""
+    """Write a commented experiment to start from. Beside it comes the schema by which editors check and complete it."""
     with user_errors():
         from sweep.experiment_file import template
         from sweep.results import ResultsError
@@ -30,7 +30,7 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to w
 def check(
     experiment: ExperimentPath, engine: EngineName = "auto", device: DeviceName = "auto", workers: Workers = None
 ) -> None:
-    """Validate an experiment; print configurations, runs and expected time. Trains nothing."""
+    """Validate an experiment: how large, how long. Trains nothing."""
     with user_errors():
         from sweep.planning import plan
         from sweep.terminal import describe_plan, describe_power
@@ -62,7 +62,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run an experiment; goes on by itself where the folder holds the same one."""
+    """Run an experiment. Goes on by itself where the folder holds the same one."""
     with user_errors("; the same command goes on where it stopped"):
         from sweep.answer_text import print_answer
         from sweep.loop import execute

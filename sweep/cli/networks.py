@@ -30,7 +30,7 @@ def rescue(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Change one thing at a time for the seeds that failed; find the cheapest change that is enough."""
+    """Change one thing at a time for the seeds that failed. Finds the cheapest change that is enough."""
     with user_errors("; nothing is kept"):
         from sweep.rescue_text import describe_rescue
         from sweep.rescues import rescue
@@ -67,7 +67,7 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="Write the network as a .keras file.", show_default=False)
     ] = None,
 ) -> None:
-    """Train one run again: is it the same, how did it go, why did it end so."""
+    """Train one run again: is it the same, why did it end so."""
     with user_errors():
         from sweep import replays
         from sweep.replay_text import describe_replay, describe_saved, summarise_replay

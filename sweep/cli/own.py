@@ -35,7 +35,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train one configuration under many seeds, at once, and say how often it learns."""
+    """Train one configuration under many seeds, at once. Says how often it learns and how the others end."""
     given = settings or []
     with user_errors("; nothing is kept"):
         from sweep import engines, executors, experiment_file, one_network, quick_rescue, watching

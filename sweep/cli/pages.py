@@ -12,7 +12,7 @@ def report(
     results: ResultsPath,
     figures: Annotated[bool, typer.Option("--figures", help="PNG and SVG of each chart too, in figures/.")] = False,
 ) -> None:
-    """Build report.html from a results folder: the page to look at, in one file."""
+    """Build report.html, the page to look at. One file, from the files of the results folder alone."""
     with user_errors():
         from sweep.report.page import write_figures, write_page
         from sweep.results import load
@@ -29,7 +29,7 @@ def dashboard(
     results: ResultsPath,
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="The port on 127.0.0.1.")] = 8080,
 ) -> None:
-    """Open the study of a results folder in optuna-dashboard; it works on a copy of the journal."""
+    """Open the study in optuna-dashboard. It works on a copy of the journal."""
     with user_errors():
         from sweep.dashboard import serve
         from sweep.results import load

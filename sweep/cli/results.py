@@ -27,7 +27,7 @@ def show(
         Path | None, typer.Option(metavar="FILE", help="Write the rows: .csv or .parquet.", show_default=False)
     ] = None,
 ) -> None:
-    """Show the configurations of a results folder, the most reliable first."""
+    """Show the configurations, the most reliable first."""
     with user_errors():
         from sweep.answer_text import print_answer, print_configurations
         from sweep.report.summaries import select_rows

@@ -18,7 +18,7 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help=_configuration, show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two configurations seed by seed, and all of them with the best."""
+    """Compare two configurations seed by seed. Compares all of them with the best, too."""
     with user_errors():
         from sweep.report.comparisons import comparison_record, describe_comparison, summarise_comparison
         from sweep.results import load
@@ -59,7 +59,7 @@ def plan(
     first: Annotated[int, typer.Option(help="The first block of seeds added while open.")] = 16,
     up_to: Annotated[int, typer.Option(help="The most seeds added while open.")] = 1024,
 ) -> None:
-    """Say how many seeds a precision (--half-width) or a verdict (--target) needs, at an expected rate."""
+    """Say how many seeds a precision or a verdict needs. Give --half-width for a precision, --target for a verdict."""
     with user_errors():
         from sweep.reliability import Target
         from sweep.seed_plans import Doubling, describe_precision, describe_verdict_plan
@@ -67,7 +67,11 @@ def plan(
 
         if (half_width is None) == (target is None):
             found = "neither" if half_width is None else "both"
-            raise SettingError(("plan",), f"found {found} of --half-width and --target", "allowed: one of them")
+            raise SettingError(
+                ("plan",),
+                f"found {found} of --half-width and --target",
+                "allowed: one, for a precision or for a verdict",
+            )
         if half_width is not None:
             lines = describe_precision(rate, half_width, confidence)
         else:

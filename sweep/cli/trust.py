@@ -35,7 +35,7 @@ def verify(
     ] = None,
     workers: Workers = None,
 ) -> None:
-    """Check files, tables and study against each other, and train a sample of the runs again. Writes nothing."""
+    """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing."""
     with user_errors():
         from sweep.verify import verify
 
@@ -59,7 +59,7 @@ def audit(
     results: ResultsPath,
     runs: Annotated[int, typer.Option(min=1, max=1000, metavar="K", help="How many runs.")] = 6,
 ) -> None:
-    """The referee: train some runs again with Keras, compare weights after the first steps; writes audit.json."""
+    """Train some runs again with Keras, the referee. Compares weights after the first steps; writes audit.json."""
     with user_errors():
         from sweep.audit import audit
 

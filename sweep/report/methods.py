@@ -75,7 +75,7 @@ def _failure_words(answer: Answer, merged: str | None) -> str:
     words = (
         f"of the {total:,} runs that failed, {percent(n / total)} ended {name}" if total > 1 else f"one ended {name}"
     )
-    return words + (f", most often with the rows {merged} given one output" if merged and name == "stuck" else "")
+    return words + (f", most often with {merged} given one output" if merged and name == "stuck" else "")
 
 
 def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> str:

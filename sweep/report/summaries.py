@@ -12,6 +12,8 @@ from sweep.results import Results, ResultsError
 from sweep.runs import failures
 from sweep.vocabulary import did_you_mean
 
+max_merge = 40  # characters
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -108,9 +110,19 @@ def _puzzling(table: Any) -> str | None:
 
 
 def commonest_merge(merged: Any) -> str | None:
-    """The rows that stuck runs most often give one output, as `00+11`; None where none do. `merged`: the column."""
+    """The rows that stuck runs most often give one output; None where none do. `merged`: the column."""
     counted = merged[merged != ""].value_counts()
-    return None if counted.empty else str(counted.index[0])
+    return None if counted.empty else shorten_merge(str(counted.index[0]))
+
+
+def shorten_merge(merged: str) -> str:
+    """Merged rows by name, or, where these are too many for a sentence, how many in each group.
+
+    >>> shorten_merge("00+01 10+11"), shorten_merge("+".join(f"{i:05b}" for i in range(20)) + " 10100+10101")
+    ('00+01 10+11', '20 and 2 rows')
+    """
+    counts = [str(group.count("+") + 1) for group in merged.split()]
+    return merged if len(merged) <= max_merge else f"{' and '.join(counts)} rows"
 
 
 _allowed_nodes = (

@@ -8,14 +8,18 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from sweep.experiment import Choices, Dimension, significant
+from sweep.tasks import Task
 
 Scalar = None | bool | int | float | str
 
 
 def as_choice(value: Any) -> Scalar:
-    """A choice as Optuna stores it: scalars as they are, mappings and lists as JSON."""
+    """A choice as Optuna stores it: scalars as they are, mappings, lists and tables read from a file as JSON."""
     is_scalar = value is None or isinstance(value, bool | int | float | str)
-    return value if is_scalar else json.dumps(value, sort_keys=True)  # mappings are equal whatever their order
+    if is_scalar:
+        return value
+    plain = {"inputs": value.inputs, "targets": value.targets} if isinstance(value, Task) else value
+    return json.dumps(plain, sort_keys=True)  # mappings are equal whatever their order
 
 
 def as_parameter(dimension: Dimension, distribution: Any, value: Any) -> Scalar:
