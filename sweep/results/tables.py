@@ -18,6 +18,7 @@ from sweep.model import Configuration, hyperparameters
 from sweep.reliability import verdict, verdicts
 from sweep.results.folder import Entry, Folder, ResultsError, write_atomically
 from sweep.runs import Runs, failures, outcomes
+from sweep.tasks import Task
 
 base_columns = (
     "task",
@@ -39,9 +40,8 @@ def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
     return (*base_columns, *(h for h in hyperparameters if h in others and h not in base_columns))
 
 
-def _prediction_columns(configuration: Configuration) -> list[str]:
+def prediction_names(task: Task) -> list[str]:
     """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
-    task = configuration.task
     names = task.row_names
     if names is None or task.n_rows > max_prediction_rows:
         return []
@@ -114,12 +114,12 @@ def runs_blocks(entries: Sequence[Entry], columns: Sequence[str], engine: str, d
     The entries' rows, which are sorted by seed, in the order of the entries. Everything is text, whole numbers and
     truth, so the csv module writes what pandas would, in half of the time.
     """
-    predictions = list(dict.fromkeys(name for e in entries for name in _prediction_columns(e.configuration)))
+    predictions = list(dict.fromkeys(name for e in entries for name in prediction_names(e.configuration.task)))
     for place, entry in enumerate(entries):
         block = _run_columns(entry, columns, engine, device)
         n, task = len(entry.runs), entry.configuration.task
         flat = entry.runs.predictions.reshape(n, task.n_rows * task.n_outputs)
-        own = {name: _shortest(flat[:, i]) for i, name in enumerate(_prediction_columns(entry.configuration))}
+        own = {name: _shortest(flat[:, i]) for i, name in enumerate(prediction_names(task))}
         block |= {name: own.get(name, "") for name in predictions}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -248,7 +248,7 @@ def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda col
 
 def runs_from_table(rows: Any, configuration: Configuration) -> Runs:
     """One configuration's rows of a read runs.csv. Predictions that the table does not have come back as NaN."""
-    names = _prediction_columns(configuration)
+    names = prediction_names(configuration.task)
     shape = (len(rows), configuration.task.n_rows, configuration.task.n_outputs)
     predictions = rows[names].to_numpy(np.float32).reshape(shape) if names else np.full(shape, np.nan, np.float32)
     return Runs(
@@ -277,11 +277,18 @@ def to_records(table: Any) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def frame(records: Sequence[Mapping[str, Any]]) -> Any:
-    """Plain mappings as a DataFrame, a row for each."""
+def frame(records: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> Any:
+    """Plain mappings as a DataFrame, a row for each; or columns by name."""
     import pandas as pd
 
     return pd.DataFrame(records)
+
+
+def whole_numbers(values: Sequence[int | None]) -> Any:
+    """A column of whole numbers of which some are missing, as reading a table gives it."""
+    import pandas as pd
+
+    return pd.array(values, "Int64")
 
 
 table_formats = (".csv", ".parquet")
