@@ -36,6 +36,9 @@ def print_answer(results: Results, top: int = 10) -> None:
     """The closing words of a sweep: the question, the answer, the best configurations, the smallest, the failures."""
     console = _console()
     answer = summarise(results, top)
+    # all is read before a word is printed: a damaged file leaves no half of an answer
+    merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows")["merged_rows"])
+    closing = (*_named_lines(answer), _failure_line(answer, merged), _look_line(results, answer))
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably learn {', '.join(answer.tasks)}? ({answer.conditions})")
     console.print(_answer_sentence(answer) + "\n")
@@ -45,8 +48,7 @@ def print_answer(results: Results, top: int = 10) -> None:
         rows.append(named)  # the last row, out of order: the one that the closing sentence is about
     _print_rows(console, rows, answer)
     console.print()
-    merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows")["merged_rows"])
-    for line in (*_named_lines(answer), _failure_line(answer, merged), _look_line(results, answer)):
+    for line in closing:
         console.print(line)
 
 

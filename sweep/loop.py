@@ -240,9 +240,13 @@ class _Sweep:
             return entries[np.lexsort((-rates.low, np.where(is_reliable, n_parameters, np.iinfo(np.int64).max)))[0]]
         return entries[np.lexsort((n_parameters, -rates.low))[0]]
 
-    def finish(self, timings: Mapping[str, float], confirmation: Mapping[str, Any] | None) -> None:
-        """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable."""
+    def finish(self, began: float, confirmation: Mapping[str, Any] | None) -> None:
+        """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable.
+
+        `began`: when the sweep did, by the performance counter.
+        """
         folder, experiment = self.folder, self.experiment
+        trained = time.perf_counter()
         entries = list(self.entries.values())
         columns = hyperparameter_columns(
             {**experiment.fixed, **experiment.vary, **{k: 0 for c in experiment.cases for k in c}}
@@ -254,6 +258,10 @@ class _Sweep:
         folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
         n_rows = sum(len(e.runs) for e in entries)
         n_planned = sum(len(self._allocation.seeds(e.runs)) for e in entries)
+        files = folder.digests(self.tables)
+        written = time.perf_counter()
+        seconds = {"training": self.training_seconds, "tables": written - trained}
+        seconds["other"] = written - began - sum(seconds.values())
         folder.write_manifest(
             {
                 "versions": _versions(),
@@ -261,14 +269,14 @@ class _Sweep:
                 "engine": self.engine.name,
                 "device": self.engine.device,
                 "programs": self.engine.n_programs,
-                "files": folder.digests(self.tables),
+                "files": files,
                 "configurations": len(entries),
                 "repeated_suggestions": self.n_repeated,
                 "runs_planned": n_planned,
                 "runs_missing": n_planned - n_rows,
                 "broken": _broken_records(self.broken),
                 "confirmation": confirmation,
-                "timings_seconds": {k: round(v, 3) for k, v in timings.items()},
+                "timings_seconds": {k: round(v, 3) for k, v in seconds.items()},
             }
         )
         folder.remove_parts()
@@ -346,9 +354,7 @@ def execute(
         storage, name = experiment.study.storage, study_name(experiment, plan.engine)
         sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
         if sweep.n_trained or sweep.n_told or sweep.broken or not folder.is_intact():
-            confirmation = sweep.confirm()
-            training = sweep.training_seconds
-            sweep.finish({"training": training, "other": time.perf_counter() - started - training}, confirmation)
+            sweep.finish(started, sweep.confirm())
     return Results(folder)
 
 

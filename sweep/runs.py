@@ -101,6 +101,10 @@ class Measurements:
         """How many models had learned the table after the last epoch."""
         return int((self.last_unlearned < cohort.configuration.epochs).sum())
 
+    def part(self, cut: slice) -> Self:
+        """The measurements of some of the models."""
+        return type(self)(**{f.name: getattr(self, f.name)[cut] for f in fields(self)})
+
     def check(self, cohort: Cohort) -> Self:
         """These measurements, their shapes and types checked against the cohort they answer."""
         c = cohort.configuration
@@ -122,7 +126,7 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Broken:
-    """Runs of a configuration that an exception kept from being trained, with its traceback."""
+    """Runs of a configuration that an exception kept from being trained or diagnosed, with its traceback."""
 
     configuration: str
     seeds: tuple[int, ...]

@@ -27,6 +27,7 @@ HOMES = {
     "yaml": {"yaml_text"},
     "pydantic": {"experiment_file"},
     "pandas": {"results", "report"},
+    "orjson": {"results"},
     "tensorflow": {"engines"},
     "keras": {"engines", "keras_import"},
     "jax": {"engines"},

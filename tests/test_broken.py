@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import engines, loop
+from sweep import engines, executors, loop
 from sweep.cli import app
 from sweep.diagnosis import diagnose
 from sweep.engines.native import NativeEngine
@@ -19,7 +19,7 @@ from sweep.experiment_file import parse
 from sweep.model import resolve
 from sweep.results import Folder, Results
 from sweep.resume import study_name
-from sweep.runs import Broken, Cohort, Measurements, failures, join
+from sweep.runs import Broken, Cohort, Measurements, Runs, failures, join
 from sweep.search import stored_trials
 from sweep.verify import verify
 
@@ -137,6 +137,26 @@ def test_a_configuration_that_breaks_whole(tmp_path: Path, monkeypatch: pytest.M
     if "tpe" not in study:
         sweep.run(path, tmp_path / "whole")
         assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(cohort: Cohort, measurements: Measurements) -> Runs:
+        one_seed(cohort)
+        return diagnose(cohort, measurements)
+
+    path, out = written(tmp_path), tmp_path / "out"
+    whole = sweep.run(path, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(executors, "diagnose", faulty)
+        assert CliRunner().invoke(app, ["run", str(path), "--out", str(out), "--quiet"]).exit_code == 1
+    results = sweep.load(out)
+    check_counts(results, 100)
+    lost = {f"{i}-70" for i in whole.configurations.query("width == 3")["configuration"]}
+    assert {run for b in results.manifest["broken"] for run in b["runs"]} == lost
+    assert all(b["traceback"].endswith("RuntimeError: the kernel lost its way\n") for b in results.manifest["broken"])
+    assert whole.runs[~whole.runs["run"].isin(lost)].reset_index(drop=True).equals(results.runs)
+    sweep.run(path, out)
+    assert contents(out) == contents(tmp_path / "whole")
 
 
 def test_adaptive_seeds_go_on_around_what_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,9 @@
 
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -243,27 +242,6 @@ def test_a_storage_that_cannot_be_opened(tmp_path: Path) -> None:
     assert_refused(call("run", written(tmp_path, text), "--out", tmp_path / "out", "--quiet"), "storage")
 
 
-def test_interrupted_then_run_again(tmp_path: Path) -> None:
-    text = SMALL.replace("epochs: 30", "epochs: 1500").replace("seed: 5", "seed: 64")
-    text += "study: {trials_per_round: 1}"
-    path, out = written(tmp_path, text), tmp_path / "out"
-    sweep.run(path, tmp_path / "whole")
-    process = subprocess.Popen(
-        [*SWEEP, "run", str(path), "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and not list(out.glob("parts/*.npz")):
-        time.sleep(0.001)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate()
-    assert (process.returncode, stdout) == (130, "")
-    assert "interrupted; the same command goes on where it stopped" in stderr
-    assert "Traceback" not in stderr
-    assert_refused(call("show", out), "unfinished")
-    assert call("run", path, "--out", out, "--quiet").exit_code == 0
-    for name in ("runs.csv", "configurations.csv"):
-        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
 # show
 
 
@@ -273,6 +251,15 @@ def test_show(finished: Path) -> None:
     table = sweep.load(finished).configurations
     assert [i[:6] in result.stdout for i in table["configuration"]][:2] == [True, True]
     assert result.stdout.count("0.05") <= 3
+
+
+def test_show_prints_nothing_of_a_damaged_folder(finished: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(finished, damaged)
+    (damaged / "runs.csv").write_text("run,trial\nc1-0,0\n")
+    result = call("show", damaged)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "runs.csv: cannot be read: no column" in result.stderr
 
 
 def test_show_as_json(finished: Path) -> None:

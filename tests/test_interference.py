@@ -248,6 +248,8 @@ def test_ctrl_c_keeps_what_is_in_training(tmp_path: Path, whole_long: dict[str, 
     assert "Traceback" not in told
     stored, _ = Folder(out).read_parts("native on cpu")
     assert 640 < sum(map(len, stored.values())) <= 2 * 640
+    with pytest.raises(ResultsError, match="unfinished"):
+        sweep.load(out)
     sweep.run(path, out)
     assert contents(out) == whole_long
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sweep.experiment_file import parse
 from sweep.loop import Progress
 from sweep.reliability import verdict, wilson
 from sweep.results import Folder, Results, ResultsError
+from sweep.results.folder import write_atomically
 from sweep.search import Search
 from sweep.vocabulary import SettingError
 
@@ -579,3 +581,25 @@ def test_the_environment_does_not_show_in_the_tables(tmp_path: Path, whole: dict
     command = [sys.executable, "-c", KILLED, path, tmp_path / "out"]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     assert contents(tmp_path / "out") == whole
+
+
+def test_the_timings_of_the_manifest_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 1
+        return now
+
+    def write_slowly(path: Path, content: Any) -> None:
+        nonlocal now
+        now += 1000
+        write_atomically(path, content)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(loop, "write_atomically", write_slowly)
+    timings = sweep.run(write(tmp_path, GRID), tmp_path / "out").manifest["timings_seconds"]
+    assert list(timings) == ["training", "tables", "other"]
+    assert sum(timings.values()) == now - 1
+    assert 2000 < timings["tables"] < 2010
+    assert 0 < timings["training"] < 1000 and 0 < timings["other"] < 1000

@@ -20,6 +20,7 @@ from sweep.experiment import SeedBlock
 from sweep.model import Configuration, resolve
 from sweep.reliability import Target, wilson
 from sweep.results import Folder, ResultsError
+from sweep.results.cells import shortest
 from sweep.results.folder import Entry, lowest_seeds, write_atomically
 from sweep.results.tables import (
     configurations_table,
@@ -139,6 +140,25 @@ def test_every_float32_reads_back_by_any_reader() -> None:
     np.testing.assert_array_equal(found.view(np.uint32), losses.view(np.uint32))
     plain = pd.read_csv(io.BytesIO(content))["final_loss"].to_numpy().astype(np.float32)
     np.testing.assert_array_equal(plain.view(np.uint32), losses.view(np.uint32))
+
+
+def test_numbers_stand_as_numpy_writes_them() -> None:
+    rng = np.random.default_rng(2)
+    exponents = (np.arange(512, dtype=np.int64) << 23)[:, None] + np.arange(-40, 41)  # all powers of two, both signs
+    tens = np.array([float(f"1e{k}") for k in range(-45, 39)], np.float32).view(np.uint32).astype(np.int64)
+    low, high = np.array([5e-5, 2e6], np.float32).view(np.uint32)  # where both ways of writing meet
+    bits = [exponents % 2**32, tens[:, None] + np.arange(-40, 41), rng.integers(low, high, 300_000)]
+    bits += [rng.integers(0, 2**32, 30_000), np.arange(70_000, dtype=np.float32).view(np.uint32)]
+    values = np.concatenate([b.ravel().astype(np.uint32) for b in bits]).view(np.float32)
+    values = values[np.isfinite(values)]
+    expected = values.astype("U32").tolist()
+    rounds_twice = np.flatnonzero(np.array(expected, np.float64).astype(np.float32) != values)
+    found = shortest(values)
+    assert {found[i] for i in rounds_twice} == {repr(float(values[i])) for i in rounds_twice}
+    for i in rounds_twice:
+        expected[i] = found[i]
+    assert found == expected
+    assert shortest(np.array([], np.float32)) == []
 
 
 def test_numbers_that_are_not_finite_are_empty() -> None:

@@ -1,12 +1,14 @@
 """Where cohorts are trained, on threads of this machine or on a Ray cluster: cohorts in, in order, what is kept out."""
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sweep.diagnosis import diagnose, examples
 from sweep.engines import Engine
 from sweep.executors.threads import Guard, assert_subnormals, attempt, available_cores, physical_memory, train
-from sweep.runs import Cohort, Example, Measurements, Runs
+from sweep.results.folder import lowest_seeds
+from sweep.runs import Broken, Cohort, Example, Measurements, Runs, merge, no_runs
 
 __all__ = [
     "Executor",
@@ -18,7 +20,9 @@ __all__ = [
     "attempt",
     "available_cores",
     "physical_memory",
+    "join_kept",
     "keep",
+    "keep_guarded",
     "train",
 ]
 
@@ -39,6 +43,30 @@ def keep(cohort: Cohort, measurements: Measurements) -> Kept:
     """What a sweep keeps of a cohort and what was measured of it."""
     runs = diagnose(cohort, measurements)
     return Kept(cohort.configuration.id, runs, examples(cohort, measurements, runs))
+
+
+def join_kept(cohort: Cohort, parts: Sequence[Kept]) -> Kept:
+    """What is kept of a cohort, from its parts in any order."""
+    configuration = cohort.configuration
+    runs = merge([no_runs(configuration), *(k.runs for k in parts)])
+    return Kept(configuration.id, runs, lowest_seeds(example for k in parts for example in k.examples))
+
+
+def keep_guarded(cohort: Cohort, measurements: Measurements, guard: Guard) -> Kept:
+    """What is kept of a cohort; where the diagnosis raises, of its halves, down to the runs that cause it.
+
+    These the guard is told of.
+    """
+    try:
+        return keep(cohort, measurements)
+    except Exception:  # as where training raises: it is recorded, and the sweep ends with code 1
+        told = traceback.format_exc()
+    if len(cohort) <= 1:
+        guard.on_broken(Broken(cohort.configuration.id, tuple(cohort.seeds.tolist()), told))
+        return join_kept(cohort, [])
+    half = len(cohort) // 2
+    cuts = (slice(half), slice(half, None))
+    return join_kept(cohort, [keep_guarded(cohort.part(cut), measurements.part(cut), guard) for cut in cuts])
 
 
 class Executor(Protocol):
@@ -86,7 +114,7 @@ class Threads:
             on_count(len(cohort), measured.count_learned(cohort))
 
         for cohort, measurements in train(engine, cohorts, self.n_workers, on_piece, guard):
-            yield keep(cohort, measurements)
+            yield keep_guarded(cohort, measurements, guard)
 
     def record(self) -> dict[str, Any]:
         """How it trained, for the manifest."""

@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 from sweep import engines
 from sweep.costs import run_seconds
 from sweep.engines import Engine
-from sweep.executors import ExecutorError, Guard, Kept, Threads, available_cores
-from sweep.results.folder import lowest_seeds
-from sweep.runs import Broken, Cohort, merge, no_runs
+from sweep.executors import ExecutorError, Guard, Kept, Threads, available_cores, join_kept
+from sweep.runs import Broken, Cohort, no_runs
 
 task_seconds = 1.0
 n_retries = 20  # how often Ray begins a task again whose node or process dies
@@ -133,11 +132,11 @@ class Cluster:
                     found[part.place].append(kept)
                     n_open[part.place] -= len(part.cohort)
             while n_given < len(cohorts) and n_open[n_given] == 0:
-                yield _joined(cohorts[n_given], found[n_given])
+                yield join_kept(cohorts[n_given], found[n_given])
                 found[n_given] = []
                 n_given += 1
         for cohort, kept in zip(cohorts[n_given:], found[n_given:], strict=True):
-            yield _joined(cohort, kept)
+            yield join_kept(cohort, kept)
 
     def _tasks(self, engine: Engine, cohorts: Sequence[Cohort]) -> Iterator[list[Part]]:
         """Parts of cohorts that together train for about a second; less, where that keeps every worker busy."""
@@ -186,13 +185,6 @@ class Cluster:
             self._expected_seconds += sum(
                 run_seconds(part.cohort.configuration, engine.name) * len(part.cohort) for part in task
             )
-
-
-def _joined(cohort: Cohort, kept: Sequence[Kept]) -> Kept:
-    """What is kept of a cohort, from its parts in any order."""
-    identity = cohort.configuration.id
-    runs = merge([no_runs(cohort.configuration), *(k.runs for k in kept)])
-    return Kept(identity, runs, lowest_seeds(example for k in kept for example in k.examples))
 
 
 def _library() -> Any:

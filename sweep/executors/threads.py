@@ -79,7 +79,7 @@ def attempt(engine: Engine, cohort: Cohort) -> Pieces:
     """Train a cohort; where that raises, its halves, down to the runs that cannot be trained: the others are kept."""
     try:
         return [(cohort, engine.train(cohort))]
-    except Exception:  # the one place that goes on after any error: it is recorded, and the sweep ends with code 1
+    except Exception:  # goes on after any error, as the diagnosis does: it is recorded, the sweep ends with code 1
         told = traceback.format_exc()
     if len(cohort) == 1:
         return [Broken(cohort.configuration.id, (int(cohort.seeds[0]),), told)]

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from sweep.allocation import Allocation
 from sweep.model import Configuration, hyperparameters
 from sweep.reliability import verdict, verdicts
+from sweep.results.cells import decimals, plain, present, shortest
 from sweep.results.folder import Entry, Folder, ResultsError, write_atomically
 from sweep.runs import Runs, failures, outcomes
-from sweep.tasks import Task
 
 base_columns = (
     "task",
@@ -40,8 +40,9 @@ def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
     return (*base_columns, *(h for h in hyperparameters if h in others and h not in base_columns))
 
 
-def prediction_names(task: Task) -> list[str]:
+def _prediction_columns(configuration: Configuration) -> list[str]:
     """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
+    task = configuration.task
     names = task.row_names
     if names is None or task.n_rows > max_prediction_rows:
         return []
@@ -50,83 +51,70 @@ def prediction_names(task: Task) -> list[str]:
     return [f"p_{row}_{o}" for row in names for o in range(task.n_outputs)]
 
 
-def _shortest(values: npt.NDArray[np.float32]) -> npt.NDArray[np.object_]:
-    """float32 numbers by the fewest digits that read back as the same float32; empty where not finite."""
-    narrow = values.astype(np.float32)
-    texts = narrow.astype("U32").astype(object)
-    is_finite = np.isfinite(narrow)
-    # readers go by way of float64, where rounding twice may miss by one (7.038531e-26): such a number gets all digits
-    for i in np.flatnonzero(is_finite & (texts.astype(np.float64).astype(np.float32) != narrow)):
-        texts[i] = repr(float(narrow[i]))
-    return np.where(is_finite, texts, "")
-
-
-def _decimals(values: npt.ArrayLike) -> npt.NDArray[np.object_]:
-    """Statistics with six decimals; empty where not finite."""
-    numbers = np.asarray(values, np.float64)
-    return np.array([f"{x:.6f}" if np.isfinite(x) else "" for x in numbers], object)
-
-
-def _present(values: npt.NDArray[Any], is_present: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
-    return np.where(is_present, values.astype(object), "")
-
-
 def _label(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _run_columns(entry: Entry, columns: Sequence[str], engine: str, device: str) -> dict[str, Any]:
-    """One configuration's rows of runs.csv, as text or numbers ready to be written."""
+def _run_columns(entry: Entry, columns: Sequence[str], engine: str, device: str) -> dict[str, str | list[str]]:
+    """One configuration's rows of runs.csv, column by column; a single text stands in all rows.
+
+    What differs from row to row is numbers, names of outcomes and names of rows: nothing that CSV would quote.
+    """
     runs, configuration = entry.runs, entry.configuration
     labels = configuration.labels()
     return {
         "run": [f"{configuration.id}-{seed}" for seed in runs.seed.tolist()],
-        "trial": entry.trial,
+        "trial": str(entry.trial),
         "configuration": configuration.id,
         **{c: _label(labels[c]) for c in columns},
-        "seed": runs.seed,
+        "seed": plain(runs.seed),
         "engine": engine,
         "device": device,
-        "n_parameters": configuration.n_parameters,
-        "final_loss": _shortest(runs.final_loss),
-        "accuracy": _decimals(runs.accuracy),
-        "learned": runs.learned,
-        "margin": _shortest(runs.margin),
-        "epochs_to_learn": _present(runs.epochs_to_learn, runs.epochs_to_learn >= 0),
-        "outcome": np.array(outcomes, object)[runs.outcome],
-        "merged_rows": runs.merged_rows.astype(object),
-        "dead_units_initial": runs.dead_units_initial,
-        "dead_units": runs.dead_units,
-        "dead_layer": _present(runs.dead_layer, runs.dead_layer > 0),
+        "n_parameters": str(configuration.n_parameters),
+        "final_loss": shortest(runs.final_loss),
+        "accuracy": decimals(runs.accuracy),
+        "learned": plain(runs.learned),
+        "margin": shortest(runs.margin),
+        "epochs_to_learn": present(runs.epochs_to_learn, runs.epochs_to_learn >= 0),
+        "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
+        "merged_rows": runs.merged_rows.tolist(),
+        "dead_units_initial": plain(runs.dead_units_initial),
+        "dead_units": plain(runs.dead_units),
+        "dead_layer": present(runs.dead_layer, runs.dead_layer > 0),
     }
 
 
-def _cells(values: Any, n: int) -> Iterable[Any]:
-    """A column's `n` cells as plain Python values; a single value stands in all of them."""
-    if isinstance(values, np.ndarray):
-        return values.tolist()
-    return values if isinstance(values, list) else itertools.repeat(values, n)
+def _line(cells: Iterable[str]) -> str:
+    """Cells as CSV, quoted where they have to be, without the end of the line."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _lines(columns: Iterable[str | list[str]]) -> Iterator[str]:
+    """Rows as CSV from their columns, of which one at least is a list; the cells that stay the same are joined once."""
+    pieces: list[Iterable[str]] = []
+    for is_text, group in itertools.groupby(columns, lambda column: isinstance(column, str)):
+        if is_text:
+            pieces.append(itertools.repeat(_line(map(str, group))))
+        else:
+            pieces += map(iter, group)
+    return map(",".join, zip(*pieces, strict=False))
 
 
 def runs_blocks(entries: Sequence[Entry], columns: Sequence[str], engine: str, device: str) -> Iterator[bytes]:
     """runs.csv piece by piece, the header with the first: a million runs as one table would need gigabytes.
 
-    The entries' rows, which are sorted by seed, in the order of the entries. Everything is text, whole numbers and
-    truth, so the csv module writes what pandas would, in half of the time.
+    The entries' rows, which are sorted by seed, in the order of the entries.
     """
-    predictions = list(dict.fromkeys(name for e in entries for name in prediction_names(e.configuration.task)))
+    predictions = list(dict.fromkeys(name for e in entries for name in _prediction_columns(e.configuration)))
     for place, entry in enumerate(entries):
-        block = _run_columns(entry, columns, engine, device)
-        n, task = len(entry.runs), entry.configuration.task
-        flat = entry.runs.predictions.reshape(n, task.n_rows * task.n_outputs)
-        own = {name: _shortest(flat[:, i]) for i, name in enumerate(prediction_names(task))}
-        block |= {name: own.get(name, "") for name in predictions}
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if place == 0:
-            writer.writerow(block)
-        writer.writerows(zip(*(_cells(values, n) for values in block.values()), strict=True))
-        yield text.getvalue().encode()
+        task = entry.configuration.task
+        flat = entry.runs.predictions.reshape(-1, task.n_rows * task.n_outputs)
+        own = {name: shortest(flat[:, i]) for i, name in enumerate(_prediction_columns(entry.configuration))}
+        block = _run_columns(entry, columns, engine, device) | {name: own.get(name, "") for name in predictions}
+        lines = [_line(block)] if place == 0 else []
+        yield "".join(f"{line}\n" for line in itertools.chain(lines, _lines(block.values()))).encode()
 
 
 def runs_table(entries: Sequence[Entry], columns: Sequence[str], engine: str, device: str) -> bytes:
@@ -162,13 +150,13 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
         "n_parameters": n_parameters,
         "n_runs": n_runs,
         "n_learned": n_learned,
-        "success_rate": _decimals(rates.value),
-        "ci_low": _decimals(rates.low),
-        "ci_high": _decimals(rates.high),
+        "success_rate": decimals(rates.value),
+        "ci_low": decimals(rates.low),
+        "ci_high": decimals(rates.high),
         "ci_method": rates.method,
         "verdict": verdict(rates, allocation.reliability.target),
         "median_epochs_to_learn": [f"{x:.1f}".removesuffix(".0") if np.isfinite(x) else "" for x in epochs],
-        "median_final_loss": _shortest(np.array(losses, np.float32)),
+        "median_final_loss": shortest(np.array(losses, np.float32)),
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
         "n_missing": n_planned - n_runs,
     }
@@ -248,7 +236,7 @@ def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda col
 
 def runs_from_table(rows: Any, configuration: Configuration) -> Runs:
     """One configuration's rows of a read runs.csv. Predictions that the table does not have come back as NaN."""
-    names = prediction_names(configuration.task)
+    names = _prediction_columns(configuration)
     shape = (len(rows), configuration.task.n_rows, configuration.task.n_outputs)
     predictions = rows[names].to_numpy(np.float32).reshape(shape) if names else np.full(shape, np.nan, np.float32)
     return Runs(
@@ -277,18 +265,11 @@ def to_records(table: Any) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def frame(records: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> Any:
-    """Plain mappings as a DataFrame, a row for each; or columns by name."""
+def frame(records: Sequence[Mapping[str, Any]]) -> Any:
+    """Plain mappings as a DataFrame, a row for each."""
     import pandas as pd
 
     return pd.DataFrame(records)
-
-
-def whole_numbers(values: Sequence[int | None]) -> Any:
-    """A column of whole numbers of which some are missing, as reading a table gives it."""
-    import pandas as pd
-
-    return pd.array(values, "Int64")
 
 
 table_formats = (".csv", ".parquet")
