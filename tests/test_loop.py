@@ -1,6 +1,7 @@
 """A sweep as a whole: the same tables whatever interrupted it, what may grow, what is refused."""
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -603,3 +604,29 @@ def test_the_timings_of_the_manifest_add_up(tmp_path: Path, monkeypatch: pytest.
     assert sum(timings.values()) == now - 1
     assert 2000 < timings["tables"] < 2010
     assert 0 < timings["training"] < 1000 and 0 < timings["other"] < 1000
+
+
+def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    whole = sweep.run(path, out)
+    content = (out / "runs.csv").read_bytes()
+
+    def read(*_: object) -> None:
+        raise LookupError
+
+    monkeypatch.setattr(loop, "read_table", read)
+    assert sweep.run(path, out).manifest == whole.manifest
+    assert (out / "runs.csv").read_bytes() == content
+    for name in ("configurations.csv", "examples.npz", "study.journal"):
+        kept = (out / name).read_bytes()
+        (out / name).write_bytes(kept + b"\n")
+        with pytest.raises(LookupError):  # what is not as the manifest has it, or missing, is looked at
+            sweep.run(path, out)
+        (out / name).write_bytes(kept)
+    (out / "runs.csv").write_bytes(content + b"\n")
+    with pytest.raises(ResultsError, match="was changed since the sweep wrote it"):
+        sweep.run(path, out)
+    (out / "runs.csv").write_bytes(content)
+    (out / "manifest.json").write_text(json.dumps({**whole.manifest, "runs_missing": 1}))
+    with pytest.raises(LookupError):
+        sweep.run(path, out)
