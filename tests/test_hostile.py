@@ -1,6 +1,8 @@
 """Hostile experiment files and damaged results folders: answered, whatever they hold. See `hostile.py`."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -38,6 +40,14 @@ def test_some_damaged_folders_are_answered() -> None:
     counted = campaign("folders", 8)
     assert counted["folders"] == 8
     assert counted["code 0"] and counted["code 1"] and counted["code 2"]
+
+
+def test_every_command_that_reads_a_folder_is_tried() -> None:
+    tried = {arguments[0] for arguments in reading_commands(Path("out"), ("a", "b", "a-0"))}
+    tried |= {"dashboard", "report", "audit", "run"}
+    others = {"new", "check", "train", "import", "plan"}  # read no results
+    names = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    assert names == tried | others
 
 
 @pytest.mark.slow
@@ -96,24 +106,48 @@ def test_reading_commands_write_nothing(tmp_path: Path, storage: str, monkeypatc
     assert dashboard.host == "127.0.0.1"
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    out, commands = folder_of(tmp_path)
+CALLS = """
+import json, sys
+from typer.testing import CliRunner
+from sweep.cli import app
+for arguments in json.loads(sys.argv[1]):
+    ended = CliRunner().invoke(app, arguments)
+    print(json.dumps([ended.exit_code, ended.stdout, ended.stderr]))
+"""
+
+
+def test_what_may_not_be_written_is_one_message(tmp_path: Path) -> None:
+    out, reading = folder_of(tmp_path)
+    path = str(tmp_path / "e.yaml")
+    writing = [
+        ["report", str(out)],
+        ["run", path, "--quiet", "--out", str(tmp_path / "new")],
+        ["run", path, "--quiet", "--out", str(out), "--fresh"],
+        ["run", path, "--quiet", "--out", str(out)],
+        ["show", str(out), "--export", str(tmp_path / "x.csv")],
+        ["new", str(tmp_path / "y.yaml")],
+    ]
+    command = [sys.executable, "-c", CALLS, json.dumps([*reading, *writing])]
+    if os.geteuid() == 0:  # root may write whatever the mode says, unless it gives that up
+        if not shutil.which("setpriv"):
+            pytest.skip("root cannot give up its rights here: no setpriv")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", *command]
     before = listing(tmp_path)
-    modes = {p: p.stat().st_mode for p in (out, *out.iterdir())}
+    modes = {p: p.stat().st_mode for p in (tmp_path, out, *out.iterdir())}
     try:
         for p in modes:
-            p.chmod(0o555 if p == out else 0o444)
-        for arguments in commands:
-            assert call(arguments) == 0, arguments
-        assert call(["report", str(out)]) in (0, 2)  # root may write whatever the mode says
-        assert call(["run", str(tmp_path / "e.yaml"), "--out", str(out), "--quiet"]) in (0, 2)
+            p.chmod(0o555 if p.is_dir() else 0o444)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     finally:
         for p, mode in modes.items():
             p.chmod(mode)
-    after = listing(tmp_path)
-    assert {name: after[name] for name in before if name != str(out)} == {
-        k: v for k, v in before.items() if k != str(out)
-    }
+    answers = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert len(answers) == len(reading) + len(writing), ended.stderr
+    assert [code for code, _, _ in answers[: len(reading)]] == [0] * len(reading)
+    for arguments, (code, printed, told) in zip(writing, answers[len(reading) :], strict=True):
+        assert (code, printed) == (2, ""), arguments
+        assert told.endswith(": Permission denied\n") and told.count("\n") == 1, (arguments, told)
+    assert {name: content for name, content in listing(tmp_path).items() if name != str(tmp_path)} == before
 
 
 @pytest.mark.parametrize("name", names)

@@ -185,3 +185,29 @@ def test_a_small_file_system(tmp_path: Path, small_disk: Path, record: Record) -
         assert (small_disk / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert os.statvfs(small_disk).f_bavail
     record("faults: runs on a file system too small for them", n_full)
+
+
+@pytest.mark.slow
+def test_a_database_on_a_small_file_system(tmp_path: Path, small_disk: Path, record: Record) -> None:
+    path, storage = tmp_path / "e.yaml", f"study: {{storage: 'sqlite:///{small_disk}/study.db', "
+    grid = experiments["grid"].replace("depth: [0, 1]", "depth: [0, 1, 2, 3], dropout: [0.0, 0.1, 0.2, 0.3, 0.4]")
+    path.write_text(BASE + grid)
+    command = [sys.executable, "-m", "sweep", "run", str(path), "--quiet", "--out"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, timeout=seconds)
+    path.write_text(BASE + grid.replace("study: {", storage))
+    n_full = 0
+    for kibibytes in (128, 220, 240, 8192):
+        subprocess.run(["mount", "-o", f"remount,size={kibibytes}k", str(small_disk)], check=True)
+        ended = subprocess.run(
+            [*command, str(tmp_path / "out")], capture_output=True, text=True, check=False, timeout=seconds
+        )
+        if ended.returncode:
+            assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+            assert "database or disk is full" in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
+            assert ended.stderr.count("\n") <= 2
+            n_full += 1
+    assert ended.returncode == 0
+    assert n_full >= 2
+    for name in tables:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    record("faults: runs on a file system too small for them", n_full)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from sweep.experiment import Experiment, shown_storage
 from sweep.search.parameters import value_of
-from sweep.search.storage import ReadOnlyJournal, refusals
+from sweep.search.storage import ReadOnlyJournal, reason_of, refusals
 from sweep.vocabulary import SettingError
 
 
@@ -60,7 +60,6 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
             for t in kept
         ]
     except (*refusals(storage), StopIteration) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        message = f"{shown_storage(str(storage))} cannot be read: {reason}"
+        message = f"{shown_storage(str(storage))} cannot be read: {reason_of(error)}"
         raise SettingError(place, message, "allowed: the study of this sweep") from None
     return sorted(found, key=lambda t: t.index)

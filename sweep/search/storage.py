@@ -104,6 +104,11 @@ def refusals(storage: Path | Journal | str) -> tuple[type[Exception], ...]:
     return (SQLAlchemyError, *known)
 
 
+def reason_of(error: Exception) -> str:
+    """Why a storage refused, in one line: what the database said, where Optuna wraps it."""
+    return str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
+
+
 def open_study(storage: Journal | str, name: str, directions: list[Any]) -> optuna.Study:
     """The study of this name; opening one that exists writes nothing. `SettingError` where the storage refuses."""
     sampler = optuna.samplers.RandomSampler(0)  # never asked: every suggestion brings its own
@@ -113,10 +118,9 @@ def open_study(storage: Journal | str, name: str, directions: list[Any]) -> optu
             return optuna.load_study(storage=opened, study_name=name, sampler=sampler)
         return optuna.create_study(storage=opened, study_name=name, directions=directions, sampler=sampler)
     except refusals(storage) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise SettingError(
             ("study", "storage"),
-            f"{shown_storage(str(storage))} cannot be used: {reason}",
+            f"{shown_storage(str(storage))} cannot be used: {reason_of(error)}",
             "allowed: journal, or a URL that Optuna can open",
         ) from None
 
@@ -132,6 +136,5 @@ def lost_storage(storage: str) -> Generator[None]:
     try:
         yield
     except (SQLAlchemyError, StorageInternalError) as error:
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        message = f"{shown_storage(storage)} is lost: {reason}"
+        message = f"{shown_storage(storage)} is lost: {reason_of(error)}"
         raise SettingError(("study", "storage"), message, "the same command goes on when it is there again") from None
