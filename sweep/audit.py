@@ -76,7 +76,8 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
     `EngineError`.
     """
     folder = Folder(Path(path))
-    if not folder.experiment.exists() or not folder.is_finished():
+    folder.check_has_experiment()
+    if not folder.is_finished():
         raise ResultsError(f"{path}: no finished results folder")
     files = {name: digest for name, digest in folder.digests().items() if name in ("experiment.yaml", "runs.csv")}
     versions = {name: version(name) for name in ("xor-sweep", "numpy", "numba", "tensorflow", "keras")}

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from sweep.partitions import mixture_loss, name_groups, partition
 from sweep.randomness import Stream, sample_counts
 from sweep.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths, outcomes
+from sweep.tasks import Task
 
 Doubles = npt.NDArray[np.float64]
 
@@ -165,9 +166,22 @@ def merged_rows(
 ) -> npt.NDArray[np.str_]:
     """The rows of unlike target with one prediction, where the loss `[model]` is at the floor of that; else empty."""
     c = cohort.configuration
-    found = partition(predictions, c.targets(), counts, loss=c.loss, gap=by.gap)
+    return merged_groups(c.task, c.loss, predictions, losses, counts, by)
+
+
+def merged_groups(
+    task: Task,
+    loss: str,
+    predictions: npt.NDArray[np.float32],
+    losses: Doubles,
+    counts: Doubles,
+    by: Tolerances = tolerances,
+) -> npt.NDArray[np.str_]:
+    """The same for any networks of a task, `predictions` `[model, row, output]`, trained by `loss`."""
+    targets = np.array(task.targets, np.float32)
+    found = partition(predictions, targets, counts, loss=loss, gap=by.gap)
     is_at_floor = (found.floors > 0) & (np.abs(losses - found.floors) <= by.floor * found.floors)
-    names = c.task.row_names or tuple(map(str, range(c.task.n_rows)))
+    names = task.row_names or tuple(map(str, range(task.n_rows)))
     return name_groups(np.where(is_at_floor[:, None, None], found.groups, -1), names)
 
 

@@ -11,26 +11,29 @@ import math
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
 import numpy as np
 
 from sweep import executors, training
-from sweep.diagnosis import course_of, judge_course
+from sweep.diagnosis import course_of, judge_course, merged_groups
+from sweep.engines.answers import as_arrays
 from sweep.engines.fits import Criterion, Fit, Job, Probe, fit, probe
 from sweep.planning import describe_seconds
 from sweep.reliability import wilson
-from sweep.results import ResultsError
+from sweep.results import Folder, ResultsError
 from sweep.results.folder import write_atomically
-from sweep.results.tables import frame
+from sweep.results.tables import frame, prediction_names, whole_numbers
 from sweep.runs import outcomes
+from sweep.tasks import Task, table_task
 from sweep.vocabulary import SettingError
 from sweep.watching import count_lines, watched
 
@@ -98,11 +101,13 @@ def train_built(
 ) -> Any:
     """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: a row for each seed.
 
-    epochs, batch_size: of `model.fit`. learned: a function (model, x, y) that says whether a trained model learned; a
-    training accuracy of 1 where it is not given. workers: processes, as many as pay where it is not given; several need
-    a function that another process can import, and in a script the call under `if __name__ == "__main__":`. out: a
-    folder that keeps each run when it is done; the same call goes on there. Says on stderr how long it will take, how
-    far it is and what came of it, unless `quiet`. Keras's and NumPy's global seeds are set on the way.
+    epochs, batch_size: of `model.fit`. learned: a function (model, x, y) that says whether a model has learned, asked
+    before training and after every epoch; a training accuracy of 1 where it is not given. Columns of runs.csv that the
+    model, its loss or the data do not have are left out (docs/method.md). workers: processes, as many as pay where it
+    is not given; several need a function that another process can import, and in a script the call under
+    `if __name__ == "__main__":`. out: a folder that keeps each run when it is done; the same call goes on there. Says
+    on stderr how long it will take, how far it is and what came of it, unless `quiet`. Keras's and NumPy's global seeds
+    are set on the way.
 
     Raises `SettingError` for what cannot be trained, `ResultsError` for a folder of another training; what `build`
     raises, with a note of the seed.
@@ -121,18 +126,26 @@ def train_built(
         if not quiet:
             _say_plan(job, tried, len(left), n_workers, seconds)
         with watched(len(wanted), quiet=quiet) as watch:
-            for done in _fits(job, left, n_workers):
-                fits[done.seed] = done
-                if store:
-                    store.add(done)
-                watch(len(fits), sum(f.learned for f in fits.values()))
-    table = _table(job, [fits[seed] for seed in wanted])
+            try:
+                for done in _fits(job, left, n_workers):
+                    fits[done.seed] = done
+                    if store:
+                        store.add(done)
+                    watch(len(fits), sum(f.learned for f in fits.values()))
+            except KeyboardInterrupt:
+                kept = f"kept in {out}; the same call goes on" if store else "nothing is kept, without out=FOLDER"
+                print(f"\ninterrupted after {len(fits)} of {len(wanted)} seeds: {kept}", file=sys.stderr, flush=True)
+                raise
+    table = _table(job, [fits[seed] for seed in wanted], tried)
     if store:
         store.finish(table)
     if not quiet:
         counts = {name: int((table["outcome"] == name).sum()) for name in outcomes}
         rate = wilson(counts["learned"], len(table), 0.95)
-        print("\n".join(count_lines(rate, counts)), file=sys.stderr, flush=True)
+        lines = count_lines(rate, counts)
+        if len(wanted) > 1 and len({tuple(fits[seed].losses) for seed in wanted}) == 1:
+            lines.append("every seed gave the same run, so this says nothing of others: does build fix a seed itself?")
+        print("\n".join(lines), file=sys.stderr, flush=True)
     return table
 
 
@@ -144,11 +157,22 @@ def _checked(job: Job) -> Job:
     pair: Any = job.data
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise SettingError(("data",), f"found {type(pair).__name__}", "allowed: (x, y)")
+    try:
+        x, y = map(as_arrays, pair)
+    except ValueError as error:  # rows of unequal length
+        raise SettingError(("data",), f"no arrays: {error}", "allowed: (x, y), arrays or lists of numbers") from None
+    for name, part in (("x", x), ("y", y)):
+        for leaf in _leaves(part):
+            if leaf.dtype.kind not in "biuf":
+                raise SettingError(("data",), f"{name} of type {leaf.dtype}", "allowed: arrays of numbers")
+            if not leaf.size or leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
+                found = f"{name} has no rows" if not leaf.size else f"{name} has numbers that are not finite"
+                raise SettingError(("data",), found, "allowed: (x, y) with at least one row, finite numbers")
     numbers: dict[str, Any] = {"epochs": job.epochs, "batch_size": job.batch_size}
     for name, value in numbers.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise SettingError((name,), f"found {value!r}", "allowed: a whole number from 1 up")
-    return job
+    return replace(job, data=(x, y))
 
 
 def _n_workers(job: Job, workers: int | None, n_seeds: int, seconds: float) -> int:
@@ -195,6 +219,7 @@ _job: list[Job] = []  # of a worker process
 
 
 def _keep(job: Job) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches every process: these end without a traceback
     _job.append(job)
 
 
@@ -254,30 +279,79 @@ def _environment_of_workers(n_workers: int) -> Generator[None]:
 # rows -----------------------------------------------------------------------------------------------------------------
 
 
-def _table(job: Job, fits: Sequence[Fit]) -> Any:
-    """A row for each run, with those columns of runs.csv that any model has."""
+def _table(job: Job, fits: Sequence[Fit], tried: Probe) -> Any:
+    """A row for each run, with the columns of runs.csv that its model, loss and data have, in their order and type.
+
+    Hyperparameters are the function's own affair; docs/method.md says what leaves a column out.
+    """
     name = _name(job.build)
-    return frame(
-        [
-            {
-                "run": f"{name}-{f.seed}",
-                "epochs": job.epochs,
-                "batch_size": job.batch_size,
-                "seed": f.seed,
-                "engine": "keras",
-                "n_parameters": f.n_parameters,
-                "final_loss": f.losses[-1] if math.isfinite(f.losses[-1]) else math.nan,
-                "accuracy": f.accuracy,
-                "learned": f.learned,
-                "outcome": outcome,
-            }
-            for f, outcome in zip(fits, judge(job, fits), strict=True)
-        ]
-    )
+    task = _task(job, fits)
+    probabilities = _probabilities(fits, task)
+    codes = judge(job, fits)
+    table: dict[str, Any] = {
+        "run": [f"{name}-{f.seed}" for f in fits],
+        "epochs": job.epochs,
+        "batch_size": job.batch_size,
+        "seed": [f.seed for f in fits],
+        "engine": "keras",
+        "n_parameters": [f.n_parameters for f in fits],
+        "final_loss": np.array([_finite(f.losses[-1]) for f in fits], np.float32),
+    }
+    if not all(math.isnan(f.accuracy) for f in fits):
+        table["accuracy"] = [f.accuracy for f in fits]
+    table["learned"] = [f.learned for f in fits]
+    if any(f.probabilities is not None for f in fits) or not all(math.isnan(f.margin) for f in fits):
+        table["margin"] = np.array([_finite(f.margin) for f in fits], np.float32)
+    table["epochs_to_learn"] = whole_numbers([f.epochs_to_learn if f.learned else None for f in fits])
+    table["outcome"] = codes
+    if task is not None and tried.floors is not None:
+        table["merged_rows"] = _merged_rows(task, tried.floors, probabilities, fits, codes)
+    if fits[0].dead_units is not None:
+        table["dead_units_initial"] = [f.dead_units_initial for f in fits]
+        table["dead_units"] = [f.dead_units for f in fits]
+    if fits[0].dead_layer is not None:
+        table["dead_layer"] = whole_numbers([f.dead_layer or None for f in fits])
+    names = prediction_names(task) if task is not None else []
+    flat = probabilities.reshape(len(fits), -1)
+    table |= {name: np.where(np.isfinite(flat[:, i]), flat[:, i], np.nan) for i, name in enumerate(names)}
+    return frame(table)
+
+
+def _finite(x: float) -> float:
+    return x if math.isfinite(x) else math.nan
+
+
+def _task(job: Job, fits: Sequence[Fit]) -> Task | None:
+    """The data as a table of rows of 0 and 1 to be told apart, where it is one; inputs -1 and 1 are bits too."""
+    x, y = (np.asarray(part) if hasattr(part, "shape") else None for part in job.data)
+    if x is None or y is None or x.ndim != 2 or any(f.probabilities is None for f in fits):
+        return None
+    if np.isin(x, (-1, 1)).all():
+        x = (x + 1) / 2
+    try:
+        return table_task(x.tolist(), y.reshape(len(y), -1).astype(float).tolist())
+    except SettingError:
+        return None
+
+
+def _probabilities(fits: Sequence[Fit], task: Task | None) -> Any:
+    """The answers of every run, float32 `[run, row, output]`; empty where the data is no table."""
+    if task is None:
+        return np.zeros((len(fits), 0, 0), np.float32)
+    shape = (len(fits), task.n_rows, task.n_outputs)
+    return np.array([f.probabilities for f in fits], np.float32).reshape(shape)
+
+
+def _merged_rows(task: Task, loss: str, probabilities: Any, fits: Sequence[Fit], codes: Sequence[str]) -> list[str]:
+    """The rows of unlike target that a stuck run gives one answer, where its loss is at the floor of that."""
+    losses = np.array([f.losses[-1] for f in fits])
+    counts = np.ones((len(fits), task.n_rows))
+    names = merged_groups(task, loss, np.nan_to_num(probabilities), losses, counts)
+    return [str(name) if code == "stuck" else "" for name, code in zip(names, codes, strict=True)]
 
 
 def judge(job: Job, fits: Sequence[Fit]) -> list[str]:
-    """How each run ended: `diverged`, `learned`, or by the course of its loss, by the rules of `sweep.diagnosis`.
+    """How each run ended: `diverged`, `learned`, `dead`, or by the course of its loss, by the rules of `diagnosis`.
 
     Changes count in parts of the loss, or of what one row adds to it before training where that is larger.
     """
@@ -287,7 +361,7 @@ def judge(job: Job, fits: Sequence[Fit]) -> list[str]:
         course = course_of(losses, np.array(job.snapshots), job.epochs, np.abs(losses[:, 0]) / n_rows)
         codes = judge_course(course)
     return [
-        "diverged" if not f.is_finite else "learned" if f.learned else outcomes[code]
+        "diverged" if not f.is_finite else "learned" if f.learned else "dead" if f.dead_layer else outcomes[code]
         for f, code in zip(fits, codes, strict=True)
     ]
 
@@ -335,7 +409,9 @@ class _Store:
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self.folder = folder
         self.lines = folder / "runs.jsonl"
-        path = folder / "training.json"
+        path = Folder(folder).training
+        if folder.exists() and not folder.is_dir():
+            raise ResultsError(f"{folder}: is a file; allowed: a folder, new or of the same training")
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             if any(folder.iterdir()):

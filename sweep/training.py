@@ -17,6 +17,7 @@ from sweep.results.folder import Entry
 from sweep.results.tables import hyperparameter_columns, read_table, runs_table
 from sweep.runs import Cohort, Measurements, Runs
 from sweep.table_files import TableFiles
+from sweep.vocabulary import SettingError
 
 
 class Trained(NamedTuple):
@@ -74,9 +75,12 @@ def train_block(
 
 def seed_block(seeds: SupportsIndex | Iterable[SupportsIndex]) -> SeedBlock:
     """The block of a count of seeds, or of the seeds themselves. Raises `SettingError`, `TypeError`."""
-    if isinstance(seeds, Iterable):
-        return SeedBlock(listed=tuple(map(operator.index, seeds)))
-    return SeedBlock(count=operator.index(seeds))
+    try:
+        if isinstance(seeds, Iterable):
+            return SeedBlock(listed=tuple(map(operator.index, seeds)))
+        return SeedBlock(count=operator.index(seeds))
+    except SettingError as error:
+        raise SettingError(("seeds", *error.place), error.found, error.allowed) from None
 
 
 def train(

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import sweep
 from sweep import own_training
+from sweep.cli import app
 from sweep.engines import fits
 from sweep.engines.fits import Fit, Job, Probe
 from sweep.engines.keras import without_start_up_noise
@@ -63,8 +65,9 @@ def test_a_run_is_what_plain_keras_does_with_its_seed() -> None:
     assert table["run"].tolist() == ["build-3", "build-7"]
     assert table["n_parameters"].tolist() == [13, 13]
     assert list(table) == [
-        *("run", "epochs", "batch_size", "seed", "engine", "n_parameters", "final_loss", "accuracy"),
-        *("learned", "outcome"),
+        *("run", "epochs", "batch_size", "seed", "engine", "n_parameters", "final_loss", "accuracy", "learned"),
+        *("margin", "epochs_to_learn", "outcome", "merged_rows", "dead_units_initial", "dead_units", "dead_layer"),
+        *("p_00", "p_01", "p_10", "p_11"),
     ]
 
 
@@ -82,7 +85,8 @@ def test_learned_is_a_training_accuracy_of_one_or_what_the_caller_says() -> None
     strict = trained(build_linear, OR, epochs=1, seeds=2, learned=below)
     assert strict["learned"].tolist() == [False, False]
     assert strict["accuracy"].tolist() == [1.0, 1.0]
-    assert seen == pytest.approx(table["final_loss"].tolist(), rel=1e-5)
+    # asked before training and after each epoch; the first seed also while the time is taken
+    assert [seen[-3], seen[-1]] == pytest.approx(table["final_loss"].tolist(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +107,104 @@ def test_accuracy_is_that_of_the_loss(last: Any, loss: str, y: Any) -> None:
     model = made(0)
     if model.count_params() == 3:  # one output
         model.set_weights([np.array([[0.5], [0.5]]), np.array([-0.25])])  # right logits between 0 and 0.5
-        assert fits.accuracy(model, job) == 1.0
+        assert fits.read_answers(fits.Watch(model, job))[0] == 1.0
     else:
         model.set_weights([np.zeros((2, 2)), np.array([0.0, 9.0])])  # always 1
-        assert fits.accuracy(model, job) == 0.75
+        assert fits.read_answers(fits.Watch(model, job))[0] == 0.75
+
+
+def still(*layers: Any, loss: Any = "binary_crossentropy") -> Any:
+    """A function whose model never changes: the kernels and biases of its layers are the numbers given."""
+
+    def made(seed: int) -> Any:
+        model = keras.Sequential([keras.Input((2,)), *(layer for layer, _ in map(as_layer, layers))])
+        model.set_weights([np.array(w, np.float32) for _, pair in map(as_layer, layers) for w in pair])
+        model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+        return model
+
+    def as_layer(given: tuple[str, Any, Any]) -> tuple[Any, tuple[Any, Any]]:
+        activation, kernel, bias = given
+        return K.Dense(len(bias), activation), (kernel, bias)
+
+    return made
+
+
+def test_columns_are_those_of_runs_csv() -> None:
+    # the first unit answers 0 1 1 2, the second is off on every row; logits -0.5 0.5 0.5 1.5
+    half_off = ("relu", [[1, -1], [1, -1]], [0, 0])
+    row = trained(still(half_off, ("sigmoid", [[1], [1]], [-0.5])), OR, seeds=1).iloc[0]
+    p = 1 / (1 + np.exp([0.5, -0.5, -0.5, -1.5]))
+    assert row[["p_00", "p_01", "p_10", "p_11"]].tolist() == pytest.approx(p.tolist())
+    assert row["margin"] == pytest.approx(2 * p[1] - 1)
+    found = row[["outcome", "epochs_to_learn", "merged_rows", "dead_units_initial", "dead_units"]].tolist()
+    assert found == ["learned", 0, "", 1, 1] and pd.isna(row["dead_layer"])
+    logits = keras.losses.BinaryCrossentropy(from_logits=True)
+    same = trained(still(half_off, ("linear", [[1], [1]], [-0.5]), loss=logits), OR.ravel(), seeds=1).iloc[0]
+    assert same[["p_00", "margin", "accuracy"]].tolist() == pytest.approx(row[["p_00", "margin", "accuracy"]].tolist())
+
+
+def test_a_layer_that_is_off_as_a_whole_is_dead_and_rows_are_merged() -> None:
+    off = ("relu", [[-1, -1], [-1, -1]], [0, 0])
+    row = trained(still(("tanh", [[1], [1]], [0]), ("relu", [[-1]], [0]), ("sigmoid", [[1]], [0])), seeds=1).iloc[0]
+    assert row[["outcome", "dead_units", "dead_layer", "merged_rows"]].tolist() == ["dead", 1, 1, ""]
+    assert pd.isna(row["epochs_to_learn"])
+    row = trained(still(("relu", [[1], [1]], [0]), off[:1] + ([[-1]], [0]), ("sigmoid", [[1]], [0])), seeds=1).iloc[0]
+    assert row["dead_layer"] == 2
+    row = trained(still(("sigmoid", [[0], [0]], [0])), X[:, :1] * 0 + XOR, seeds=1).iloc[0]
+    assert row[["outcome", "merged_rows", "dead_units"]].tolist() == ["stuck", "00+01+10+11", 0]
+    assert row["final_loss"] == pytest.approx(np.log(2))
+
+
+def test_epochs_to_learn_is_the_first_from_which_the_criterion_holds_to_the_end() -> None:
+    answers: list[int] = []
+
+    def learned(model: Any, x: Any, y: Any) -> bool:
+        answers.append(len(answers))
+        return answers[-1] in (2, 5, 7, 8)  # 0 and 1 are asked while the time is taken, 2 before training
+
+    table = trained(seeds=1, epochs=6, learned=learned)
+    assert answers == list(range(9))
+    assert table["epochs_to_learn"].tolist() == [5]
+
+
+def test_columns_that_a_model_does_not_have_are_left_out() -> None:
+    table = trained(lambda seed: compiled(K.Dense(2, "softmax"), loss="sparse_categorical_crossentropy"), OR, seeds=1)
+    left_out = {"margin", "merged_rows", "p_00"}
+    assert not left_out & set(table) and {"accuracy", "epochs_to_learn", "dead_layer"} <= set(table)
+
+    def parted(seed: int) -> Any:
+        start = keras.Input((2,))
+        first = K.Dense(2, "relu", kernel_initializer=keras.initializers.Constant(-1))(start)
+        end = K.Dense(1, "sigmoid")(K.Concatenate()([start, first]))
+        model = keras.Model(start, end)
+        model.compile("adam", "binary_crossentropy", run_eagerly=True)
+        return model
+
+    table = trained(parted, seeds=1)
+    assert table["dead_units_initial"].tolist() == [2]
+    assert "dead_layer" not in table  # the inputs go round it
+    assert table["outcome"].tolist() != ["dead"]
+
+
+def test_units_of_a_convolution_are_its_channels_and_frozen_weights_are_no_parameters() -> None:
+    def made(seed: int) -> Any:
+        kernel = keras.initializers.Constant(np.array([[[1.0, -1.0]]]))
+        convolution = K.Conv1D(2, 1, activation="relu", kernel_initializer=kernel, trainable=False)
+        return compiled(K.Reshape((2, 1)), convolution, K.Flatten(), K.Dense(1, "sigmoid"))
+
+    row = trained(made, seeds=1).iloc[0]
+    assert row[["dead_units_initial", "dead_units", "n_parameters"]].tolist() == [1, 1, 5]
+
+
+def test_lists_and_frames_are_data() -> None:
+    whole = trained(build_linear, seeds=1)
+    lists = sweep.train(
+        build=build_linear, data=(X.tolist(), XOR.tolist()), seeds=1, epochs=2, batch_size=2, quiet=True
+    )
+    frames = (pd.DataFrame(X), pd.Series(XOR.ravel()))
+    framed = sweep.train(build=build_linear, data=frames, seeds=1, epochs=2, batch_size=2, quiet=True)
+    pd.testing.assert_frame_equal(lists, whole)
+    pd.testing.assert_frame_equal(framed, whole)
 
 
 def course(losses: Any, *, learned: bool = False, is_finite: bool = True) -> Fit:
@@ -174,6 +272,18 @@ def test_time_progress_and_answer_are_said(seen: list[int], capsys: pytest.Captu
     assert capsys.readouterr().err == ""
 
 
+def test_runs_that_are_all_alike_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def fixed(seed: int) -> Any:
+        keras.utils.set_random_seed(1)
+        return build_linear(seed)
+
+    words = "every seed gave the same run"
+    trained(fixed, seeds=2, quiet=False)
+    assert words in capsys.readouterr().err
+    trained(build, seeds=2, quiet=False)
+    assert words not in capsys.readouterr().err
+
+
 def test_a_probe_knows_how_long_a_run_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 2.0, 10.0, 11.0, 20.0, 20.25])  # 2 s for the first epoch, 1 s for two, 0.25 s for the loss
     monkeypatch.setattr(fits.time, "perf_counter", lambda: next(clock))
@@ -197,12 +307,22 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no pair": ({"data": X}, r"data: found ndarray; allowed: \(x, y\)"),
     "shapes": ({"build": wide}, "data: the model cannot be trained on it: .*; allowed: x and y that fit the model"),
     "rows": ({"data": (X, XOR[:3])}, "data: the model cannot be trained on it: .*"),
-    "columns": ({"data": (X[:, :1], XOR)}, "data: the model cannot be trained on it: .*"),
+    "columns": ({"data": (X[:, :1], XOR)}, r"data: the model cannot be trained on it: [^\x1b]*$"),
+    "not finite": ({"data": (X + np.inf, XOR)}, "data: x has numbers that are not finite; allowed: "),
+    "no rows": ({"data": (X[:0], XOR[:0])}, "data: x has no rows; allowed: "),
+    "words": ({"data": (X.astype(str), XOR)}, "data: x of type <U32; allowed: arrays of numbers"),
+    "unequal rows": ({"data": ([[0], [0, 1]], [0, 1])}, "data: no arrays: .*; allowed: "),
+    "signs": ({"data": (X, 2 * XOR - 1)}, "data: targets from -1 to 1, which the model's loss cannot take; allowed: "),
+    "classes": (
+        {"build": lambda seed: compiled(K.Dense(2), loss="sparse_categorical_crossentropy"), "data": (X, 2 * OR)},
+        "data: targets from 0 to 2, which .*; allowed: class numbers, .*, from 0 to 1",
+    ),
     "epochs": ({"epochs": 0}, "epochs: found 0; allowed: a whole number from 1 up"),
     "batch": ({"batch_size": 2.5}, "batch_size: found 2.5; allowed: a whole number from 1 up"),
     "criterion": ({"learned": 0.9}, "learned: found float; allowed: a function of model, x and y"),
     "no accuracy": ({"data": (X, XOR * 0.3)}, "learned: none, and the model's loss and targets have no accuracy"),
-    "seeds": ({"seeds": 0}, "0 seeds from 0"),
+    "seeds": ({"seeds": 0}, "seeds: 0 seeds from 0"),
+    "a seed": ({"seeds": [3, -1]}, "seeds.*: found -1; allowed: a seed"),
     "workers": ({"workers": 0}, "workers: found 0; allowed: a whole number from 1 up"),
     "elsewhere": (
         {"build": lambda seed: build(seed), "workers": 2},
@@ -274,11 +394,33 @@ def test_a_folder_is_gone_on_with(tmp_path: Path, seen: list[int]) -> None:
     again = trained(seeds=3, out=out)
     assert seen == [1, 2]
     pd.testing.assert_frame_equal(again, whole)
-    pd.testing.assert_frame_equal(pd.read_csv(out / "runs.csv"), whole)
+    read = pd.read_csv(out / "runs.csv").astype(whole.dtypes.to_dict())
+    pd.testing.assert_frame_equal(read, whole)
     assert [json.loads(line)["seed"] for line in (out / "runs.jsonl").read_text().splitlines()] == [0, 1, 2]
     pd.testing.assert_frame_equal(trained(seeds=[2], out=out), whole[2:].reset_index(drop=True))
     assert seen == [1, 2]
     assert sorted(p.name for p in out.iterdir()) == ["runs.csv", "runs.jsonl", "training.json"]
+
+
+def test_an_interruption_says_what_is_kept(
+    tmp_path: Path, seen: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = own_training.fit
+
+    def interrupted(job: Job, seed: int) -> Fit:
+        if seed == 2:
+            raise KeyboardInterrupt
+        return quick(job, seed)
+
+    monkeypatch.setattr(own_training, "fit", interrupted)
+    for out, kept in ((tmp_path / "mine", "kept in "), (None, "nothing is kept, without out=FOLDER")):
+        with pytest.raises(KeyboardInterrupt):
+            trained(seeds=4, out=out)
+        assert f"interrupted after 2 of 4 seeds: {kept}" in capsys.readouterr().err
+    monkeypatch.setattr(own_training, "fit", quick)
+    seen.clear()
+    trained(seeds=4, out=tmp_path / "mine")
+    assert seen == [2, 3]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, seen: list[int]) -> None:
@@ -293,6 +435,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, seen: list[int]) 
     ):
         with pytest.raises(ResultsError, match=f"holds another training: {name} differ"):
             trained(seeds=1, out=out, **options)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ResultsError, match="file: is a file; allowed: a folder"):
+        trained(out=tmp_path / "file")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     with pytest.raises(ResultsError, match=r"has files already, and none is training\.json"):
@@ -300,6 +445,16 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, seen: list[int]) 
     (out / "runs.jsonl").write_text('{"seed": 0}\n')
     with pytest.raises(ResultsError, match=r"runs\.jsonl: cannot be read"):
         trained(seeds=1, out=out)
+
+
+@pytest.mark.parametrize("command", ["show", "report", "verify", "audit", "rescue", "replay", "compare", "dashboard"])
+def test_commands_say_why_they_cannot_use_the_folder(command: str, tmp_path: Path, seen: list[int]) -> None:
+    trained(seeds=1, out=tmp_path / "mine")
+    others = {"rescue": ["c1"], "replay": ["c1-0"], "compare": ["a", "b"]}
+    done = CliRunner().invoke(app, [command, str(tmp_path / "mine"), *others.get(command, [])])
+    assert done.exit_code == 2
+    assert "runs of a network that a function of one's own builds" in done.output
+    assert len(done.output.splitlines()) == 1
 
 
 def test_another_model_of_the_same_name_is_another_training() -> None:

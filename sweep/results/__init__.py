@@ -40,8 +40,7 @@ class Results:
 def load(path: str | os.PathLike[str]) -> Results:
     """The results in a folder; raises `ResultsError` where there are none (a sweep in progress has no tables yet)."""
     folder = Folder(Path(path))
-    if not folder.experiment.exists():
-        raise ResultsError(f"{path}: no results folder (no {folder.experiment.name})")
+    folder.check_has_experiment()
     if not folder.is_finished():
         raise ResultsError(f"{path}: an unfinished sweep; sweep run with the same experiment goes on with it")
     return Results(folder)

@@ -132,6 +132,22 @@ class Folder:
         """Held while a sweep writes here."""
         return self.path / ".lock"
 
+    @property
+    def training(self) -> Path:
+        """Which training it is, in a folder of `sweep.train(build=...)`; such a folder has no experiment."""
+        return self.path / "training.json"
+
+    def check_has_experiment(self) -> None:
+        """Raise `ResultsError` where the folder is no sweep's."""
+        if self.experiment.exists():
+            return
+        if self.training.exists():
+            raise ResultsError(
+                f"{self.path}: runs of a network that a function of one's own builds, and the function is not in the "
+                f"folder; allowed: a sweep's folder. Its table is {self.runs}; sweep.train(build=..., out=...) goes on"
+            )
+        raise ResultsError(f"{self.path}: no results folder (no {self.experiment.name})")
+
     def has_other_files(self, tables: Mapping[str, bytes] = {}) -> bool:
         """Whether anything lies here that no sweep left.
 

@@ -19,6 +19,7 @@ from sweep.reliability import verdict, verdicts
 from sweep.results.cells import decimals, plain, present, shortest
 from sweep.results.folder import Entry, Folder, ResultsError, write_atomically
 from sweep.runs import Runs, failures, outcomes
+from sweep.tasks import Task
 
 base_columns = (
     "task",
@@ -40,9 +41,8 @@ def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
     return (*base_columns, *(h for h in hyperparameters if h in others and h not in base_columns))
 
 
-def _prediction_columns(configuration: Configuration) -> list[str]:
+def prediction_names(task: Task) -> list[str]:
     """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
-    task = configuration.task
     names = task.row_names
     if names is None or task.n_rows > max_prediction_rows:
         return []
@@ -107,11 +107,11 @@ def runs_blocks(entries: Sequence[Entry], columns: Sequence[str], engine: str, d
 
     The entries' rows, which are sorted by seed, in the order of the entries.
     """
-    predictions = list(dict.fromkeys(name for e in entries for name in _prediction_columns(e.configuration)))
+    predictions = list(dict.fromkeys(name for e in entries for name in prediction_names(e.configuration.task)))
     for place, entry in enumerate(entries):
         task = entry.configuration.task
         flat = entry.runs.predictions.reshape(-1, task.n_rows * task.n_outputs)
-        own = {name: shortest(flat[:, i]) for i, name in enumerate(_prediction_columns(entry.configuration))}
+        own = {name: shortest(flat[:, i]) for i, name in enumerate(prediction_names(task))}
         block = _run_columns(entry, columns, engine, device) | {name: own.get(name, "") for name in predictions}
         lines = [_line(block)] if place == 0 else []
         yield "".join(f"{line}\n" for line in itertools.chain(lines, _lines(block.values()))).encode()
@@ -236,7 +236,7 @@ def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda col
 
 def runs_from_table(rows: Any, configuration: Configuration) -> Runs:
     """One configuration's rows of a read runs.csv. Predictions that the table does not have come back as NaN."""
-    names = _prediction_columns(configuration)
+    names = prediction_names(configuration.task)
     shape = (len(rows), configuration.task.n_rows, configuration.task.n_outputs)
     predictions = rows[names].to_numpy(np.float32).reshape(shape) if names else np.full(shape, np.nan, np.float32)
     return Runs(
@@ -265,11 +265,18 @@ def to_records(table: Any) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def frame(records: Sequence[Mapping[str, Any]]) -> Any:
-    """Plain mappings as a DataFrame, a row for each."""
+def frame(records: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> Any:
+    """Plain mappings as a DataFrame, a row for each; or columns by name."""
     import pandas as pd
 
     return pd.DataFrame(records)
+
+
+def whole_numbers(values: Sequence[int | None]) -> Any:
+    """A column of whole numbers of which some are missing, as reading a table gives it."""
+    import pandas as pd
+
+    return pd.array(values, "Int64")
 
 
 table_formats = (".csv", ".parquet")

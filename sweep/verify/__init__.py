@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sweep import engines, executors
 from sweep.contents import read_contents
-from sweep.results import Folder, ResultsError
+from sweep.results import Folder
 from sweep.verify.files import check_files, check_manifest
 from sweep.verify.retraining import Comparison, check_confirmation, choose_runs, compare
 from sweep.verify.study import check_study
@@ -47,8 +47,7 @@ def verify(
     there is no results folder, `EngineError` where the engine cannot do what is asked.
     """
     folder = Folder(Path(path))
-    if not folder.experiment.exists():
-        raise ResultsError(f"{path}: no results folder (no {folder.experiment.name})")
+    folder.check_has_experiment()
     findings = check_files(folder)
     contents, unreadable = read_contents(folder)
     findings += unreadable
