@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import sweep
 from sweep import own_training
 from sweep.cli import app
-from sweep.engines import fits
+from sweep.engines import answers, fits
 from sweep.engines.fits import Fit, Job, Probe
 from sweep.engines.keras import without_start_up_noise
 from sweep.own_training import judge
@@ -156,14 +156,14 @@ def test_a_layer_that_is_off_as_a_whole_is_dead_and_rows_are_merged() -> None:
 
 
 def test_epochs_to_learn_is_the_first_from_which_the_criterion_holds_to_the_end() -> None:
-    answers: list[int] = []
+    asked: list[int] = []
 
     def learned(model: Any, x: Any, y: Any) -> bool:
-        answers.append(len(answers))
-        return answers[-1] in (2, 5, 7, 8)  # 0 and 1 are asked while the time is taken, 2 before training
+        asked.append(len(asked))
+        return asked[-1] in (2, 5, 7, 8)  # 0 and 1 are asked while the time is taken, 2 before training
 
     table = trained(seeds=1, epochs=6, learned=learned)
-    assert answers == list(range(9))
+    assert asked == list(range(9))
     assert table["epochs_to_learn"].tolist() == [5]
 
 
@@ -194,6 +194,26 @@ def test_units_of_a_convolution_are_its_channels_and_frozen_weights_are_no_param
 
     row = trained(made, seeds=1).iloc[0]
     assert row[["dead_units_initial", "dead_units", "n_parameters"]].tolist() == [1, 1, 5]
+
+
+def test_rows_are_looked_at_in_pieces_of_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [(first, len(part)) for first, part in answers.pieces(np.zeros(7), 3)] == [(0, 3), (3, 3), (4, 3)]
+    on_for_the_first_row = ("relu", [[-1], [-1]], [0.5])
+    made = still(
+        on_for_the_first_row,
+        (
+            "sigmoid",
+            [
+                [-9],
+            ],
+            [1],
+        ),
+    )
+    whole = trained(made, OR, seeds=1)
+    assert whole[["dead_units", "learned"]].iloc[0].tolist() == [0, True]
+    monkeypatch.setattr(answers, "looked_at_once", 3)
+    monkeypatch.setattr(fits, "answered_at_once", 3)
+    pd.testing.assert_frame_equal(trained(made, OR, seeds=1), whole)
 
 
 def test_lists_and_frames_are_data() -> None:
