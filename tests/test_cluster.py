@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Record
+from test_interference import INTERRUPTED
 
 import sweep
 from sweep import engines, loop
@@ -91,7 +92,7 @@ class Ray:
 
     def wait(self, references: list[Reference], num_returns: int, timeout: float) -> tuple[list[Reference], Any]:
         assert num_returns == 1
-        assert timeout <= 1  # for Ctrl-C
+        assert timeout <= 0.1  # for Ctrl-C
         self.n_running.append(len(references))
         return references[-1:], references[:-1]
 
@@ -250,6 +251,31 @@ def test_ray_started_here(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "ray" / "manifest.json").read_text())
     assert manifest["machine"]["executor"] == "ray"
     assert manifest["broken"] == []
+
+
+@pytest.mark.slow
+def test_keras_on_ray(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text("fixed: {epochs: 5, learning_rate: 0.05}\nvary: {width: [2, 3], seed: 3}\n")
+    for out, given in (("threads", ()), ("ray", ("--ray", "local", "--workers", "1"))):
+        run_command(path, "--out", tmp_path / out, "--engine", "keras", "--quiet", *given)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "threads")
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_ray(tmp_path: Path) -> None:
+    path, out = written(tmp_path, epochs=1000), tmp_path / "out"
+    command = [sys.executable, "-c", INTERRUPTED, "4", "1", "run", str(path), "--out", str(out), "--quiet"]
+    command += ["--ray", "local", "--workers", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert "interrupted; the same command goes on where it stopped" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    stored, _ = Folder(out).read_parts("native on cpu")
+    assert 0 < sum(map(len, stored.values())) < 12 * 150
+    for folder in (out, tmp_path / "whole"):
+        run_command(path, "--out", folder, "--quiet")
+    assert contents(out) == contents(tmp_path / "whole")
 
 
 @pytest.mark.slow

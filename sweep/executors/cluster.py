@@ -121,7 +121,8 @@ class Cluster:
                 task = tasks.popleft()
                 parts = [part.cohort for part in task]
                 running[self._remote.remote(engine.name, engine.device, parts, sources_digest())] = task
-            for reference in self._ray.wait(list(running), num_returns=1, timeout=1.0)[0]:
+            # Python hears of Ctrl-C between two calls: of two within one call as if there had been one
+            for reference in self._ray.wait(list(running), num_returns=1, timeout=0.1)[0]:
                 task = running.pop(reference)
                 done = self._result(reference, task)
                 self._count(engine, task, done)
