@@ -24,7 +24,7 @@ import numpy as np
 
 import sweep
 from sweep import executors, experiment_file
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.engines.native import NativeEngine
 from sweep.model import Configuration, resolve
 from sweep.runs import Cohort

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sweep import vocabulary
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.experiment_file import with_tables
 from sweep.model import resolve
 from sweep.table_files import TableFiles

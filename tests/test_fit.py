@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import sweep
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.model import resolve
 
 SETTINGS = {"width": 4, "learning_rate": 0.05, "batch_size": 2, "epochs": 150}

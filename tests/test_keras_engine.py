@@ -13,6 +13,7 @@ import pytest
 
 from sweep.engines import keras as referee
 from sweep.engines.keras import KerasEngine
+from sweep.engines.libraries import without_start_up_noise
 from sweep.initial import initial_weights
 from sweep.model import Configuration, resolve
 from sweep.randomness import Stream, row_order, sample_counts, urn_batches
@@ -286,6 +287,6 @@ def test_another_backend_is_refused() -> None:
 
 
 def test_what_others_say_on_stderr_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
-    with referee.without_start_up_noise():
+    with without_start_up_noise():
         os.write(2, b"I0000 00:00:1.2 3 port.cc:153] noise\nsomething is wrong\n")
     assert capfd.readouterr().err == "something is wrong\n"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 import sweep
 from sweep import experiment_file, vocabulary
 from sweep.cli import app
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.keras_import import KerasFileError, import_model, read_model
 from sweep.model import Configuration, resolve
 from sweep.vocabulary import Argument, Named, SettingError

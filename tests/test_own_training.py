@@ -19,7 +19,7 @@ from sweep import own_training
 from sweep.cli import app
 from sweep.engines import answers, fits
 from sweep.engines.fits import Fit, Job, Probe
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.own_training import judge
 from sweep.results import ResultsError
 from sweep.vocabulary import SettingError

@@ -14,7 +14,7 @@ import pytest
 from reference import batches, trajectory
 from test_parity import activations, more_activations, more_optimizers, optimizers
 
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.initial import initial_weights
 from sweep.model import Configuration, resolve
 from sweep.runs import Cohort

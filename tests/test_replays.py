@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 import sweep
 from sweep import loop, replays
 from sweep.cli import app
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.engines.saved import compiled_network, save_network
 from sweep.forward import predict
 from sweep.model import resolve

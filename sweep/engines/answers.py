@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.engines.keras import without_start_up_noise
+from sweep.engines.libraries import without_start_up_noise
 from sweep.vocabulary import SettingError
 
 # rows that are answered at once, and rows whose hidden layers are looked at, which take more memory

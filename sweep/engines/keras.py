@@ -15,19 +15,14 @@ configurations share a program wherever they can.
 """
 
 import functools
-import importlib
-import os
-import sys
-import tempfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweep.engines import EngineError
+from sweep.engines.libraries import tensorflow_and_keras
 from sweep.initial import initial_weights
 from sweep.model import Configuration
 from sweep.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
@@ -40,8 +35,6 @@ Orders = npt.NDArray[np.int32]
 Batches = Orders | Floats
 
 CPU = "/CPU:0"
-# what TensorFlow says at its start on any machine without a GPU
-start_up_noise = (b"I0000 ", b"WARNING: All log messages before absl")
 # masks, shares and predictions held at a time while one network trains
 max_values_held = 1 << 22
 # compiled programs kept for the next cohorts
@@ -77,48 +70,6 @@ class KerasEngine:
         program = compiled_program(ProgramShape.of(cohort.configuration))
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
         return _gather(records, cohort).check(cohort)
-
-
-@contextmanager
-def without_start_up_noise() -> Generator[None]:
-    """Hold back what TensorFlow's C++ libraries say on stderr before any setting reaches them; pass on all else."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-            held.seek(0)
-            for line in held:
-                if not line.startswith(start_up_noise) and b"failed call to cuInit" not in line:
-                    os.write(2, line)
-
-
-@functools.cache
-def tensorflow_and_keras() -> tuple[Any, Any]:
-    """TensorFlow and Keras, imported on first use and made as repeatable as they can be.
-
-    Raises `EngineError` where Keras runs on another backend.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if "keras" not in sys.modules and backend != "tensorflow":
-        raise EngineError(f"KERAS_BACKEND is {backend}; the keras engine needs tensorflow: set it so, or unset it")
-    with without_start_up_noise():
-        tensorflow = importlib.import_module("tensorflow")
-        keras = importlib.import_module("keras")
-        backend = keras.backend.backend()
-        if backend != "tensorflow":
-            raise EngineError(f"Keras runs on {backend} in this process; the keras engine needs tensorflow")
-        tensorflow.config.experimental.enable_op_determinism()
-        tensorflow.get_logger().setLevel("ERROR")  # a program for each shape is meant, not an oversight
-        tensorflow.config.list_logical_devices()  # starts the runtime, with the last of its messages
-    return tensorflow, keras
 
 
 @dataclass(frozen=True)
@@ -438,11 +389,6 @@ def _gather(records: Sequence[_Record], cohort: Cohort) -> Measurements:
         units_off_initial=np.array([r.units_off_initial for r in records], np.int64).reshape(len(records), c.depth),
         units_off=np.array([r.units_off for r in records], np.int64).reshape(len(records), c.depth),
     )
-
-
-def keras_library() -> Any:
-    """Keras on TensorFlow, imported on first use."""
-    return tensorflow_and_keras()[1]
 
 
 def new_optimizer(configuration: Configuration) -> Any:

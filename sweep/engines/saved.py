@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sweep.engines import EngineError
-from sweep.engines.keras import keras_library, new_optimizer
+from sweep.engines.keras import new_optimizer
+from sweep.engines.libraries import tensorflow_and_keras
 from sweep.model import Configuration
 from sweep.runs import Floats
 from sweep.vocabulary import activations, named
@@ -19,7 +20,7 @@ def save_network(configuration: Configuration, weights: Floats, path: Path) -> F
     The file is read back in Keras's safe mode, and what that model predicts is given: `[row, output]`. Raises
     `EngineError` where Keras runs on another backend than TensorFlow.
     """
-    keras = keras_library()
+    _, keras = tensorflow_and_keras()
     network = compiled_network(configuration)
     start = 0
     for variable in network.trainable_variables:
@@ -40,7 +41,7 @@ def save_network(configuration: Configuration, weights: Floats, path: Path) -> F
 
 def compiled_network(configuration: Configuration) -> Any:
     """The Keras model of a configuration as a person writes it: with dropout, learning rate and initializers."""
-    keras = keras_library()
+    _, keras = tensorflow_and_keras()
     c = configuration
     stack = [keras.layers.Input((c.task.n_inputs,))]
     for n in c.layers:

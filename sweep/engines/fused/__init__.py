@@ -13,7 +13,7 @@ import threading
 from typing import Any
 
 from sweep.engines import EngineError
-from sweep.engines.keras import tensorflow_and_keras
+from sweep.engines.libraries import tensorflow_and_keras
 from sweep.model import Configuration
 from sweep.runs import Cohort, Measurements, concatenate
 
