@@ -13,7 +13,7 @@ import findings_sections as sections
 from findings_words import learned, rate
 
 import sweep
-from sweep.results import Results
+from sweep.results import Results, ResultsError
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -102,8 +102,15 @@ def page(results: Mapping[str, Results], listed: str) -> str:
 
 
 def main() -> None:
-    """Write the page; with `--accept` its results become the committed ones, else other digests end with code 1."""
-    results = {name: sweep.load(ROOT / "results" / name) for name in SECTIONS}
+    """Write the page; with `--accept` its results become the committed ones, else other digests end with code 1.
+
+    Results that are missing, unfinished or damaged end with one message and code 2.
+    """
+    try:
+        results = {name: sweep.load(ROOT / "results" / name) for name in SECTIONS}
+    except ResultsError as error:
+        print(f"{error}\n  make experiments runs what is missing, and writes the page", file=sys.stderr)
+        sys.exit(2)
     found = digests(results)
     if "--accept" in sys.argv[1:]:
         DIGESTS.write_text(found, encoding="utf-8")

@@ -61,8 +61,9 @@ def answer_lines(answer: Answer) -> list[str]:
     """The answer for a person."""
     lines = [describe(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:
+        seeds = f"{answer.n_born_dead:,} seed{'s' if answer.n_born_dead > 1 else ''}"
         lines.append(
-            f"for {answer.n_born_dead:,} seeds ({answer.n_born_dead / answer.n_runs:.1%}) a whole hidden layer is off "
+            f"for {seeds} ({answer.n_born_dead / answer.n_runs:.1%}) a whole hidden layer is off "
             "on every row before training begins, and no training wakes it"
         )
     if any(share > 0 for _, share in answer.shares):

@@ -102,3 +102,14 @@ def test_a_histogram_of_losses_counts_all_that_fit() -> None:
     bins = figures.summarise_losses(np.array([0.0, 0.1294, 0.4774, 0.6931]))
     assert sum(b["share"] for b in bins) == pytest.approx(1)
     assert [b["share"] for b in bins if b["low"] <= 0.4774 < b["high"]] == [0.25]
+
+
+def test_missing_results_are_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(findings, "ROOT", tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        findings.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "results/question: no results folder" in said and "make experiments" in said

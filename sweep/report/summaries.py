@@ -157,7 +157,8 @@ def _check_expression(where: str, columns: Any) -> None:
         if isinstance(node, ast.Name) and node.id not in columns:
             raise ResultsError(f"--where: no column {node.id}; {did_you_mean(node.id, columns)}")
         if not isinstance(node, _allowed_nodes):
-            raise ResultsError(f"--where: found {ast.unparse(node)}; {allowed}")
+            found = ast.unparse(node) or where  # an operator by itself has no text
+            raise ResultsError(f"--where: found {found}; {allowed}")
         if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitAnd | ast.BitOr):
             for side in (node.left, node.right):
                 if isinstance(side, ast.Constant) and not isinstance(side.value, int | float):

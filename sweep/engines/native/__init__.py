@@ -53,24 +53,39 @@ def _kernel() -> Any:
     folder = Path(__file__).parent
     sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
     digest = hashlib.sha256(sources).hexdigest()[:16]
-    cached = _cache_folder(folder) / digest
+    cached = cache_folder(folder, digest)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+    if cached is None:
+        logging.getLogger(__name__).warning(
+            "compiling the kernel for this processor: about half a minute, each time, as no folder keeps it; "
+            "XDG_CACHE_HOME may name one"
+        )
+        return numba.njit(**options)(train_models)
     if not any(cached.rglob("*.nbi")):
         logging.getLogger(__name__).warning("compiling the kernel for this processor: once, about half a minute")
     config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]  (documented, not listed)
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cached)
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(train_models)
+        return numba.njit(cache=True, **options)(train_models)
     finally:
         config.CACHE_DIR = before
 
 
-def _cache_folder(folder: Path) -> Path:
+def cache_folder(folder: Path, digest: str) -> Path | None:
+    """Where the compiled kernel is kept: beside its source, else in the user's cache; None where neither can be."""
     beside = folder / "__pycache__"
     if os.access(beside if beside.exists() else folder, os.W_OK):
-        return beside / "kernel"
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "xor-sweep" / "kernel"
+        return beside / "kernel" / digest
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # begins with ~ where there is no home
+    cached = Path(caches) / "xor-sweep" / "kernel" / digest
+    try:
+        if caches.startswith("~"):
+            return None
+        cached.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return cached if os.access(cached, os.W_OK) else None
 
 
 def _aligned(n: int, dtype: Any) -> npt.NDArray[Any]:
