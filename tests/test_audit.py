@@ -1,6 +1,7 @@
 """The referee: Keras against the native engine on runs of a results folder, in a process of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -186,6 +187,9 @@ def test_the_command_fails_where_weights_differ(finished: Path, monkeypatch: pyt
 
 
 def test_a_folder_that_is_not_finished_or_was_changed_is_an_error(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no results folder"):
+        audit(tmp_path)
+    shutil.copy(finished / "experiment.yaml", tmp_path)
     with pytest.raises(ResultsError, match="no finished results folder"):
         audit(tmp_path)
     runs = finished / "runs.csv"
