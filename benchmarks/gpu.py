@@ -14,7 +14,8 @@ import numpy as np
 
 from sweep import engines
 from sweep.engines import EngineError
-from sweep.engines.fused import MAX_MODELS, FusedEngine
+from sweep.engines.fused import FusedEngine
+from sweep.engines.fused.shapes import MAX_MODELS
 from sweep.model import resolve
 from sweep.runs import Cohort
 
@@ -57,7 +58,14 @@ def main() -> int:
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2
-    tests = ["tests/test_engine_contract.py", "tests/test_parity.py", "-k", "fused and not agrees_with_keras"]
+    tests = [
+        "tests/test_engine_contract.py",
+        "tests/test_parity.py",
+        "-k",
+        "fused and not agrees_with_keras",
+        "-m",
+        "not slow",
+    ]
     environment = {**os.environ, "FUSED_DEVICE": "gpu"}
     done = subprocess.run([sys.executable, "-m", "pytest", *tests], cwd=ROOT, env=environment, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Networks per second: native, plain JAX and Keras, side by side in one run, against what the processor allows.
+"""Networks per second: native, fused, plain JAX and Keras, side by side in one run, against what the processor allows.
 
 `make bench` prints the table and writes `build/bench.json`; `make bench-page` writes it into docs/performance.md too.
 Compilation is left out of every rate and given apart. Keras is timed on fewer steps and scaled up.
@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ import numpy as np
 
 import sweep
 from sweep import executors, experiment_file
+from sweep.engines import Engine
+from sweep.engines.fused import FusedEngine
+from sweep.engines.fused.shapes import MAX_MODELS
 from sweep.engines.libraries import without_start_up_noise
 from sweep.engines.native import NativeEngine
 from sweep.model import Configuration, resolve
@@ -34,6 +38,7 @@ SHAPES = ((8, 1), (8, 3), (32, 2))
 STEPS = 1000
 MIX_STRIDE = 71  # shares no factor with 7 x 3 x 3 x 3 x 3: every 71st configuration has all values among them
 SECONDS = 1.0
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX"}
 BEGIN, END = "<!-- make bench-page: begin -->", "<!-- make bench-page: end -->"
 
 
@@ -54,15 +59,33 @@ def best_rate(train: Callable[[int], object], n: int, repeats: int = 4) -> float
     return max(rates)
 
 
-def native_rate(configuration: Configuration, workers: int, repeats: int = 4) -> float:
-    """Networks per second of the native engine on all cores."""
-    engine = NativeEngine()
+def engine_rate(engine: Engine, configuration: Configuration, workers: int, n: int = 256, repeats: int = 4) -> float:
+    """Networks per second of an engine on all cores, `n` or more at once."""
 
     def train(n: int) -> None:
-        cohort = Cohort(configuration, np.arange(n, dtype=np.uint32))
-        list(executors.train(engine, [cohort], workers, lambda *_: None))
+        list(executors.train(engine, [seeded(configuration, n)], workers, lambda *_: None))
 
-    return best_rate(train, 256, repeats)
+    return best_rate(train, n, repeats)
+
+
+def seeded(configuration: Configuration, n: int) -> Cohort:
+    """A cohort of the first `n` seeds."""
+    return Cohort(configuration, np.arange(n, dtype=np.uint32))
+
+
+def fused_rate(backend: str, configuration: Configuration, workers: int) -> tuple[float, float]:
+    """Networks per second of the fused engine, its largest programs at once; and the seconds to compile one."""
+    os.environ["KERAS_BACKEND"] = backend
+    engine = FusedEngine()  # keeps it
+    del os.environ["KERAS_BACKEND"]
+    engine.train(seeded(resolve({"depth": 0, "epochs": 1}), 1))  # the process that trains is there
+    short, n = replace(configuration, epochs=1), MAX_MODELS["cpu"]
+    seconds: list[float] = []
+    for _ in range(2):
+        started = time.perf_counter()
+        engine.train(seeded(short, n))
+        seconds.append(time.perf_counter() - started)
+    return engine_rate(engine, configuration, workers, n * workers, repeats=2), seconds[0] - seconds[1]
 
 
 def keras_network(c: Configuration) -> Any:
@@ -111,7 +134,8 @@ def keras_rates(c: Configuration) -> tuple[float, float]:
 def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float]) -> dict[str, float]:
     """One row of the table."""
     configuration = resolve({"width": width, "depth": depth, "epochs": STEPS})
-    native = native_rate(configuration, workers)
+    native = engine_rate(NativeEngine(), configuration, workers)
+    fused = {backend: fused_rate(backend, configuration, workers) for backend in BACKENDS}
     jax, compilation = jax_training.measure([2, *[width] * depth, 1], STEPS)
     fit, on_batch = keras_rates(configuration)
     limit = bound.networks_per_second(configuration, rates)
@@ -119,6 +143,8 @@ def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float])
         "width": width,
         "depth": depth,
         "native": native,
+        **{f"fused_{backend}": rate for backend, (rate, _) in fused.items()},
+        **{f"fused_{backend}_compile_seconds": seconds for backend, (_, seconds) in fused.items()},
         "jax": jax,
         "jax_compile_seconds": compilation,
         "fit": fit,
@@ -131,7 +157,7 @@ def measure_mix(workers: int) -> dict[str, Any]:
     """The mix of experiments/xor.yaml by every 71st of its configurations, equally many networks of each."""
     experiment = experiment_file.load(ROOT / "experiments" / "xor.yaml")
     sample = [experiment.configuration(point) for point in experiment.grid()][::MIX_STRIDE]
-    native = [native_rate(c, workers, repeats=2) for c in sample]
+    native = [engine_rate(NativeEngine(), c, workers, repeats=2) for c in sample]
     jax, compilation = zip(*map(jax_mix.measure, sample), strict=True)
     fit, on_batch = zip(*map(keras_rates, sample), strict=True)
     rates = {"native": native, "jax": jax, "fit": fit, "train_on_batch": on_batch}
@@ -169,7 +195,7 @@ def measure() -> dict[str, Any]:
     with without_start_up_noise():
         keras_network(resolve({}))
     started = time.perf_counter()
-    NativeEngine().train(Cohort(resolve({"epochs": 1}), np.arange(1, dtype=np.uint32)))
+    NativeEngine().train(seeded(resolve({"epochs": 1}), 1))
     loading = time.perf_counter() - started
     rates = bound.measure(workers)
     return {
@@ -186,7 +212,6 @@ def measure() -> dict[str, Any]:
 def table(measured: dict[str, Any]) -> str:
     """The measurements as a Markdown table and a few sentences."""
     rates, whole, mix = measured["vectors_per_second"], measured["xor_yaml"], measured["mix"]
-    compilation = ", ".join(f"{row['jax_compile_seconds']:.1f}" for row in measured["shapes"])
     rows = [
         f"| {row['width']} | {row['depth']} | {row['native']:,.0f} | {row['jax']:,.0f} | "
         f"{row['native'] / row['jax']:.1f} | {row['fit']:.3f} | {row['train_on_batch']:.2f} | "
@@ -209,8 +234,14 @@ def table(measured: dict[str, Any]) -> str:
             f"for 1,000 epochs, equally many networks of each ({'; '.join(mix['configurations'])}). jax compiles a "
             f"program for each, {mix['jax_compile_seconds']:.1f} s in all, left out above.",
             "",
-            f"Compilation, left out above: jax {compilation} s; native loads its kernel, compiled at set-up, in "
-            f"{measured['native_load_seconds']:.1f} s.",
+            f"| width | depth | {' | '.join(f'fused, {name} | /jax | compile, s' for name in BACKENDS.values())} "
+            "| jax.vmap | compile, s |",
+            "|" + "---:|" * 10,
+            *(fused_row(row) for row in measured["shapes"]),
+            "",
+            "Compilation is of one program, and left out of the rates. Fused evaluates the table after every epoch, "
+            "and dropout, batches and row order are values of its programs; plain JAX has none of that. Native "
+            f"loads its kernel, compiled at set-up, in {measured['native_load_seconds']:.1f} s.",
             f"The bound: {rates['divisions'] / 1e9:.2f} thousand million divisions, {rates['roots'] / 1e9:.2f} square "
             f"roots and {rates['multiply_adds'] / 1e9:.1f} multiplications or additions of 16-wide vectors a second.",
             f"`sweep run experiments/xor.yaml`: {whole['seconds']:.1f} s, {whole['training_seconds']:.1f} s of them "
@@ -218,6 +249,15 @@ def table(measured: dict[str, Any]) -> str:
             f"{whole['networks_per_second']:,.0f} networks a second there.",
         ]
     )
+
+
+def fused_row(row: dict[str, float]) -> str:
+    """The fused engine on both backends against plain JAX, at one shape."""
+    cells = [f"{row['width']}", f"{row['depth']}"]
+    for backend in BACKENDS:
+        rate, seconds = row[f"fused_{backend}"], row[f"fused_{backend}_compile_seconds"]
+        cells += [f"{rate:,.0f}", f"{rate / row['jax']:.2f}", f"{seconds:.1f}"]
+    return f"| {' | '.join(cells)} | {row['jax']:,.0f} | {row['jax_compile_seconds']:.1f} |"
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from sweep import experiment_file
 from sweep.allocation import Allocation
 from sweep.executors import Guard
 from sweep.model import Configuration
-from sweep.planning import Plan, plan, spread
+from sweep.planning import Plan, n_confirming, plan, spread
 from sweep.reliability import verdict, wilson
 from sweep.results import Folder, Results, ResultsError
 from sweep.results.folder import Entry, lowest_seeds, write_atomically
@@ -29,8 +29,6 @@ from sweep.resume import held, prepare, study_name
 from sweep.runs import Broken, Cohort, Example, Runs, Seeds, merge, no_runs, outcomes
 from sweep.search import Result, Search, Suggestion
 from sweep.table_files import TableFiles
-
-n_confirmation = 1024
 
 
 @dataclass(frozen=True)
@@ -203,7 +201,7 @@ class _Sweep:
         named = self._named()
         if named is None:
             return None
-        n = n_confirmation if self.engine.is_threaded else min(n_confirmation, len(self.experiment.seeds))
+        n = n_confirming(self.experiment, self.engine)
         fresh = self.experiment.seeds.fresh(n)
         counter = _Counter(self.observe, "confirm", n)
         cohort = Cohort(named.configuration, fresh, self.experiment.reliability.margin)

@@ -3,13 +3,14 @@
 import itertools
 import math
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep import engines, executors, experiment_file
-from sweep.costs import compile_seconds, run_seconds
+from sweep.allocation import Allocation
+from sweep.costs import program_seconds, run_seconds
 from sweep.engines import Engine
 from sweep.executors import Executor, Threads
 from sweep.experiment import Experiment, max_checked
@@ -20,6 +21,8 @@ from sweep.runs import max_snapshots
 seconds_in_hour = 3600
 
 
+# fresh seeds on which the configuration that the answer names is trained again
+n_confirmation = 1024
 # networks side by side in a thread, times weights, gradients and the optimizer's state of each
 piece_copies = 32 * 5
 # seconds beside training, of one trial and of one run, and what a stored run takes, in bytes
@@ -28,15 +31,36 @@ row_seconds = 1e-5
 row_bytes = 500
 
 
-def core_seconds(experiment: Experiment, engine: str) -> float:
+def n_confirming(experiment: Experiment, engine: Engine) -> int:
+    """On how many fresh seeds the configuration that the answer names is trained again.
+
+    As many as each had, where the engine trains one network at a time.
+    """
+    return n_confirmation if engine.is_threaded else min(n_confirmation, len(experiment.seeds))
+
+
+def n_programs(experiment: Experiment, engine: Engine) -> int:
+    """How many programs the engine compiles for an experiment; at most, where seeds are added or points repeat.
+
+    By the configurations of the sample that `core_seconds` takes.
+    """
+    counts = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials).counts()
+    blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
+    configurations = set(map(experiment.configuration, experiment.sample_points()))
+    known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))
+    return len(known) + max(len(engine.programs(c, n_confirming(experiment, engine)) - known) for c in configurations)
+
+
+def core_seconds(experiment: Experiment, engine: Engine) -> float:
     """About how long an experiment would train on one core, in seconds; right to a factor of three.
 
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
     points = list(experiment.sample_points())
     configurations = list(map(experiment.configuration, points))
-    seconds = sum(run_seconds(c, engine) for c in configurations) / len(configurations)
-    return seconds * experiment.n_trials * len(experiment.seeds) + compile_seconds(configurations, engine)
+    seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
+    compiling = program_seconds[engine.name] * n_programs(experiment, engine)
+    return seconds * experiment.n_trials * len(experiment.seeds) + compiling
 
 
 def seconds_beside(experiment: Experiment) -> float:
@@ -133,7 +157,7 @@ def plan(
     experiment = experiment_file.load(path)
     chosen = engines.choose(engine, device, map(experiment.configuration, experiment.sample_points()))
     n_workers = (workers or executors.available_cores()) if chosen.is_threaded else 1
-    planned = Plan(path, experiment, chosen, Threads(n_workers), core_seconds(experiment, chosen.name))
+    planned = Plan(path, experiment, chosen, Threads(n_workers), core_seconds(experiment, chosen))
     planned.check_limit(limit)
     needed = expected_bytes(
         list(map(experiment.configuration, experiment.sample_points())),

@@ -13,7 +13,7 @@ from rich.text import Text
 from sweep import loop
 from sweep.allocation import Allocation
 from sweep.experiment import Experiment
-from sweep.planning import Plan, describe_seconds
+from sweep.planning import Plan, describe_seconds, n_programs
 from sweep.results import Results
 
 plain_seconds = 2.0
@@ -26,9 +26,14 @@ def describe_plan(plan: Plan) -> str:
     return (
         f"{plan.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
         f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
-        f"{plan.engine.name} engine{where}; {'about' if seeds.up_to is None else 'at most'} "
+        f"{plan.engine.name} engine{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
         f"{describe_seconds(plan.seconds)}"
     )
+
+
+def _describe_programs(plan: Plan) -> str:
+    n = n_programs(plan.experiment, plan.engine)
+    return f", {n:,} program{'s' if n > 1 else ''} to compile" if n else ""
 
 
 def _describe_executor(record: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.cli import app
 from sweep.report.summaries import summarise
 
@@ -27,7 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "my results"
     (folder.parent / "e.yaml").write_text(SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 16)
+        patch.setattr(planning, "n_confirmation", 16)
         sweep.run(folder.parent / "e.yaml", folder)
     return folder
 
@@ -120,7 +120,7 @@ def test_the_failures_to_explain_are_those_of_the_best_that_is_unreliable(finish
 def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text("fixed: {epochs: 5, width: 2}\nvary: {samples: [null, 4], seed: 2}\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 4)
+        patch.setattr(planning, "n_confirmation", 4)
         sweep.run(tmp_path / "e.yaml", tmp_path / "out")
     ids = list(sweep.load(tmp_path / "out").configurations["configuration"])
     texts = [shown(tmp_path / "out")]
@@ -145,7 +145,7 @@ def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
 def test_one_configuration_gets_one_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: float, answer: str, named: str
 ) -> None:
-    monkeypatch.setattr(loop, "n_confirmation", 16)
+    monkeypatch.setattr(planning, "n_confirmation", 16)
     text = f"fixed: {{epochs: 60, learning_rate: 0.05}}\nvary: {{seed: 12}}\nreliability: {{target: {target}}}"
     (tmp_path / "e.yaml").write_text(text)
     sweep.run(tmp_path / "e.yaml", tmp_path / "out")
@@ -156,14 +156,14 @@ def test_one_configuration_gets_one_answer(
 
 
 def test_an_open_best_is_said_to_be_open_for_so_many_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "n_confirmation", 16)
+    monkeypatch.setattr(planning, "n_confirmation", 16)
     (tmp_path / "e.yaml").write_text("fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
     sweep.run(tmp_path / "e.yaml", tmp_path / "out")
     assert "none is shown reliable by 12 seeds; the best: c" in shown(tmp_path / "out")
 
 
 def test_rows_too_many_for_a_sentence_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "n_confirmation", 4)
+    monkeypatch.setattr(planning, "n_confirmation", 4)
     settings = "task: {name: parity, bits: 5}, width: 1, activation: sigmoid, epochs: 300, learning_rate: 0.01"
     (tmp_path / "e.yaml").write_text(f"fixed: {{{settings}}}\nvary: {{seed: 4}}\n")
     assert (sweep.run(tmp_path / "e.yaml", tmp_path / "out").runs["outcome"] == "stuck").any()

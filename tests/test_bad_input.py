@@ -11,7 +11,7 @@ from test_broken import run_faulty
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.cli import app
 from sweep.runs import Cohort
 
@@ -35,7 +35,7 @@ def fail_some(cohort: Cohort) -> None:
 def swept(folder: Path, text: str, fault: Callable[[Cohort], None] | None = None) -> Path:
     (folder / "e.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 8)
+        patch.setattr(planning, "n_confirmation", 8)
         if fault is None:
             sweep.run(folder / "e.yaml", folder / "out")
         else:

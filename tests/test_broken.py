@@ -1,7 +1,7 @@
 """Runs that an engine cannot train: recorded, counted as missing, tried again, and no loss to the others."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import engines, executors, loop
+from sweep import engines, executors, planning
 from sweep.cli import app
 from sweep.diagnosis import diagnose
 from sweep.engines.native import NativeEngine
@@ -45,6 +45,9 @@ class FaultyEngine:
         self.n_programs = self._engine.n_programs
         self._fault = fault
 
+    def programs(self, configuration: Any, n_models: int) -> frozenset[Hashable]:
+        return frozenset()
+
     def refusal(self, configuration: Any) -> None:
         return None
 
@@ -71,7 +74,7 @@ def written(folder: Path, text: str = TEXT.replace("STUDY", "")) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(loop, "n_confirmation", 32)
+    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 def run_faulty(path: Path, out: Path, fault: Callable[[Cohort], None], patch: pytest.MonkeyPatch) -> Results:

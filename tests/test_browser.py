@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.report.page import write_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -54,7 +54,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "my results"
     folder.parent.joinpath("e.yaml").write_text(EXPERIMENT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 16)
+        patch.setattr(planning, "n_confirmation", 16)
         sweep.run(folder.parent / "e.yaml", folder)
     for name in ("configurations.csv", "runs.csv"):
         path = folder / name

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.cli import app
 from sweep.cli.common import order
 
@@ -34,7 +34,7 @@ SWEEP = [sys.executable, "-m", "sweep"]
 
 @pytest.fixture(autouse=True)
 def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(loop, "n_confirmation", 32)
+    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from conftest import Record
 from test_interference import INTERRUPTED
 
 import sweep
-from sweep import engines, loop
+from sweep import engines, loop, planning
 from sweep.executors import ExecutorError, Guard, cluster
 from sweep.executors.cluster import Cluster, Done
 from sweep.experiment_file import parse
@@ -38,7 +38,7 @@ SECONDS = 300
 
 @pytest.fixture(autouse=True)
 def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(loop, "n_confirmation", 32)
+    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 def written(folder: Path, epochs: int = 30) -> Path:
@@ -113,7 +113,7 @@ def run_on(library: Ray, folder: Path, most: int | None = None, **known: Any) ->
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("local")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 32)
+        patch.setattr(planning, "n_confirmation", 32)
         sweep.run(written(folder), folder / "out")
     return contents(folder / "out")
 

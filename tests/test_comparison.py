@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.cli import app
 from sweep.comparison import against_the_best, paired
 from sweep.reliability import Pairs
@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compared")
     (folder / "e.yaml").write_text(SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 32)
+        patch.setattr(planning, "n_confirmation", 32)
         sweep.run(folder / "e.yaml", folder / "out")
     return folder / "out"
 
@@ -264,7 +264,7 @@ def test_importance_groups_a_range_and_drops_what_follows(tmp_path: Path) -> Non
         "study: {sampler: random, trials: 20}\n"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 8)
+        patch.setattr(planning, "n_confirmation", 8)
         sweep.run(tmp_path / "e.yaml", tmp_path / "out")
     found = json.loads(call("importance", tmp_path / "out", "--json").stdout)
     assert found["follows"] == {"learning_rate": "optimizer"}

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.cli import app
 from sweep.reliability import wilson
 from sweep.yaml_text import Source
@@ -123,7 +123,7 @@ def test_the_examples_with_keras_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     model.compile("adam", "binary_crossentropy")
     model.save("my_network.keras")
     (tmp_path / "mine.yaml").write_text("{fixed: {epochs: 20}, vary: {seed: 4}}")
-    monkeypatch.setattr(loop, "n_confirmation", 16)
+    monkeypatch.setattr(planning, "n_confirmation", 16)
     for line in ("sweep run mine.yaml", *generate.examples["import"], *generate.examples["audit"]):
         assert CliRunner().invoke(app, words_of(line)[1:]).exit_code == 0, line
 
@@ -140,7 +140,7 @@ def test_the_python_of_the_readme_runs(
     small = experiment.replace("count: 64", "count: 8").replace("epochs: 1000", "epochs: 50")
     (tmp_path / "experiments" / "xor.yaml").write_text(small.replace("target: 0.9", "target: 0.1"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loop, "n_confirmation", 16)
+    monkeypatch.setattr(planning, "n_confirmation", 16)
     (block,) = python_blocks(ROOT / "README.md")
     exec(compile(block, "README.md", "exec"), {})
     assert "learned" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import sweep
-from sweep import loop
+from sweep import loop, planning
 from sweep.loop import Progress
 from sweep.results import Folder, ResultsError
 from sweep.results.lock import locked
@@ -55,7 +55,7 @@ def stop_after(n_calls: int) -> loop.Observer:
 
 @pytest.fixture(autouse=True)
 def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(loop, "n_confirmation", 32)
+    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_an_experiment_that_was_damaged_is_refused(tmp_path: Path) -> None:
 
 INTERRUPTED = """
 import signal, sys
-from sweep import loop
+from sweep import loop, planning
 from sweep.cli import main
 
 left, times = int(sys.argv.pop(1)), int(sys.argv.pop(1))

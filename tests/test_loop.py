@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import sweep
-from sweep import engines, loop, resume
+from sweep import engines, loop, planning, resume
 from sweep.experiment_file import parse
 from sweep.loop import Progress
 from sweep.reliability import verdict, wilson
@@ -81,7 +81,7 @@ def stop_after(n_calls: int) -> loop.Observer:
 
 @pytest.fixture(autouse=True)
 def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(loop, "n_confirmation", 32)
+    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 @pytest.fixture(scope="module")
@@ -466,7 +466,7 @@ def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
 
 def test_the_confirmation_uses_fresh_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = GRID.replace("seed: 6", "seed: {first: 4294967200, count: 6}")
-    monkeypatch.setattr(loop, "n_confirmation", 1024)
+    monkeypatch.setattr(planning, "n_confirmation", 1024)
     results = sweep.run(write(tmp_path, text), tmp_path / "out")
     confirmation = results.manifest["confirmation"]
     assert confirmation["first_seed"] == 4294967206

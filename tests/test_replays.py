@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import loop, replays
+from sweep import planning, replays
 from sweep.cli import app
 from sweep.engines.libraries import without_start_up_noise
 from sweep.engines.saved import compiled_network, save_network
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("replay")
     (place / "e.yaml").write_text(EXPERIMENT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 16)
+        patch.setattr(planning, "n_confirmation", 16)
         sweep.run(place / "e.yaml", place / "out")
     return place / "out"
 

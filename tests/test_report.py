@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import loop
+from sweep import planning
 from sweep.cli import app
 from sweep.experiment import Choices, Experiment
 from sweep.model import resolve
@@ -42,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "e.yaml").write_text(SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 16)
+        patch.setattr(planning, "n_confirmation", 16)
         sweep.run(folder / "e.yaml", folder / "out")
     return folder / "out"
 
@@ -319,7 +319,7 @@ def test_unequal_numbers_of_seeds_and_seeds_with_gaps(finished: Path, tmp_path: 
     ],
 )
 def test_small_experiments_have_a_page_too(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "n_confirmation", 2)
+    monkeypatch.setattr(planning, "n_confirmation", 2)
     (tmp_path / "e.yaml").write_text(text)
     html = page.build(sweep.run(tmp_path / "e.yaml", tmp_path / "out"))
     data = data_of(html)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import loop, rescues, vocabulary
+from sweep import planning, rescues, vocabulary
 from sweep.changes import changed, kinds
 from sweep.cli import app
 from sweep.diagnosis import diagnose
@@ -297,7 +297,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "vary: {depth: [1, 3], batch_size: [1, 4], seed: {first: 5, count: 24}}\n"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 16)
+        patch.setattr(planning, "n_confirmation", 16)
         sweep.run(place / "e.yaml", place / "out")
     return place / "out"
 

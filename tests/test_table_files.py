@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import sweep
-from sweep import experiment_file, loop
+from sweep import experiment_file, planning
 from sweep.experiment_file import ExperimentFileError
 from sweep.model import resolve
 from sweep.results import ResultsError
@@ -157,7 +157,7 @@ def test_a_message_names_both_files(tmp_path: Path) -> None:
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(loop, "n_confirmation", 4)
+    monkeypatch.setattr(planning, "n_confirmation", 4)
 
 
 @pytest.mark.usefixtures("_few")

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import loop
+from sweep import loop, planning
 from sweep.cli import app
 from sweep.results import Folder, ResultsError
 from sweep.verify import Verification, verify
@@ -39,7 +39,7 @@ KERAS = "{fixed: {epochs: 15, learning_rate: 0.05}, vary: {width: [2, 3], seed: 
 
 def swept(folder: Path, text: str, **known: Any) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "n_confirmation", 16)
+        patch.setattr(planning, "n_confirmation", 16)
         (folder / "e.yaml").write_text(text)
         sweep.run(folder / "e.yaml", folder / "out", **known)
     return folder / "out"

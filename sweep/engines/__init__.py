@@ -5,7 +5,7 @@ sigmoid)`, float32, Keras's optimizer updates, loss averaged over the batch (cro
 shuffled every epoch and the last one partial; a batch that holds the whole table takes it in table order.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Protocol
 
 from sweep.model import Configuration
@@ -26,7 +26,14 @@ class Engine(Protocol):
 
     @property
     def n_programs(self) -> int:
-        """Programs compiled, or loaded, in this process."""
+        """Programs compiled, or loaded, so far."""
+        ...
+
+    def programs(self, configuration: Configuration, n_models: int) -> frozenset[Hashable]:
+        """What is compiled to train a cohort, and serves others with the same; nothing where all share one kernel.
+
+        By its configuration and how many models it has, which may be more than there is memory for.
+        """
         ...
 
     def refusal(self, configuration: Configuration) -> str | None:

@@ -15,7 +15,7 @@ configurations share a program wherever they can.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,10 @@ class KerasEngine:
     def n_programs(self) -> int:
         """Programs compiled so far in this process."""
         return compiled_program.cache_info().misses
+
+    def programs(self, configuration: Configuration, n_models: int) -> frozenset[Hashable]:
+        """The one of the configuration; compiled again where too many others came between."""
+        return frozenset([ProgramShape.of(configuration)])
 
     def refusal(self, configuration: Configuration) -> str | None:
         """None: whatever a configuration can say, Keras does."""

@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -63,6 +63,21 @@ def _pieces(engine: Engine, cohorts: Sequence[Cohort], workers: int) -> list[lis
     return pieces
 
 
+def _in_order(engine: Engine, pieces: Sequence[Sequence[Cohort]]) -> list[tuple[int, int]]:
+    """The places of the pieces in the order of training: the costliest first, so that the threads end together.
+
+    What shares compiled programs comes together, since an engine may not be able to keep them all.
+    """
+    places = [(i, j) for i, parts in enumerate(pieces) for j in range(len(parts))]
+    costs = {(i, j): _cost(pieces[i][j]) for i, j in places}
+    programs = {(i, j): engine.programs(pieces[i][j].configuration, len(pieces[i][j])) for i, j in places}
+    largest: dict[frozenset[Hashable], int] = {}
+    for place in sorted(places, key=lambda place: costs[place]):
+        largest[programs[place]] = costs[place]
+    order = {group: n for n, group in enumerate(sorted(largest, key=lambda group: -largest[group]))}
+    return sorted(places, key=lambda place: (order[programs[place]], -costs[place]))
+
+
 @dataclass(frozen=True)
 class Guard:
     """What lets a sweep go on where runs cannot be trained, and end before all of them are.
@@ -96,7 +111,7 @@ def train(
 ) -> Iterator[tuple[Cohort, Measurements]]:
     """Train cohorts, in pieces, over threads where the engine allows; yields each cohort with its measurements.
 
-    The largest pieces start first, so that the threads end together. `on_piece` is told of every piece that is done.
+    `on_piece` is told of every piece that is done.
     Without a `guard` an exception ends it all, as does a stop from outside: the pieces in flight end, the others are
     dropped.
     """
@@ -124,8 +139,7 @@ def train(
     with ThreadPoolExecutor(workers, "train", initializer=assert_subnormals) as pool:
         try:
             futures: dict[tuple[int, int], Future[Pieces]] = {}
-            places = [(i, j) for i, parts in enumerate(pieces) for j in range(len(parts))]
-            for i, j in sorted(places, key=lambda place: -_cost(pieces[place[0]][place[1]])):
+            for i, j in _in_order(engine, pieces):
                 futures[i, j] = pool.submit(train_piece, pieces[i][j])
             for i, cohort in enumerate(cohorts):
                 yield collect(cohort, (futures.pop((i, j)).result() for j in range(len(pieces[i]))))

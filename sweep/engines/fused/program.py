@@ -10,86 +10,14 @@ the batch's first row and counts nothing: no number of another row comes near th
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from sweep.engines.fused.layouts import Layout, ModelsLast, layout_for
 from sweep.engines.fused.operations import ops
 from sweep.engines.fused.optimizers import activation_function, new_optimizer
+from sweep.engines.fused.shapes import MAX_SMALL_TABLE, ProgramShape
 from sweep.engines.fused.streams import draw_batch, kept_units, order_words, row_order
-from sweep.model import Configuration
-from sweep.runs import max_snapshot_values, max_snapshots
-from sweep.vocabulary import Named
-
-# a table of so many rows is a step's slots, whatever the batch size
-MAX_SMALL_TABLE = 16
-SIZE_STEP = 4
-# bytes that the arrays of a program may take
-MAX_BYTES = {"cpu": 1 << 28, "gpu": 1 << 34}
-
-
-def padded(n: int) -> int:
-    """The power of four from `n` up: sizes in these steps keep programs few.
-
-    >>> [padded(n) for n in (1, 3, 64, 65)]
-    [1, 4, 64, 256]
-    """
-    size = 1
-    while size < n:
-        size *= SIZE_STEP
-    return size
-
-
-def models_that_fit(c: Configuration, device: str, most: int) -> int:
-    """How many models of a configuration a program may hold: a power of four up to `most`.
-
-    By a rough count of the arrays: weights with their gradients and the optimizer's state, signals of a step and their
-    gradients, predictions kept, samples drawn.
-    """
-    shape = ProgramShape.of(c, 1)
-    numbers = 8 * c.n_parameters + 8 * sum(c.n_units) * max(shape.n_slots, shape.n_rows)
-    numbers += 2 * shape.n_snapshots * c.task.n_rows * c.task.n_outputs + 2 * (c.samples or 0)
-    while most > 1 and 4 * numbers * most > MAX_BYTES[device]:
-        most //= SIZE_STEP
-    return most
-
-
-@dataclass(frozen=True)
-class ProgramShape:
-    """What is fixed in a compiled program. `n_samples`: of drawn data sets; None for the table itself."""
-
-    n_models: int
-    n_rows: int
-    n_slots: int
-    n_samples: int | None
-    n_units: tuple[int, ...]
-    activation: Named
-    use_bias: bool
-    optimizer: Named
-    loss: str
-
-    @classmethod
-    def of(cls, c: Configuration, n_models: int) -> "ProgramShape":
-        """The shape that so many models of a configuration need."""
-        n = c.task.n_rows
-        n_slots = n if n <= MAX_SMALL_TABLE or c.samples is not None else min(n, padded(c.batch_size))
-        return cls(n_models, n, n_slots, c.samples, c.n_units, c.activation, c.use_bias, c.optimizer, c.loss)
-
-    @property
-    def variable_shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the trained variables of one network, in Keras's order."""
-        shapes: list[tuple[int, ...]] = []
-        for n_in, n_out in zip(self.n_units, self.n_units[1:], strict=False):
-            shapes += [(n_in, n_out), (n_out,)] if self.use_bias else [(n_in, n_out)]
-        return shapes
-
-    @property
-    def n_snapshots(self) -> int:
-        """Room for snapshots: the most that a training of such a table keeps."""
-        return int(np.clip(max_snapshot_values // (self.n_rows * self.n_units[-1]), 3, max_snapshots))
 
 
 class Arguments(NamedTuple):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.engines.fused.program import Answers, Arguments, ProgramShape
+from sweep.engines.fused.program import Answers, Arguments
+from sweep.engines.fused.shapes import ProgramShape
 from sweep.initial import initial_weights
 from sweep.randomness import Stream, keep_threshold, sample_counts
 from sweep.runs import Cohort, Measurements
@@ -51,18 +52,4 @@ def measurements(cohort: Cohort, values: Sequence[Array]) -> Measurements:
         last_unlearned=found.last_unlearned.astype(np.int64),
         units_off_initial=found.units_off_initial.astype(np.int64),
         units_off=found.units_off.astype(np.int64),
-    ).check(cohort)
-
-
-def no_measurements(cohort: Cohort) -> Measurements:
-    """The measurements of a cohort of no models."""
-    c = cohort.configuration
-    kept = (0, len(cohort.snapshots))
-    return Measurements(
-        losses=np.zeros(kept, np.float32),
-        predictions=np.zeros((*kept, c.task.n_rows, c.task.n_outputs), np.float32),
-        weights=np.zeros((0, c.n_parameters), np.float32),
-        last_unlearned=np.zeros(0, np.int64),
-        units_off_initial=np.zeros((0, c.depth), np.int64),
-        units_off=np.zeros((0, c.depth), np.int64),
     ).check(cohort)

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import threading
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,11 @@ class NativeEngine:
     device = "cpu"
     piece_size = 64  # whole tiles on every processor
     is_threaded = True
-    n_programs = 1  # the kernel has every configuration as values
+    n_programs = 1  # the kernel
+
+    def programs(self, configuration: Configuration, n_models: int) -> frozenset[Hashable]:
+        """None: the kernel has every configuration as values."""
+        return frozenset()
 
     def refusal(self, configuration: Configuration) -> str | None:
         """None: the kernel has the whole vocabulary."""
