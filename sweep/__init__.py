@@ -14,7 +14,7 @@ from typing import Any
 
 _homes = {
     "from_keras": "sweep.keras_import",
-    "load": "sweep.results",
+    "load": "sweep.own_results",
     "replay": "sweep.replays",
     "rescue": "sweep.rescues",
     "run": "sweep.loop",

@@ -10,7 +10,6 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,14 @@ from sweep.model import Configuration
 from sweep.planning import Plan, n_confirming, plan, spread
 from sweep.reliability import verdict, wilson
 from sweep.results import Folder, Results, ResultsError
-from sweep.results.folder import Entry, lowest_seeds, write_atomically
+from sweep.results.folder import Entry, library_versions, lowest_seeds, write_atomically
 from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_blocks, runs_from_table
 from sweep.resume import held, prepare, study_name
 from sweep.runs import Broken, Cohort, Example, Runs, Seeds, merge, no_runs, outcomes
 from sweep.search import Result, Search, Suggestion
 from sweep.table_files import TableFiles
+
+libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ class _Sweep:
         seconds["other"] = written - began - sum(seconds.values())
         folder.write_manifest(
             {
-                "versions": _versions(),
+                "versions": library_versions(libraries),
                 "machine": {"system": platform.system(), "architecture": platform.machine(), **self.executor.record()},
                 "engine": self.engine.name,
                 "device": self.engine.device,
@@ -328,11 +329,6 @@ def _is_done(folder: Folder, plan: Plan) -> bool:
     is_ours = (manifest.get("engine"), manifest.get("device")) == (engine.name, engine.device)
     has_study = plan.experiment.study.storage == "journal" and folder.journal.exists()
     return is_whole and is_ours and has_study and folder.is_intact()
-
-
-def _versions() -> dict[str, str]:
-    libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
-    return {"python": platform.python_version(), **{name: version(name) for name in libraries}}
 
 
 def execute(

@@ -1,12 +1,10 @@
 """`sweep.train`: a configuration by its settings, or any Keras model at all that a function of one's own builds.
 
 A model of one's own is trained by plain `model.fit`, one seed after the other, over several processes where that pays.
-The function never comes from a file. With a folder each run is kept when it is done, one line in `runs.jsonl`.
+The function never comes from a file. With a folder each run is kept when it is done (`own_results`).
 """
 
 import hashlib
-import io
-import json
 import math
 import multiprocessing
 import os
@@ -17,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
@@ -27,10 +25,13 @@ from sweep import executors, training
 from sweep.diagnosis import course_of, judge_course, merged_groups
 from sweep.engines.answers import as_arrays
 from sweep.engines.fits import Criterion, Fit, Job, Probe, fit, probe
+from sweep.own_results import Store, count_outcomes
 from sweep.planning import describe_seconds
 from sweep.reliability import wilson
-from sweep.results import Folder, ResultsError
-from sweep.results.folder import write_atomically
+from sweep.report.figures import loss_floors
+from sweep.report.own_page import write_page
+from sweep.results import Folder
+from sweep.results.lock import locked
 from sweep.results.tables import frame, prediction_names, whole_numbers
 from sweep.runs import outcomes
 from sweep.tasks import Task, table_task
@@ -105,7 +106,8 @@ def train_built(
     before training and after every epoch; a training accuracy of 1 where it is not given. Columns of runs.csv that the
     model, its loss or the data do not have are left out (docs/method.md). workers: processes, as many as pay where it
     is not given; several need a function that another process can import, and in a script the call under
-    `if __name__ == "__main__":`. out: a folder that keeps each run when it is done; the same call goes on there. Says
+    `if __name__ == "__main__":`. out: a folder that keeps each run when it is done; the same call goes on there, and
+    its tables and page are of all seeds that were ever trained there (`sweep.load`, `sweep show`). Says
     on stderr how long it will take, how far it is and what came of it, unless `quiet`. Keras's and NumPy's global seeds
     are set on the way.
 
@@ -117,36 +119,62 @@ def train_built(
     job = _checked(Job(build, data, epochs, batch_size, learned))
     wanted = training.seed_block(seeds).seeds().tolist()
     tried = probe(job, wanted[0])
-    store = _Store(Path(out), _identity(job, tried)) if out is not None else None
-    fits = {f.seed: f for f in store.read() if f.seed in set(wanted)} if store else {}
-    left = [seed for seed in wanted if seed not in fits]
-    if left:
-        seconds = tried.seconds * len(left)
-        n_workers = _n_workers(job, workers, len(left), seconds)
-        if not quiet:
-            _say_plan(job, tried, len(left), n_workers, seconds)
-        with watched(len(wanted), quiet=quiet) as watch:
-            try:
-                for done in _fits(job, left, n_workers):
-                    fits[done.seed] = done
-                    if store:
-                        store.add(done)
-                    watch(len(fits), sum(f.learned for f in fits.values()))
-            except KeyboardInterrupt:
-                kept = f"kept in {out}; the same call goes on" if store else "nothing is kept, without out=FOLDER"
-                print(f"\ninterrupted after {len(fits)} of {len(wanted)} seeds: {kept}", file=sys.stderr, flush=True)
-                raise
-    table = _table(job, [fits[seed] for seed in wanted], tried)
-    if store:
-        store.finish(table)
+    if out is None:
+        fits: dict[int, Fit] = {}
+        _train_left(job, wanted, tried, fits, workers, quiet, None)
+    else:
+        store = Store(Path(out), _identity(job, tried))
+        with locked(store.folder.lock):
+            fits = {f.seed: f for f in store.read()}
+            _train_left(job, wanted, tried, fits, workers, quiet, store)
+            every = [fits[seed] for seed in sorted(fits)]
+            write_page(store.finish(_table(job, every, tried), _floors(job, every, tried)))
+    asked = [fits[seed] for seed in wanted]
+    table = _table(job, asked, tried)
     if not quiet:
-        counts = {name: int((table["outcome"] == name).sum()) for name in outcomes}
-        rate = wilson(counts["learned"], len(table), 0.95)
-        lines = count_lines(rate, counts)
-        if len(wanted) > 1 and len({tuple(fits[seed].losses) for seed in wanted}) == 1:
+        counts = count_outcomes(table)
+        lines = count_lines(wilson(counts["learned"], len(table), 0.95), counts)
+        if len(wanted) > 1 and len({tuple(f.losses) for f in asked}) == 1:
             lines.append("every seed gave the same run, so this says nothing of others: does build fix a seed itself?")
+        if out is not None:
+            lines.append(f"look: {Folder(Path(out)).report}   rows: {Folder(Path(out)).runs}")
         print("\n".join(lines), file=sys.stderr, flush=True)
     return table
+
+
+def _train_left(
+    job: Job,
+    wanted: Sequence[int],
+    tried: Probe,
+    fits: dict[int, Fit],
+    workers: int | None,
+    quiet: bool,
+    store: Store | None,
+) -> None:
+    """Add what `fits` lacks of the seeds wanted, and keep each run where there is a store."""
+    left = [seed for seed in wanted if seed not in fits]
+    if not left:
+        return
+    seconds = tried.seconds * len(left)
+    n_workers = _n_workers(job, workers, len(left), seconds)
+    if not quiet:
+        _say_plan(job, tried, len(left), n_workers, seconds)
+    known = {seed: fits[seed] for seed in wanted if seed in fits}
+    with watched(len(wanted), quiet=quiet) as watch:
+        try:
+            for done in _fits(job, left, n_workers):
+                fits[done.seed] = known[done.seed] = done
+                if store:
+                    store.add(done)
+                watch(len(known), sum(f.learned for f in known.values()))
+        except KeyboardInterrupt:
+            kept = (
+                f"kept in {store.folder.path}; the same call goes on"
+                if store
+                else "nothing is kept, without out=FOLDER"
+            )
+            print(f"\ninterrupted after {len(known)} of {len(wanted)} seeds: {kept}", file=sys.stderr, flush=True)
+            raise
 
 
 def _checked(job: Job) -> Job:
@@ -317,6 +345,12 @@ def _table(job: Job, fits: Sequence[Fit], tried: Probe) -> Any:
     return frame(table)
 
 
+def _floors(job: Job, fits: Sequence[Fit], tried: Probe) -> list[tuple[float, str]]:
+    """The floors of the loss, where it has any that are known."""
+    task = _task(job, fits)
+    return [] if task is None or tried.floors is None else loss_floors(task, tried.floors)
+
+
 def _finite(x: float) -> float:
     return x if math.isfinite(x) else math.nan
 
@@ -385,9 +419,6 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-# the folder -----------------------------------------------------------------------------------------------------------
-
-
 def _identity(job: Job, tried: Probe) -> dict[str, Any]:
     """What a folder must agree with to be gone on with."""
     digest = hashlib.sha256()
@@ -401,50 +432,3 @@ def _identity(job: Job, tried: Probe) -> dict[str, Any]:
         "data": digest.hexdigest(),
         "model": hashlib.sha256(tried.description.encode()).hexdigest(),
     }
-
-
-class _Store:
-    """A folder of one training: `training.json` says which, `runs.jsonl` has a line for each run, `runs.csv` a row."""
-
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self.lines = folder / "runs.jsonl"
-        path = Folder(folder).training
-        if folder.exists() and not folder.is_dir():
-            raise ResultsError(f"{folder}: is a file; allowed: a folder, new or of the same training")
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            if any(folder.iterdir()):
-                raise ResultsError(f"{folder}: has files already, and none is training.json; choose another folder")
-            write_atomically(path, (json.dumps(identity, indent=2) + "\n").encode())
-        try:
-            known = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{path}: cannot be read: {error}") from None
-        other = [name for name in identity if known.get(name) != identity[name]]
-        if other:
-            raise ResultsError(f"{folder}: holds another training: {', '.join(other)} differ; choose another folder")
-
-    def read(self) -> list[Fit]:
-        """The runs that are done; a line that a stop cut short is dropped from the file."""
-        if not self.lines.exists():
-            return []
-        content = self.lines.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            write_atomically(self.lines, whole)
-        try:
-            return [Fit(**json.loads(line)) for line in whole.splitlines()]
-        except (ValueError, TypeError) as error:
-            raise ResultsError(f"{self.lines}: cannot be read: {error}") from None
-
-    def add(self, done: Fit) -> None:
-        """Keep a run."""
-        with self.lines.open("a") as file:
-            file.write(json.dumps(asdict(done)) + "\n")
-
-    def finish(self, table: Any) -> None:
-        """Write the table of the runs asked for."""
-        text = io.StringIO()
-        table.to_csv(text, index=False, lineterminator="\n")
-        write_atomically(self.folder / "runs.csv", text.getvalue().encode())

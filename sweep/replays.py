@@ -74,6 +74,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
 
     The configuration may be the beginning of an id or `width=8,optimizer=adam`. Raises `ResultsError`, `EngineError`.
     """
+    results.folder.check_has_experiment()
     configuration, row = find_run(results, run)
     chosen = engines.choose(engine, row["device"] if engine == row["engine"] else "auto", [configuration])
     margin = experiment_file.load(results.folder.experiment).reliability.margin

@@ -206,6 +206,7 @@ def rescue(
     `configuration`: its id, the beginning of one, or `width=8,optimizer=adam`. Its seeds are trained again, so that
     rows of another engine do not mix in. Raises `ResultsError`, `EngineError`.
     """
+    results.folder.check_has_experiment()
     identity = select_configuration(results.configurations, configuration)
     runs = results.runs
     seeds = runs.loc[runs["configuration"] == identity, "seed"].to_numpy(np.uint32)

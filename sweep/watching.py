@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.live import Live
 
 from sweep.one_network import Answer, describe
-from sweep.reliability import Rates, confidence_sequence
+from sweep.own_results import OwnResults, count_outcomes, reliability
+from sweep.reliability import Rates, confidence_sequence, wilson
 
 bar_width = 30
 seconds_between_lines = 2.0
+verdict_words = {"reliable": "yes", "unreliable": "no", "inconclusive": "open, the seeds cannot tell"}
 
 Watcher = Callable[[int, int], None]
 
@@ -69,6 +71,20 @@ def answer_lines(answer: Answer) -> list[str]:
     if any(share > 0 for _, share in answer.shares):
         lines += ["", "share learned after", *_chart(answer.shares)]
     return lines
+
+
+def training_lines(results: OwnResults) -> list[str]:
+    """What came of a network that a function builds, for a person."""
+    row, training, counts = results.configurations.iloc[0], results.training, count_outcomes(results.runs)
+    head = (
+        f"{results.name}: {row['n_parameters']:,} parameters, {results.n_epochs:,} epochs, batch {row['batch_size']:,}"
+    )
+    lines = [f"{head}; learned: {training['learned']}"]
+    lines += count_lines(wilson(counts["learned"], len(results.runs), reliability.confidence), counts)
+    lines.append(f"reliable at {reliability.target:g}: {verdict_words[row['verdict']]}")
+    if counts["learned"]:
+        lines += ["", "share learned after", *_chart(results.shares)]
+    return [*lines, "", f"look: {results.folder.report}   rows: {results.folder.runs}"]
 
 
 def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:

@@ -14,7 +14,7 @@ FLOORS = (
     {"search", "diagnosis", "initial", "allocation", "importance", "comparison"},
     {"engines", "results", "yaml_text", "table_files"},
     {"executors", "experiment_file"},
-    {"planning", "resume", "training", "recall", "seed_plans", "keras_import", "schema"},
+    {"planning", "resume", "training", "recall", "seed_plans", "keras_import", "schema", "own_results"},
     {"contents"},
     {"loop", "report", "one_network", "verify", "audit", "rescues", "replays"},
     {"terminal", "answer_text", "watching", "dashboard", "rescue_text", "quick_rescue"},

@@ -1,5 +1,6 @@
 """Any Keras model at all: `sweep.train(build=..., data=...)` against plain Keras, its folder, its messages."""
 
+import hashlib
 import importlib
 import json
 import math
@@ -21,7 +22,10 @@ from sweep.engines import answers, fits
 from sweep.engines.fits import Fit, Job, Probe
 from sweep.engines.libraries import without_start_up_noise
 from sweep.own_training import judge
+from sweep.reliability import wilson
 from sweep.results import ResultsError
+from sweep.results.lock import locked
+from sweep.runs import failures
 from sweep.vocabulary import SettingError
 
 with without_start_up_noise():
@@ -419,7 +423,9 @@ def test_a_folder_is_gone_on_with(tmp_path: Path, seen: list[int]) -> None:
     assert [json.loads(line)["seed"] for line in (out / "runs.jsonl").read_text().splitlines()] == [0, 1, 2]
     pd.testing.assert_frame_equal(trained(seeds=[2], out=out), whole[2:].reset_index(drop=True))
     assert seen == [1, 2]
-    assert sorted(p.name for p in out.iterdir()) == ["runs.csv", "runs.jsonl", "training.json"]
+    assert pd.read_csv(out / "runs.csv")["seed"].tolist() == [0, 1, 2]  # whatever was asked for last
+    names = ["configurations.csv", "manifest.json", "report.html", "runs.csv", "runs.jsonl", "training.json"]
+    assert sorted(p.name for p in out.iterdir()) == names
 
 
 def test_an_interruption_says_what_is_kept(
@@ -467,7 +473,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, seen: list[int]) 
         trained(seeds=1, out=out)
 
 
-@pytest.mark.parametrize("command", ["show", "report", "verify", "audit", "rescue", "replay", "compare", "dashboard"])
+@pytest.mark.parametrize("command", ["verify", "audit", "rescue", "replay", "compare", "dashboard"])
 def test_commands_say_why_they_cannot_use_the_folder(command: str, tmp_path: Path, seen: list[int]) -> None:
     trained(seeds=1, out=tmp_path / "mine")
     others = {"rescue": ["c1"], "replay": ["c1-0"], "compare": ["a", "b"]}
@@ -475,6 +481,103 @@ def test_commands_say_why_they_cannot_use_the_folder(command: str, tmp_path: Pat
     assert done.exit_code == 2
     assert "runs of a network that a function of one's own builds" in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def test_the_folder_has_an_answer_a_table_and_a_page(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    table = trained(seeds=[4, 1, 2, 0], out=out)
+    loaded = sweep.load(out)
+    expected = table.sort_values("seed").reset_index(drop=True)
+    pd.testing.assert_frame_equal(loaded.runs, expected, check_dtype=False)
+    n_learned = int(table["learned"].sum())
+    row = loaded.configurations.iloc[0]
+    rate = wilson(n_learned, 4, 0.95)
+    assert (row["n_runs"], row["n_learned"], row["n_parameters"]) == (4, n_learned, 13)
+    assert (row["ci_low"], row["ci_high"]) == (round(float(rate.low), 6), round(float(rate.high), 6))
+    assert sum(row[f"n_{name}"] for name in failures) == 4 - n_learned
+    pd.testing.assert_frame_equal(pd.read_csv(out / "configurations.csv"), loaded.configurations, check_dtype=False)
+    for name, digest in loaded.manifest["files"].items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
+    assert loaded.manifest["versions"]["keras"] == keras.__version__
+    page = (out / "report.html").read_text()
+    assert f"{n_learned} of 4 seeds learned" in page and "0.3466 (2 merged)" in page
+    (out / "report.html").unlink()
+    done = CliRunner().invoke(app, ["report", str(out), "--figures"])
+    assert done.exit_code == 0, done.output
+    assert (out / "report.html").read_text() == page
+    assert {path.name for path in (out / "figures").iterdir()} >= {"learned.svg", "curves.png", "final_losses.svg"}
+    done = CliRunner().invoke(app, ["show", str(out)])
+    assert done.exit_code == 0, done.output
+    assert f"learned by {n_learned} of 4 seeds" in done.output
+    for refused in (lambda: sweep.rescue(loaded, "build"), lambda: sweep.replay(loaded, "build-1")):
+        with pytest.raises(ResultsError, match="runs of a network that a function of one's own builds"):
+            refused()
+    done = CliRunner().invoke(app, ["show", str(out), "--json"])
+    assert json.loads(done.output)[0]["n_learned"] == n_learned
+
+
+def test_a_page_of_a_network_that_learns_or_has_a_loss_of_its_own(tmp_path: Path) -> None:
+    """The share learned reaches 1; a loss that is not in nats has axes of its own and no floors."""
+
+    def build(seed: int) -> Any:
+        return compiled(K.Dense(1), loss="mean_squared_error")
+
+    trained(build, 30 * XOR, seeds=3, learned=lambda model, x, y: True, out=tmp_path / "mine")
+    page = (tmp_path / "mine" / "report.html").read_text()
+    assert "3 of 3 seeds learned (100%" in page and "Half of all seeds had learned after 0 epochs" in page
+    assert "merged)" not in page
+    assert ">500<" in page  # an axis up to some hundreds
+
+
+def test_an_unfinished_training_says_so(tmp_path: Path, seen: list[int]) -> None:
+    out = tmp_path / "mine"
+    trained(seeds=2, out=out)
+    line = (out / "runs.jsonl").read_text().splitlines()[0]
+    with (out / "runs.jsonl").open("a") as file:
+        file.write(json.dumps({**json.loads(line), "seed": 2}) + "\n")
+    for command in ("show", "report"):
+        done = CliRunner().invoke(app, [command, str(out)])
+        assert done.exit_code == 2
+        assert done.output.strip() == f"{out}: an unfinished training, 3 runs so far; the same sweep.train goes on"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("training.json", "[]"),
+        ("training.json", '{"build": 3}'),
+        ("runs.jsonl", "nonsense\n"),
+        ("runs.jsonl", '{"seed": 0, "n_parameters": 9, "losses": [1], "accuracy": 1, "is_finite": 1, "learned": 1}\n'),
+        ("runs.jsonl", ""),
+        ("runs.csv", "run\n"),
+        ("runs.csv", None),
+        ("manifest.json", "{"),
+        ("manifest.json", '{"floors": 3}'),
+        ("manifest.json", '{"floors": [[1, 2, 3]]}'),
+        ("manifest.json", '{"versions": 3}'),
+        ("manifest.json", '{"files": [1]}'),
+    ],
+)
+def test_a_damaged_folder_is_one_message(name: str, content: str | None, tmp_path: Path, seen: list[int]) -> None:
+    out = tmp_path / "mine"
+    trained(seeds=2, out=out)
+    (out / name).unlink()
+    if content is not None:
+        (out / name).write_text(content)
+    for command in ("show", "report"):
+        if (command, name) == ("show", "manifest.json"):
+            continue  # says nothing that is in it
+        done = CliRunner().invoke(app, [command, str(out)])
+        assert done.exit_code == 2, done.output
+        assert len(done.output.splitlines()) == 1
+        assert str(out) in done.output
+
+
+def test_one_training_at_a_time_in_a_folder(tmp_path: Path, seen: list[int]) -> None:
+    out = tmp_path / "mine"
+    trained(seeds=1, out=out)
+    with locked(out / ".lock"), pytest.raises(ResultsError, match="in use by another"):
+        trained(seeds=1, out=out)
 
 
 def test_another_model_of_the_same_name_is_another_training() -> None:

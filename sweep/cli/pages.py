@@ -14,14 +14,17 @@ def report(
 ) -> None:
     """Build report.html, the page to look at. One file, from the files of the results folder alone."""
     with user_errors():
-        from sweep.report.page import write_figures, write_page
-        from sweep.results import load
+        from sweep.own_results import OwnResults, load
+        from sweep.report import own_page, page
+        from sweep.report.charts import write_figures
 
         loaded = load(results)
         if figures:
-            for path in write_figures(loaded):
+            drawn = own_page.draw_figures(loaded) if isinstance(loaded, OwnResults) else page.draw_figures(loaded)
+            for path in write_figures(loaded.folder.figures, drawn):
                 say(f"wrote {path}")
-        print(f"look: {write_page(loaded)}")
+        written = own_page.write_page(loaded) if isinstance(loaded, OwnResults) else page.write_page(loaded)
+        print(f"look: {written}")
 
 
 @app.command()

@@ -30,9 +30,10 @@ def show(
     """Show the configurations, the most reliable first."""
     with user_errors():
         from sweep.answer_text import print_answer, print_configurations
+        from sweep.own_results import OwnResults, load
         from sweep.report.summaries import select_rows
-        from sweep.results import load
         from sweep.results.tables import export_table, to_records
+        from sweep.watching import training_lines
 
         loaded = load(results)
         rows = select_rows(loaded.configurations, where, sort)
@@ -41,6 +42,8 @@ def show(
             say(f"wrote {len(rows)} rows to {export}")
         elif as_json:
             print(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
+        elif isinstance(loaded, OwnResults):
+            print("\n".join(training_lines(loaded) if len(rows) else ["no row fits"]))
         elif where is None and sort is None:
             print_answer(loaded, top)
         else:

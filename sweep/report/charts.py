@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from sweep.reliability import Curve
 from sweep.report.figures import max_loss
 from sweep.report.methods import percent
+from sweep.results.folder import write_atomically
 from sweep.runs import outcomes
 
 # Okabe and Ito's colours, told apart by colour-blind readers; learned stands out by lightness too
@@ -115,8 +118,27 @@ def _outcome_facet(records: Sequence[Mapping[str, Any]], **known: Any) -> dict[s
     }
 
 
-def draw_curves(points: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]]) -> Any:
-    """Loss by epoch of example runs, a panel for each outcome, floors as dotted lines."""
+def draw_learned(curve: Curve, n_epochs: int) -> Any:
+    """The share that has learned by an epoch, to the last one, with its band."""
+    import altair as alt
+
+    steps = zip(curve.epochs.tolist(), curve.rates.value, curve.rates.low, curve.rates.high, strict=True)
+    points = [{"epoch": e, "share": float(v), "low": float(a), "high": float(b)} for e, v, a, b in steps]
+    points.append({**points[-1], "epoch": n_epochs})
+    x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[0, n_epochs], nice=False), axis=alt.Axis(grid=False))
+    y = alt.Y("share:Q", title="share learned", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    base = alt.Chart(_values(points)).encode(x=x)
+    band = base.mark_area(interpolate="step-after", color=accent, opacity=0.15).encode(
+        y=alt.Y("low:Q", title="share learned"), y2="high:Q"
+    )
+    line_of_shares = base.mark_line(interpolate="step-after", color=accent, strokeWidth=2).encode(y=y)
+    return _styled(alt.layer(band, line_of_shares).properties(width=560, height=220))
+
+
+def draw_curves(
+    points: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]], top: float | None = None
+) -> Any:
+    """Loss by epoch of example runs, a panel for each outcome, floors as dotted lines; up to `top`, of any unit."""
     import altair as alt
 
     look = _outcome_facet(points)
@@ -125,7 +147,7 @@ def draw_curves(points: Sequence[Mapping[str, Any]], floors: Sequence[tuple[floa
         .mark_line(strokeWidth=1.1, opacity=0.55, clip=True)
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickCount=3, grid=False)),
-            y=alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(domain=[0, max_loss])),
+            y=alt.Y("loss:Q", title=_loss_title("loss", top), scale=alt.Scale(domain=[0, top or max_loss])),
             detail="run:N",
             color=look["color"],
         )
@@ -146,7 +168,14 @@ def _floor_rules(floors: Sequence[tuple[float, str]], axis: str) -> list[Any]:
     return [rules.encode(x="floor:Q") if axis == "x" else rules.encode(y="floor:Q")]
 
 
-def draw_final_losses(bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]]) -> Any:
+def _loss_title(words: str, top: float | None) -> str:
+    """The loss of the vocabulary is in nats; that of a model of one's own, whose axis has a `top`, in anything."""
+    return f"{words} (nats)" if top is None else words
+
+
+def draw_final_losses(
+    bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]], top: float | None = None
+) -> Any:
     """Final losses of all runs, a histogram for each outcome; floors as dotted lines, named above the first."""
     import altair as alt
 
@@ -158,8 +187,8 @@ def draw_final_losses(bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[
         x = alt.X(
             "low:Q",
             bin="binned",
-            title="final loss (nats)" if is_last else None,
-            scale=alt.Scale(domain=[0, max_loss]),
+            title=_loss_title("final loss", top) if is_last else None,
+            scale=alt.Scale(domain=[0, top or max_loss]),
             axis=alt.Axis(grid=False, labels=is_last),
         )
         bars = (
@@ -246,3 +275,17 @@ def to_png(chart: Any) -> bytes:
     import vl_convert
 
     return vl_convert.vegalite_to_png(chart.to_dict(), scale=2, allowed_base_urls=[])
+
+
+def write_figures(folder: Path, charts: Mapping[str, Any]) -> list[Path]:
+    """PNG and SVG of each chart, in a folder that is made where it is not there."""
+    folder.mkdir(exist_ok=True)
+    written: list[Path] = []
+    for name, chart in charts.items():
+        for path, content in (
+            (folder / f"{name}.svg", to_svg(chart, name).encode()),
+            (folder / f"{name}.png", to_png(chart)),
+        ):
+            write_atomically(path, content)
+            written.append(path)
+    return written

@@ -22,6 +22,7 @@ from sweep.report.details import summarise_details
 from sweep.report.importances import Importances, find_importances, summarise_marginals
 from sweep.report.summaries import Answer, commonest_merge, summarise
 from sweep.report.surfaces import tasks_by_label
+from sweep.report.template_files import environment
 from sweep.results import Results
 from sweep.results.folder import write_atomically
 from sweep.runs import Example, failures, outcomes
@@ -81,8 +82,12 @@ def read_material(results: Results) -> Material:
     )
 
 
-def draw_figures(material: Material) -> dict[str, Any]:
+def draw_figures(results: Results) -> dict[str, Any]:
     """Every chart of a results folder by name; those that have nothing to show are left out."""
+    return _draw(read_material(results))
+
+
+def _draw(material: Material) -> dict[str, Any]:
     experiment, answer = material.experiment, material.answer
     table, runs = material.table, material.runs
     layout = figures.map_layout(table, answer.columns)
@@ -116,21 +121,6 @@ def _floors(table: Any, experiment: Experiment) -> list[tuple[float, str]]:
     except SettingError:
         return []
     return figures.loss_floors(task, str(losses.pop()))
-
-
-def write_figures(results: Results) -> list[Path]:
-    """PNG and SVG of each chart, in the folder's `figures`."""
-    folder = results.folder.figures
-    folder.mkdir(exist_ok=True)
-    written: list[Path] = []
-    for name, chart in draw_figures(read_material(results)).items():
-        for path, content in (
-            (folder / f"{name}.svg", charts.to_svg(chart, name).encode()),
-            (folder / f"{name}.png", charts.to_png(chart)),
-        ):
-            write_atomically(path, content)
-            written.append(path)
-    return written
 
 
 def _column(table: Any, name: str) -> dict[str, Any]:
@@ -196,13 +186,12 @@ def _front(table: Any, answer: Answer) -> list[dict[str, Any]]:
 
 def build(results: Results) -> str:
     """The page of a finished results folder, as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     material = read_material(results)
     folder, table, manifest = results.folder, material.table, results.manifest
     experiment, answer = material.experiment, material.answer
-    drawn = {name: Markup(charts.to_svg(c, name, label=labels[name])) for name, c in draw_figures(material).items()}
+    drawn = {name: Markup(charts.to_svg(c, name, label=labels[name])) for name, c in _draw(material).items()}
     drawn.pop("marginals", None)  # on the page a picture for each hyperparameter, so that a phone shows them in a row
     marginals = [] if material.importances is None else summarise_marginals(material.importances)
     panels = [
@@ -212,36 +201,36 @@ def build(results: Results) -> str:
         for place, column in enumerate(dict.fromkeys(r["column"] for r in marginals))
         for own in [[r for r in marginals if r["column"] == column]]
     ]
-    environment = Environment(
-        loader=PackageLoader("sweep.report", "template"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["percent"] = methods.percent
     words = methods.answer_sentences(answer, commonest_merge(material.runs["merged_rows"]))
-    return environment.get_template("page.html").render(
-        tasks=", ".join(answer.tasks),
-        sentences=words,
-        answer=answer,
-        verdicts=verdicts,
-        outcomes=outcomes,
-        colours=charts.outcome_colours,
-        target=experiment.reliability.target,
-        confidence=experiment.reliability.confidence,
-        figures=drawn,
-        marginals=panels,
-        importances=material.importances,
-        floors=_floors(table, experiment),
-        front=_front(table, answer),
-        n_runs=int(table["n_runs"].sum()),
-        experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),
-        versions=manifest.get("versions", {}),
-        engine=manifest.get("engine", ""),
-        device=manifest.get("device", ""),
-        digests={k: v for k, v in manifest.get("files", {}).items() if k in shown_digests},
-        methods=methods.describe_methods(results, answer, experiment),
-        latex=methods.latex_table(table, answer, experiment.reliability.confidence),
-        max_latex_rows=methods.max_latex_rows,
-        csv=folder.configurations.read_text(encoding="utf-8"),
-        data=Markup(to_script_json(page_data(material))),
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            tasks=", ".join(answer.tasks),
+            sentences=words,
+            answer=answer,
+            verdicts=verdicts,
+            outcomes=outcomes,
+            colours=charts.outcome_colours,
+            target=experiment.reliability.target,
+            confidence=experiment.reliability.confidence,
+            figures=drawn,
+            marginals=panels,
+            importances=material.importances,
+            floors=_floors(table, experiment),
+            front=_front(table, answer),
+            n_runs=int(table["n_runs"].sum()),
+            experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),
+            versions=manifest.get("versions", {}),
+            engine=manifest.get("engine", ""),
+            device=manifest.get("device", ""),
+            digests={k: v for k, v in manifest.get("files", {}).items() if k in shown_digests},
+            methods=methods.describe_methods(results, answer, experiment),
+            latex=methods.latex_table(table, answer, experiment.reliability.confidence),
+            max_latex_rows=methods.max_latex_rows,
+            csv=folder.configurations.read_text(encoding="utf-8"),
+            data=Markup(to_script_json(page_data(material))),
+        )
     )
 
 

@@ -9,11 +9,13 @@ import io
 import itertools
 import json
 import os
+import platform
 import shutil
 import zipfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,11 @@ class Folder:
         """Which training it is, in a folder of `sweep.train(build=...)`; such a folder has no experiment."""
         return self.path / "training.json"
 
+    @property
+    def training_runs(self) -> Path:
+        """The runs of such a training, a line for each that is done."""
+        return self.path / "runs.jsonl"
+
     def check_has_experiment(self) -> None:
         """Raise `ResultsError` where the folder is no sweep's."""
         if self.experiment.exists():
@@ -144,7 +151,7 @@ class Folder:
         if self.training.exists():
             raise ResultsError(
                 f"{self.path}: runs of a network that a function of one's own builds, and the function is not in the "
-                f"folder; allowed: a sweep's folder. Its table is {self.runs}; sweep.train(build=..., out=...) goes on"
+                "folder; allowed: a sweep's folder, or sweep show and sweep report for this one"
             )
         raise ResultsError(f"{self.path}: no results folder (no {self.experiment.name})")
 
@@ -312,6 +319,11 @@ class Folder:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def library_versions(libraries: Iterable[str]) -> dict[str, str]:
+    """The versions of Python and of these libraries, as a manifest has them."""
+    return {"python": platform.python_version(), **{name: version(name) for name in libraries}}
 
 
 def free_name(path: Path) -> Path:

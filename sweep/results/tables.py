@@ -122,7 +122,7 @@ def runs_table(entries: Sequence[Entry], columns: Sequence[str], engine: str, de
     return b"".join(runs_blocks(entries, columns, engine, device))
 
 
-def _median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> float:
+def median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> float:
     """The median where what is not counted is larger than everything; infinite where that reaches the middle."""
     return float(np.median(np.where(is_counted, values.astype(np.float64), np.inf))) if len(values) else np.inf
 
@@ -139,8 +139,8 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
         -1, len(outcomes)
     )
     labels = [e.configuration.labels() for e in entries]
-    epochs = [_median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
-    losses = [_median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
+    epochs = [median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
+    losses = [median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
     n_parameters = np.array([e.configuration.n_parameters for e in entries])
     trials = np.array([e.trial for e in entries])
     table = {
@@ -189,10 +189,15 @@ _needed_configurations = (
 )
 
 
-def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda column: True) -> Any:
+def read_table(
+    path: Path | io.BytesIO,
+    only: Callable[[str], bool] = lambda column: True,
+    needed: Sequence[str] | None = None,
+) -> Any:
     """A table as a pandas DataFrame with the right types: text, Int64 where numbers may be missing, float32, bool.
 
-    `only` says which columns to keep: a million runs with all of them need gigabytes.
+    `only` says which columns to keep: a million runs with all of them need gigabytes. `needed`: which there must be,
+    those of a sweep's table where it is not given.
     `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
     """
     import pandas as pd
@@ -207,8 +212,8 @@ def read_table(path: Path | io.BytesIO, only: Callable[[str], bool] = lambda col
         is_of_runs = "run" in header
         if isinstance(path, Path) and path in ((own := Folder(path.parent)).runs, own.configurations):
             is_of_runs = path == own.runs  # whatever it holds
-        needed = _needed_runs if is_of_runs else _needed_configurations
-        missing = [c for c in needed if c not in header]
+        usual = _needed_runs if is_of_runs else _needed_configurations
+        missing = [c for c in needed or usual if c not in header]
         if missing:
             raise ValueError(f"no column {missing[0]}")
         header = [c for c in header if only(c)]
