@@ -17,7 +17,7 @@ FLOORS = (
     {"planning", "resume", "training", "recall", "seed_plans", "keras_import", "schema", "own_results"},
     {"contents"},
     {"loop", "report", "one_network", "verify", "audit", "rescues", "replays"},
-    {"terminal", "answer_text", "watching", "dashboard", "rescue_text", "quick_rescue"},
+    {"terminal", "answer_text", "watching", "dashboard", "rescue_text", "quick_rescue", "own_table"},
     {"replay_text", "own_training"},
     {"cli", "__init__"},
     {"__main__"},

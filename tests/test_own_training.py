@@ -21,7 +21,7 @@ from sweep.cli import app
 from sweep.engines import answers, fits
 from sweep.engines.fits import Fit, Job, Probe
 from sweep.engines.libraries import without_start_up_noise
-from sweep.own_training import judge
+from sweep.own_table import judge
 from sweep.reliability import wilson
 from sweep.results import ResultsError
 from sweep.results.lock import locked
