@@ -109,7 +109,7 @@ bench-scale: setup ## a sweep of a million runs: memory and time outside trainin
 bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/adaptive.py
 
-reliability-page: setup $(VENV)/.development ## run the tests that try to lose a sweep, and write what they tried (an hour)
+reliability-page: setup $(VENV)/.development ## run the tests that try to lose a sweep, and write what they tried (ten minutes)
 	@$(BIN)/python benchmarks/reliability.py --page
 
 method-page: setup ## compute the tables of docs/method.md anew

@@ -1,6 +1,6 @@
 """The long tests that try to lose or spoil a sweep, and how much they tried, for docs/reliability.md.
 
-`--page` runs them (most of an hour on two cores) and writes the numbers into the page; `--page FILE` writes those that
+`--page` runs them (ten minutes on two cores) and writes the numbers into the page; `--page FILE` writes those that
 a run with XOR_SWEEP_RECORD=FILE left. The numbers are written by the tests themselves, each when it has passed.
 """
 
