@@ -215,6 +215,20 @@ def test_a_gpu_that_is_not_there() -> None:
             engines.choose(name, "gpu", [])
 
 
+def test_a_refusal_leaves_room_for_another_process() -> None:
+    if backend("cpu").has_gpu():
+        pytest.skip("there is a GPU")
+    processes = process.Processes("gpu", "tensorflow")
+    for _ in range(2):
+        with pytest.raises(EngineError, match="sees no GPU"):
+            processes.wait_until_started()
+        refusing = processes._now  # pyright: ignore[reportPrivateUsage]
+        assert refusing is not None
+        refusing.close()
+        while not refusing.has_ended:
+            time.sleep(0.01)
+
+
 refused = """
 import keras
 from sweep.engines import EngineError, choose
@@ -244,7 +258,7 @@ def test_threefry_gives_the_published_vectors() -> None:
         assert tuple(int(word) for word in found) == expected
 
 
-def on_jax(*arguments: str) -> None:
+def assert_passes_on_jax(*arguments: str) -> None:
     """Run tests of this folder with Keras on JAX, in a process of their own with this project's settings of pytest."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
@@ -258,13 +272,15 @@ def on_jax(*arguments: str) -> None:
 
 
 def test_parity_with_native_on_jax() -> None:
-    on_jax(*(f"tests/test_parity.py::test_fused_agrees_with_native[{case}]" for case in quick[:2]))
+    assert_passes_on_jax(*(f"tests/test_parity.py::test_fused_agrees_with_native[{case}]" for case in quick[:2]))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_contract_and_parity_on_jax() -> None:
-    on_jax("tests/test_parity.py", "tests/test_engine_contract.py", "-k", "fused and not agrees_with_keras")
+    assert_passes_on_jax(
+        "tests/test_parity.py", "tests/test_engine_contract.py", "-k", "fused and not agrees_with_keras"
+    )
 
 
 @pytest.mark.slow

@@ -160,8 +160,11 @@ class Processes:
 
     def wait_until_started(self) -> None:
         """Raise `EngineError` where backend or device cannot be used."""
-        self._enter(frozenset()).wait_until_started()
-        self._leave()
+        process = self._enter(frozenset())
+        try:
+            process.wait_until_started()
+        finally:
+            self._leave()
 
     def train(self, cohort: Cohort, programs: frozenset[Hashable]) -> Measurements:
         """Train a cohort, for which these programs are needed."""
