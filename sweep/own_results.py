@@ -5,7 +5,6 @@ in it. When the seeds asked for are done, `runs.csv` has a row for every run in 
 count and `manifest.json` what vouches for both.
 """
 
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from sweep.engines.fits import Fit
 from sweep.reliability import Target, verdict, wilson
 from sweep.results import Results
 from sweep.results.folder import Folder, ResultsError, library_versions, write_atomically
-from sweep.results.tables import frame, median, read_table
+from sweep.results.tables import export_table, frame, median, read_table
 from sweep.runs import Example, failures, outcomes, snapshot_epochs
 
 libraries = ("xor-sweep", "numpy", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
@@ -184,17 +183,11 @@ class Store:
         """Write the tables and the manifest. `floors`: of the loss, each with its name."""
         folder = self.folder
         found = OwnResults(folder, read_training(folder))
-        _write_table(folder.runs, table)
-        _write_table(folder.configurations, found.configurations)
+        export_table(table, folder.runs)
+        export_table(found.configurations, folder.configurations)
         manifest = {"versions": library_versions(libraries), "engine": "keras", "files": folder.digests()}
         folder.write_manifest({**manifest, "floors": [list(floor) for floor in floors]})
         return found
-
-
-def _write_table(path: Path, table: Any) -> None:
-    text = io.StringIO()
-    table.to_csv(text, index=False, lineterminator="\n")
-    write_atomically(path, text.getvalue().encode())
 
 
 def count_outcomes(runs: Any) -> dict[str, int]:

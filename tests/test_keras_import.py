@@ -112,7 +112,7 @@ configurations = st.fixed_dictionaries(
 )
 
 
-def same_again(settings: dict[str, Any], **ways: bool) -> None:
+def assert_same_again(settings: dict[str, Any], **ways: bool) -> None:
     c = resolve(settings)
     if ways.get("has_logits") and c.loss != "binary_crossentropy":
         ways["has_logits"] = False
@@ -126,23 +126,23 @@ def same_again(settings: dict[str, Any], **ways: bool) -> None:
 def test_what_keras_builds_comes_back(
     settings: dict[str, Any], is_functional: bool, has_logits: bool, is_apart: bool
 ) -> None:
-    same_again(settings, is_functional=is_functional, has_logits=has_logits, is_apart=is_apart)
+    assert_same_again(settings, is_functional=is_functional, has_logits=has_logits, is_apart=is_apart)
 
 
 @pytest.mark.parametrize("name", vocabulary.optimizers)
 def test_every_optimizer_comes_back(name: str) -> None:
-    same_again({"task": "xor", "layers": [2], "optimizer": name})
+    assert_same_again({"task": "xor", "layers": [2], "optimizer": name})
 
 
 @pytest.mark.parametrize("key", ["kernel_initializer", "bias_initializer"])
 @pytest.mark.parametrize("name", vocabulary.initializers)
 def test_every_initializer_comes_back(name: str, key: str) -> None:
-    same_again({"task": "xor", "layers": [2], key: name})
+    assert_same_again({"task": "xor", "layers": [2], key: name})
 
 
 @pytest.mark.parametrize("name", vocabulary.activations)
 def test_every_activation_comes_back(name: str) -> None:
-    same_again({"task": "xor", "layers": [2, 3], "activation": name})
+    assert_same_again({"task": "xor", "layers": [2, 3], "activation": name})
 
 
 def network(*stack: Any, optimizer: Any = "adam", loss: Any = "binary_crossentropy", **compiling: Any) -> Any:

@@ -11,7 +11,7 @@ from sweep.own_results import OwnResults, count_outcomes, reliability
 from sweep.reliability import learned_by_epoch
 from sweep.report import charts, figures
 from sweep.report.methods import interval_names, percent
-from sweep.report.template_files import environment
+from sweep.report.template_files import template
 from sweep.results import ResultsError
 from sweep.results.folder import write_atomically
 from sweep.runs import outcomes
@@ -115,25 +115,21 @@ def build(results: OwnResults) -> str:
 
     runs = results.runs
     shown = runs.head(max_rows)
-    return (
-        environment()
-        .get_template("own.html")
-        .render(
-            name=results.name,
-            training=results.training,
-            sentences=answer_sentences(results),
-            counts=count_outcomes(runs),
-            outcomes=outcomes,
-            colours=charts.outcome_colours,
-            figures={k: Markup(charts.to_svg(c, k, label=labels[k])) for k, c in draw_figures(results).items()},
-            floors=_floors(results),
-            n_runs=len(runs),
-            rows=shown.astype(object).where(shown.notna(), None).to_dict("records"),
-            csv=results.folder.runs.read_text(encoding="utf-8"),
-            methods=describe_methods(results),
-            versions=_texts(results, "versions"),
-            digests={k: v for k, v in _texts(results, "files").items() if k in shown_digests},
-        )
+    return template("own.html").render(
+        name=results.name,
+        training=results.training,
+        sentences=answer_sentences(results),
+        counts=count_outcomes(runs),
+        outcomes=outcomes,
+        colours=charts.outcome_colours,
+        figures={k: Markup(charts.to_svg(c, k, label=labels[k])) for k, c in draw_figures(results).items()},
+        floors=_floors(results),
+        n_runs=len(runs),
+        rows=shown.astype(object).where(shown.notna(), None).to_dict("records"),
+        csv=results.folder.runs.read_text(encoding="utf-8"),
+        methods=describe_methods(results),
+        versions=_texts(results, "versions"),
+        digests={k: v for k, v in _texts(results, "files").items() if k in shown_digests},
     )
 
 

@@ -22,7 +22,7 @@ from sweep.report.details import summarise_details
 from sweep.report.importances import Importances, find_importances, summarise_marginals
 from sweep.report.summaries import Answer, commonest_merge, summarise
 from sweep.report.surfaces import tasks_by_label
-from sweep.report.template_files import environment
+from sweep.report.template_files import template
 from sweep.results import Results
 from sweep.results.folder import write_atomically
 from sweep.runs import Example, failures, outcomes
@@ -202,35 +202,31 @@ def build(results: Results) -> str:
         for own in [[r for r in marginals if r["column"] == column]]
     ]
     words = methods.answer_sentences(answer, commonest_merge(material.runs["merged_rows"]))
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            tasks=", ".join(answer.tasks),
-            sentences=words,
-            answer=answer,
-            verdicts=verdicts,
-            outcomes=outcomes,
-            colours=charts.outcome_colours,
-            target=experiment.reliability.target,
-            confidence=experiment.reliability.confidence,
-            figures=drawn,
-            marginals=panels,
-            importances=material.importances,
-            floors=_floors(table, experiment),
-            front=_front(table, answer),
-            n_runs=int(table["n_runs"].sum()),
-            experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),
-            versions=manifest.get("versions", {}),
-            engine=manifest.get("engine", ""),
-            device=manifest.get("device", ""),
-            digests={k: v for k, v in manifest.get("files", {}).items() if k in shown_digests},
-            methods=methods.describe_methods(results, answer, experiment),
-            latex=methods.latex_table(table, answer, experiment.reliability.confidence),
-            max_latex_rows=methods.max_latex_rows,
-            csv=folder.configurations.read_text(encoding="utf-8"),
-            data=Markup(to_script_json(page_data(material))),
-        )
+    return template("page.html").render(
+        tasks=", ".join(answer.tasks),
+        sentences=words,
+        answer=answer,
+        verdicts=verdicts,
+        outcomes=outcomes,
+        colours=charts.outcome_colours,
+        target=experiment.reliability.target,
+        confidence=experiment.reliability.confidence,
+        figures=drawn,
+        marginals=panels,
+        importances=material.importances,
+        floors=_floors(table, experiment),
+        front=_front(table, answer),
+        n_runs=int(table["n_runs"].sum()),
+        experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),
+        versions=manifest.get("versions", {}),
+        engine=manifest.get("engine", ""),
+        device=manifest.get("device", ""),
+        digests={k: v for k, v in manifest.get("files", {}).items() if k in shown_digests},
+        methods=methods.describe_methods(results, answer, experiment),
+        latex=methods.latex_table(table, answer, experiment.reliability.confidence),
+        max_latex_rows=methods.max_latex_rows,
+        csv=folder.configurations.read_text(encoding="utf-8"),
+        data=Markup(to_script_json(page_data(material))),
     )
 
 

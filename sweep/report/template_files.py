@@ -5,12 +5,12 @@ from typing import Any
 from sweep.report.methods import percent
 
 
-def environment() -> Any:
-    """Where templates are found; what they insert is escaped, and a name that is not given is an error."""
+def template(name: str) -> Any:
+    """A page's template; what it inserts is escaped, and a name that is not given to it is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    found = Environment(
+    environment = Environment(
         loader=PackageLoader("sweep.report", "template"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    found.filters["percent"] = percent
-    return found
+    environment.filters["percent"] = percent
+    return environment.get_template(name)
