@@ -11,7 +11,7 @@ def run_seconds(configuration: Configuration, engine: str) -> float:
     if engine == "keras":
         return 0.1 + 1.2e-4 * n_steps
     if engine == "fused":  # 64 networks at once
-        return n_steps * (0.4 + 0.03 * c.n_parameters) * 1e-6
+        return n_steps * (0.3 + 0.004 * c.n_parameters) * 1e-6
     return (n_steps * (3.5 * c.n_parameters + 25) + n_rows * (1.6 * c.n_parameters + 45)) * 1e-9 / 3
 
 

@@ -22,27 +22,52 @@ def activation_function(activation: Named) -> Callable[[Any], Any]:
     return functools.partial(function, **dict(activation.arguments)) if activation.arguments else function
 
 
-def new_optimizer(optimizer: Named) -> Any:
-    """Keras's optimizer, its learning rate set later. A weight decay of 0 is None to Keras, but AdamW insists on it.
+class StatelessOptimizer:
+    """Keras's optimizer of variables of some shapes, as a function of arrays that a loop can carry.
 
-    Its updates are elementwise over each variable, whatever is stacked in it, and none of the options that look at a
-    whole variable (clipping) can be asked for: networks that share a variable do not meet.
+    Its updates are elementwise, and none of the options that look at a whole variable (clipping) can be asked for:
+    networks that share a variable do not meet.
     """
+
+    def __init__(self, optimizer: Named, shapes: Sequence[tuple[int, ...]]) -> None:
+        self._optimizer = _new_optimizer(optimizer)
+        self._optimizer.build([keras.Variable(np.zeros(shape, np.float32)) for shape in shapes])
+        self._fresh = [_fresh_value(v) for v in self._optimizer.variables]
+
+    def begin(self, learning_rate: Any) -> list[Any]:
+        """The state before the first step."""
+        return [
+            ops.cast(learning_rate, v.dtype) if value is None else ops.full(v.shape, value, dtype=v.dtype)
+            for v, value in zip(self._optimizer.variables, self._fresh, strict=True)
+        ]
+
+    def step(self, weights: Sequence[Any], state: Sequence[Any], gradients: Sequence[Any]) -> tuple[Any, ...]:
+        """Weights and state after a step along the gradients."""
+        return self._optimizer.stateless_apply(list(state), list(gradients), list(weights))
+
+
+def _new_optimizer(optimizer: Named) -> Any:
+    """Keras's optimizer, its learning rate set later. A weight decay of 0 is None to Keras, but AdamW insists on it."""
     arguments: dict[str, Any] = dict(optimizer.arguments)
     if arguments["weight_decay"] == 0.0 and optimizer.name != "adamw":
         arguments["weight_decay"] = None
-    return keras.optimizers.get({"class_name": optimizer.name, "config": arguments})
+    return _of_no_backend(type(keras.optimizers.get(optimizer.name)))(**arguments)
 
 
-def fresh_values(optimizer: Any, values: Sequence[Any]) -> list[float | None]:
-    """What each variable of a fresh optimizer, of which `values` are arrays, is filled with.
+def _of_no_backend(kind: type[Any]) -> Any:
+    """An optimizer's class with Keras's common methods in place of its backend's.
 
-    None for the learning rate, which is a value at run time.
+    TensorFlow's are for `tf.distribute`, and have no stateless step.
     """
-    filled: list[float | None] = []
-    for variable, value in zip(optimizer.variables, values, strict=True):
-        different = np.unique(value)
-        if len(different) != 1:
-            raise ValueError(f"{variable.path}: begins with several values")
-        filled.append(None if variable.name == "learning_rate" else different[0].item())
-    return filled
+    _, of_backend, *bases = keras.optimizers.Optimizer.__mro__
+    common: Any = next(base for base in bases if base.__name__ == "BaseOptimizer")
+    names = [name for name in vars(of_backend) if not name.startswith("__") and hasattr(common, name)]
+    return type(kind.__name__, (kind,), {name: getattr(common, name) for name in names})
+
+
+def _fresh_value(variable: Any) -> float | None:
+    """What a variable of a fresh optimizer is filled with; None for the learning rate, a value at run time."""
+    different = np.unique(np.asarray(variable.value))
+    if len(different) != 1:
+        raise ValueError(f"{variable.path}: begins with several values")
+    return None if variable.name == "learning_rate" else different[0].item()

@@ -8,16 +8,16 @@ step in slots, of which there are as many as rows where a table is small. A slot
 the batch's first row and counts nothing: no number of another row comes near the step.
 """
 
-import math
+import itertools
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from sweep.engines.fused.layouts import Layout, ModelsLast, layout_for
-from sweep.engines.fused.operations import ops
-from sweep.engines.fused.optimizers import activation_function, new_optimizer
+from sweep.engines.fused.layouts import Layout, layout_for
+from sweep.engines.fused.operations import computed_once, ops
+from sweep.engines.fused.optimizers import StatelessOptimizer, activation_function
 from sweep.engines.fused.shapes import MAX_SMALL_TABLE, ProgramShape
-from sweep.engines.fused.streams import draw_batch, kept_units, order_words, row_order
+from sweep.engines.fused.streams import draw_batch, kept_units, order_words, padded_units, row_order
 
 
 class Arguments(NamedTuple):
@@ -25,7 +25,7 @@ class Arguments(NamedTuple):
 
     seeds: of weights' successors, row order and dropout `[2, model]`. counts: how often each row was drawn `[row,
     model]`, zeros for the table itself. snapshots: epochs, -1 behind the last. threshold, scale: of dropout, 0 and 1
-    without. is_whole: whether a batch is the whole data set and knows no order.
+    without. one: see `computed_once`. is_whole: whether a batch is the whole data set and knows no order.
     """
 
     inputs: Any
@@ -37,6 +37,7 @@ class Arguments(NamedTuple):
     learning_rate: Any
     threshold: Any
     scale: Any
+    one: Any
     is_whole: Any
     batch_size: Any
     epochs: Any
@@ -44,7 +45,11 @@ class Arguments(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What a program gives: weights `[parameter, model]`, and what `_Records` says."""
+    """What a program gives.
+
+    weights `[parameter, model]`; losses `[snapshot, model]`; predictions `[snapshot, row, output, model]`;
+    last_unlearned `[model]`; units off before and after `[layer, model]`.
+    """
 
     weights: Any
     losses: Any
@@ -57,30 +62,25 @@ class Answers(NamedTuple):
 class _Records(NamedTuple):
     """What is recorded of a training as it goes on.
 
-    losses `[snapshot, model]`; predictions `[snapshot, row, output, model]`; last_unlearned `[model]`; units off
-    before and after `[layer, model]`; place: where the next snapshot goes.
+    logits `[output, row, snapshot, model]`; place: where the next snapshot goes; the others as in `Answers`.
     """
 
-    losses: Any
-    predictions: Any
+    logits: Any
+    place: Any
     last_unlearned: Any
     units_off_initial: Any
     units_off: Any
-    place: Any
 
 
 class Training:
     """A training to be compiled: calling it traces it on the backend's tensors."""
 
-    def __init__(self, shape: ProgramShape, backend: ModuleType, device: str) -> None:
+    def __init__(self, shape: ProgramShape, backend: ModuleType) -> None:
         self.shape = shape
         self._backend = backend
         self._activation = activation_function(shape.activation)
-        self._layout: Layout = layout_for(shape.n_units, shape.n_slots)
-        sizes = [(*s, shape.n_models) for s in shape.variable_shapes]
-        if not isinstance(self._layout, ModelsLast):
-            sizes = [(s[-1], *s[:-1]) for s in sizes]
-        self._state = backend.State(sizes, new_optimizer(shape.optimizer), device)
+        self._layout: Layout = layout_for(shape.n_units, shape.n_slots, shape.variable_shapes, shape.n_models)
+        self._optimizer = StatelessOptimizer(shape.optimizer, self._layout.carried_shapes)
 
     def __call__(self, *arguments: Any) -> Answers:
         """Train: see `Arguments` and `Answers`."""
@@ -88,34 +88,25 @@ class Training:
         n, s = self.shape.n_models, self.shape.n_snapshots
         off = ops.zeros((len(self.shape.n_units) - 2, n), "int32")
         records = _Records(
-            ops.zeros((s, n), "float32"),
-            ops.zeros((s, self.shape.n_rows, self.shape.n_units[-1], n), "float32"),
-            ops.full((n,), -1, dtype="int32"),
-            off,
-            off,
-            ops.zeros((), "int32"),
+            logits=ops.zeros((self.shape.n_units[-1], self.shape.n_rows, s, n), "float32"),
+            place=ops.zeros((), "int32"),
+            last_unlearned=ops.full((n,), -1, dtype="int32"),
+            units_off_initial=off,
+            units_off=off,
         )
 
         def epoch(i: Any, carried: Any, records: Any) -> tuple[Any, Any, Any]:
             """Record what the last epoch made, then the next one; the table's evaluation is compiled once."""
-            records = self._record(a, i, self._state.weights(carried), _Records(*records))
+            records = self._record(a, i, self._layout.variables(carried[0]), _Records(*records))
             return i + 1, self._epoch(a, i, carried), tuple(records)
 
-        start = (ops.zeros((), "int32"), self._state.begin(self._split(a.weights), a.learning_rate), tuple(records))
+        carried = (self._layout.carried(a.weights), self._optimizer.begin(a.learning_rate))
+        start = (ops.zeros((), "int32"), carried, tuple(records))
         _, carried, records = ops.while_loop(lambda i, carried, records: i <= a.epochs, epoch, start)
-        weights = [self._layout.unstacked(w) for w in self._state.weights(carried)]
-        flat = ops.concatenate([ops.reshape(w, (-1, n)) for w in weights], axis=0)
-        return Answers(flat, *records[:-1])
-
-    def _split(self, flat: Any) -> list[Any]:
-        variables: list[Any] = []
-        start = 0
-        for shape in self.shape.variable_shapes:
-            n = math.prod(shape)
-            part = ops.reshape(flat[start : start + n], (*shape, self.shape.n_models))
-            variables.append(self._layout.stacked(part))
-            start += n
-        return variables
+        logits, _, *others = records
+        losses = ops.mean(self._loss(logits, ops.transpose(a.targets)[:, :, None, None]), axis=0)
+        predictions = ops.transpose(ops.sigmoid(logits), (2, 1, 0, 3))
+        return Answers(self._layout.weights(carried[0]), losses, predictions, *others)
 
     def _layers(self, weights: Sequence[Any]) -> list[tuple[Any, Any]]:
         """Kernel and bias of each layer, None where there is no bias."""
@@ -123,32 +114,34 @@ class Training:
             return list(zip(weights[::2], weights[1::2], strict=True))
         return [(kernel, None) for kernel in weights]
 
-    def _forward(self, weights: Sequence[Any], signal: Any, kept: Sequence[Any] = (), scale: Any = None) -> list[Any]:
-        """Every layer's sums in this layout, the last the logits `[output, row, model]`. `kept` in this layout."""
+    def _forward(self, a: Arguments, variables: Sequence[Any], signal: Any, kept: Sequence[Any] = ()) -> list[Any]:
+        """Every layer's sums in this layout, the last the logits `[output, row, model]`.
+
+        kept, in this layout: by what each hidden unit is multiplied, 0 where it is dropped; empty without dropout.
+        """
         sums: list[Any] = []
-        for i, (kernel, bias) in enumerate(self._layers(weights)):
+        for i, (kernel, bias) in enumerate(self._layers(variables)):
             if i:
                 signal = self._activation(sums[-1])
                 if kept:
-                    signal = ops.where(kept[i - 1], signal * scale, 0.0)
-            sums.append(self._layout.dense(signal, kernel, bias))
-        return [*sums[:-1], self._turned(sums[-1])]
-
-    def _turned(self, signal: Any) -> Any:
-        """From `[unit, row, model]` to this layout, and back."""
-        return signal if isinstance(self._layout, ModelsLast) else ops.transpose(signal, (2, 1, 0))
+                    signal = ops.where(kept[i - 1] > 0, signal * kept[i - 1], 0.0)
+            total = self._layout.dense(signal, kernel, bias)
+            sums.append(computed_once(total, a.one) if self._layout.is_fusible else total)
+        return [*sums[:-1], self._layout.turned(sums[-1])]
 
     def _loss(self, logits: Any, targets: Any) -> Any:
-        """Each row's loss, the mean over outputs: `[row, model]`; cross-entropy from logits, as compiled Keras's."""
+        """Each row's loss, the mean over outputs, the first axis; cross-entropy from logits, as compiled Keras's."""
         if self.shape.loss == "mean_squared_error":
             return ops.mean(ops.square(ops.sigmoid(logits) - targets), axis=0)
         return ops.mean(ops.softplus(logits) - targets * logits, axis=0)
 
     def _table(self, inputs: Any) -> Any:
         """The table's inputs for all models, in this layout."""
-        if isinstance(self._layout, ModelsLast):
-            return ops.broadcast_to(ops.transpose(inputs)[:, :, None], (*inputs.shape[::-1], self.shape.n_models))
-        return ops.broadcast_to(inputs[None], (self.shape.n_models, *inputs.shape))
+        return self._layout.turned(self._of_all_models(ops.transpose(inputs)))
+
+    def _of_all_models(self, table: Any) -> Any:
+        """The same for each model: `[.., model]`."""
+        return ops.broadcast_to(table[..., None], (*table.shape, self.shape.n_models))
 
     def _rows(self, table: Any, rows: Any) -> Any:
         """Each model's rows of a table `[row, entry]`: `[entry, slot, model]`; rows `[slot, model]`."""
@@ -160,13 +153,11 @@ class Training:
             chosen = ops.where(rows == row, columns[:, row], chosen)
         return chosen
 
-    def _record(self, a: Arguments, epoch: Any, weights: Sequence[Any], before: _Records) -> _Records:
+    def _record(self, a: Arguments, epoch: Any, variables: Sequence[Any], before: _Records) -> _Records:
         """Evaluate the table after an epoch; keep it in the place of the next snapshot, which a later one takes."""
-        *sums, logits = self._forward(weights, self._table(a.inputs))
+        *sums, logits = self._forward(a, variables, self._table(a.inputs))
         targets = ops.transpose(a.targets)[:, :, None]
-        predicted = ops.sigmoid(logits)
-        loss = ops.mean(self._loss(logits, targets), axis=0)
-        is_learned = ops.all((2 * targets - 1) * (2 * predicted - 1) > a.margin, axis=(0, 1))
+        is_learned = ops.all((2 * targets - 1) * (2 * ops.sigmoid(logits) - 1) > a.margin, axis=(0, 1))
         off = before.units_off
         if sums:
             is_end = ops.logical_or(epoch == 0, epoch == a.epochs)
@@ -174,25 +165,21 @@ class Training:
         place = before.place
         is_kept = ops.take(a.snapshots, place) == epoch
         return _Records(
-            losses=ops.slice_update(before.losses, (place, 0), loss[None]),
-            predictions=ops.slice_update(
-                before.predictions, (place, 0, 0, 0), ops.transpose(predicted, (1, 0, 2))[None]
-            ),
+            logits=ops.slice_update(before.logits, (0, 0, place, 0), logits[:, :, None]),
+            # the last place is met by the last epoch only
+            place=ops.minimum(place + ops.cast(is_kept, "int32"), self.shape.n_snapshots - 1),
             last_unlearned=ops.where(is_learned, before.last_unlearned, epoch),
             units_off_initial=ops.where(epoch == 0, off, before.units_off_initial),
             units_off=off,
-            # the last place is met by the last epoch only
-            place=ops.minimum(place + ops.cast(is_kept, "int32"), self.shape.n_snapshots - 1),
         )
 
     def _units_off(self, sums: Sequence[Any]) -> Any:
         """Units with output and slope zero on every row: `[layer, model]`."""
-        unit_axis = 0 if isinstance(self._layout, ModelsLast) else 2
         counts: list[Any] = []
         for total in sums:
-            slope = self._backend.slope(self._activation, total)
+            [slope] = self._backend.gradients(lambda x: ops.sum(self._activation(x[0])), [total])
             off = ops.all(ops.logical_and(self._activation(total) == 0, slope == 0), axis=1, keepdims=True)
-            counts.append(ops.sum(ops.cast(off, "int32"), axis=(1, unit_axis)))
+            counts.append(ops.sum(ops.cast(off, "int32"), axis=(1, self._layout.unit_axis)))
         return ops.stack(counts)
 
     def _epoch(self, a: Arguments, epoch: Any, carried: Any) -> Any:
@@ -200,44 +187,55 @@ class Training:
 
     def _table_epoch(self, a: Arguments, epoch: Any, carried: Any) -> Any:
         """All batches of one epoch, the last one what is left."""
-        n, n_slots, n_models = self.shape.n_rows, self.shape.n_slots, self.shape.n_models
-        plain = ops.broadcast_to(ops.arange(n, dtype="int32")[:, None], (n, n_models))
-        order = ops.cond(a.is_whole, lambda: plain, lambda: row_order(a.seeds[0], epoch, n))
+        n, n_slots, n_in = self.shape.n_rows, self.shape.n_slots, self.shape.n_units[0]
         slots = ops.arange(n_slots, dtype="int32")
+        table = ops.concatenate([a.inputs, a.targets], axis=1)
+        ordered = ops.cond(
+            a.is_whole,
+            lambda: self._of_all_models(ops.transpose(table)),
+            lambda: self._rows(table, row_order(a.seeds[0], epoch, n)),
+        )
+        ordered = ops.concatenate([ordered, ordered[:, :n_slots]], axis=1)  # so that no batch's slots run over the end
 
         def step(start: Any, carried: Any) -> tuple[Any, Any]:
             n_live = ops.minimum(a.batch_size, n - start)
-            positions = start + ops.where(slots < n_live, slots, 0)
-            rows = ops.take(order, positions, axis=0)
-            share = ops.where(slots < n_live, 1.0 / ops.cast(n_live, "float32"), 0.0)[:, None]
-            inputs = self._turned(self._rows(a.inputs, rows))
-            kept = self._kept(a, epoch, positions)
-            return start + n_live, self._update(a, carried, (inputs, self._rows(a.targets, rows)), share, kept)
+            is_live = slots < n_live
+            share = ops.where(is_live, 1.0 / ops.cast(n_live, "float32"), 0.0)[:, None]
+            rows = ops.slice(ordered, (0, start, 0), (ordered.shape[0], n_slots, ordered.shape[2]))
+            rows = computed_once(ops.where(is_live[:, None], rows, rows[:, :1]), a.one)
+            batch = self._layout.turned(rows[:n_in]), rows[n_in:]
+            kept = self._kept(a, epoch, start + ops.where(is_live, slots, 0))
+            return start + n_live, self._update(a, carried, batch, share, kept)
 
         end = ops.where(epoch < a.epochs, n, 0)  # nothing after the last
         return ops.while_loop(lambda start, carried: start < end, step, (ops.zeros((), "int32"), carried))[1]
 
     def _kept(self, a: Arguments, epoch: Any, positions: Any) -> list[Any]:
-        """The units that dropout keeps; drawn only where the rate is not 0."""
+        """By what dropout multiplies each hidden unit, in this layout; drawn only where the rate is not 0."""
         hidden = self.shape.n_units[1:-1]
         if not hidden:
             return []
-        everything = [ops.ones((n, positions.shape[0], self.shape.n_models), "bool") for n in hidden]
+        ends = list(itertools.accumulate(padded_units(n) for n in hidden))
+        size = (ends[-1], positions.shape[0], self.shape.n_models)
         kept = ops.cond(
             a.threshold > 0,
             lambda: kept_units(a.seeds[1], epoch, positions, hidden, ops.cast(a.threshold, "uint32")),
-            lambda: everything,
+            lambda: ops.ones(size, "bool"),
         )
-        return [self._turned(k) for k in kept]
+        factors = computed_once(ops.where(kept, a.scale, 0.0), a.one)
+        starts = [0, *ends[:-1]]
+        return [self._layout.turned(factors[start : start + n]) for start, n in zip(starts, hidden, strict=True)]
 
     def _update(self, a: Arguments, carried: Any, batch: tuple[Any, Any], share: Any, kept: Sequence[Any]) -> Any:
         """One step; share, `[slot, model]` or `[slot, 1]`: what each slot's loss counts."""
 
-        def loss(weights: Sequence[Any]) -> Any:
-            each = self._loss(self._forward(weights, batch[0], kept, a.scale)[-1], batch[1])
+        def loss(variables: Sequence[Any]) -> Any:
+            each = self._loss(self._forward(a, variables, batch[0], kept)[-1], batch[1])
             return ops.sum(ops.where(share > 0, each * share, 0.0))
 
-        return self._state.update(carried, loss)
+        weights, state = carried
+        gradients = self._backend.gradients(loss, self._layout.variables(weights))
+        return self._optimizer.step(weights, state, self._layout.joined(gradients))
 
     def _drawn_epoch(self, a: Arguments, epoch: Any, carried: Any) -> Any:
         """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""

@@ -16,6 +16,8 @@ MAX_SMALL_TABLE = 16
 SIZE_STEP = 4
 # bytes that the arrays of a program may take
 MAX_BYTES = {"cpu": 1 << 28, "gpu": 1 << 34}
+# bytes beyond which a program of more than the fewest models is slower on a CPU, whose cache they leave
+MAX_CACHED_BYTES = 6 << 20
 
 
 def padded(n: int) -> int:
@@ -49,6 +51,8 @@ def models_that_fit(c: Configuration, device: str) -> int:
     numbers = 8 * c.n_parameters + 8 * sum(c.n_units) * max(shape.n_slots, shape.n_rows)
     numbers += 2 * shape.n_snapshots * c.task.n_rows * c.task.n_outputs + 2 * (c.samples or 0)
     most = MAX_MODELS[device]
+    if device == "cpu" and 4 * numbers * most > MAX_CACHED_BYTES:
+        most = MIN_MODELS
     while most > 1 and 4 * numbers * most > MAX_BYTES[device]:
         most //= SIZE_STEP
     return most

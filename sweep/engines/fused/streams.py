@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sweep.engines.fused.operations import ops
 from sweep.randomness import N_ROUNDS, PARITY, ROTATIONS, Stream
@@ -57,29 +56,30 @@ def row_order(seeds: Any, epoch: Any, n_rows: int) -> Any:
     return ops.cast(ops.bitwise_and(ops.sort(keys, axis=0), word(0xFF)), "int32")
 
 
-def kept_units(seeds: Any, epoch: Any, positions: Any, layers: Sequence[int], threshold: Any) -> list[Any]:
-    """The units that dropout keeps in a step, per hidden layer: `[unit, slot, model]`.
+def kept_units(seeds: Any, epoch: Any, positions: Any, layers: Sequence[int], threshold: Any) -> Any:
+    """The units that dropout keeps in a step, all hidden layers in one array `[unit, slot, model]`.
 
-    positions `[slot]`: the place of each slot's row in the epoch's order. threshold, of 2^16: see `keep_threshold`.
-    All layers are drawn at once: a program holds Threefry once for its masks.
+    Each layer has `padded_units` there. positions `[slot]`: the place of each slot's row in the epoch's order.
+    threshold, of 2^16: see `keep_threshold`. A program holds Threefry once for its masks.
     """
     n_slots, n_models = positions.shape[0], seeds.shape[0]
-    places: list[Any] = []
-    for layer, n_units in enumerate(layers):
-        quads = (n_units + 3) // 4
-        first: npt.NDArray[np.uint32] = np.arange(quads, dtype=np.uint32) + np.uint32(layer << LAYER_SHIFT)
-        places.append(ops.reshape(word(first)[:, None] + word(positions)[None, :] * word(quads), (-1,)))
-    pair = _words(seeds, Stream.DROPOUT, ops.concatenate(places), epoch)
+    n_blocks = [padded_units(n_units) // 4 for n_units in layers]
+    first = [np.arange(n, dtype=np.uint32) + np.uint32(layer << LAYER_SHIFT) for layer, n in enumerate(n_blocks)]
+    stride = np.repeat(n_blocks, n_blocks).astype(np.uint32)
+    places = word(np.concatenate(first))[:, None] + word(positions)[None, :] * word(stride)[:, None]
+    pair = _words(seeds, Stream.DROPOUT, ops.reshape(places, (-1,)), epoch)
     halves = [half for w in pair for half in (ops.bitwise_and(w, word(0xFFFF)), ops.bitwise_right_shift(w, word(16)))]
-    kept: list[Any] = []
-    start = 0
-    for n_units in layers:
-        n_blocks = (n_units + 3) // 4 * n_slots
-        four = [ops.reshape(h[start : start + n_blocks], (-1, n_slots, n_models)) for h in halves]
-        bits = ops.reshape(ops.stack(four, axis=1), (-1, n_slots, n_models))
-        kept.append(bits[:n_units] >= threshold)
-        start += n_blocks
-    return kept
+    four = [ops.reshape(half, (-1, n_slots, n_models)) for half in halves]
+    return ops.reshape(ops.stack(four, axis=1), (-1, n_slots, n_models)) >= threshold
+
+
+def padded_units(n_units: int) -> int:
+    """The multiple of four from a layer's units up, for as many as a block of two words serves.
+
+    >>> padded_units(8), padded_units(9)
+    (8, 12)
+    """
+    return -(-n_units // 4) * 4
 
 
 def _upper_product(a: Any, b: Any) -> Any:

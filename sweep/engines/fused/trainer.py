@@ -59,7 +59,7 @@ class Trainer:
         shape = ProgramShape.of(cohort.configuration, n_models)
         with self._lock:
             if shape not in self._programs:
-                self._programs[shape] = self.backend.Program(Training(shape, self.backend, self._device), self._device)
+                self._programs[shape] = self.backend.Program(Training(shape, self.backend), self._device)
             return self._programs[shape]
 
     def train(self, cohort: Cohort) -> Measurements:

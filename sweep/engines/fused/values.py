@@ -34,6 +34,7 @@ def arguments(cohort: Cohort, shape: ProgramShape) -> Arguments:
         learning_rate=np.array(c.learning_rate, np.float32),
         threshold=np.array(keep_threshold(c.dropout), np.int32),
         scale=np.array(1 / (1 - c.dropout), np.float32),
+        one=np.array(1, np.float32),
         is_whole=np.array(c.is_full_batch),
         batch_size=np.array(c.batch_size, np.int32),
         epochs=np.array(c.epochs, np.int32),
