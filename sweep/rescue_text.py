@@ -56,22 +56,28 @@ def _seeds(n: int) -> str:
 
 
 def _table(rescue: Rescue, width: int) -> Iterator[str]:
-    """A row for each change, its cells in columns; then the redraws. Without bars where they do not fit."""
+    """A row for each change, its cells in columns; then the redraws.
+
+    Where the columns do not fit, those that can be missed most easily are left out: bars, steps, parameters.
+    """
     outcomes = list(rescue.by_outcome) if len(rescue.by_outcome) > 1 else []
-    n_learned = rescue.n_seeds - rescue.n_failed
-    head = ["one change", f"rescues of {rescue.n_failed:,}", "", f"{100 * rescue.reliability.confidence:g}% interval"]
-    head += [f"of {rescue.by_outcome[name]:,} {name}" for name in outcomes]
-    head += [f"loses of {n_learned:,}", "params", "steps"]
+    above = ["", "rescues", "", f"{100 * rescue.reliability.confidence:g}%"]
+    below = ["one change", f"of {rescue.n_failed:,}", "", "interval"]
+    above += [*(f"of {rescue.by_outcome[name]:,}" for name in outcomes), "loses", "", ""]
+    below += [*outcomes, f"of {rescue.n_seeds - rescue.n_failed:,}", "params", "steps"]
     changes = [_cells(a, outcomes) for a in rescue.attempts if a.kind not in redraw_kinds]
     redrawn = [_cells(a, outcomes) for a in rescue.attempts if a.kind in redraw_kinds]
     if redrawn:
-        redrawn.insert(0, ["the same again, but"] + [""] * (len(head) - 1))
-    rows = [head, *changes, *redrawn]
+        redrawn.insert(0, ["the same again, but"] + [""] * (len(below) - 1))
+    rows = [above, below, *changes, *redrawn]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    has_bars = sum(widths) + 2 * (len(widths) - 1) <= width
+    shown, bars, steps, parameters = list(range(len(widths))), 2, len(widths) - 1, len(widths) - 2
+    for missed in (bars, steps, parameters):
+        if sum(widths[i] for i in shown) + 2 * (len(shown) - 1) > width:
+            shown.remove(missed)
     for row in rows:
-        padded = [c.ljust(w) if i in (0, 2) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        yield "  ".join(padded if has_bars else padded[:2] + padded[3:]).rstrip()
+        padded = [row[i].ljust(widths[i]) if i in (0, bars) else row[i].rjust(widths[i]) for i in shown]
+        yield "  ".join(padded).rstrip()
 
 
 def _cells(a: Attempt, outcomes: Sequence[str]) -> list[str]:

@@ -236,9 +236,21 @@ def test_the_words_have_a_row_for_each_change(found: Rescue) -> None:
         assert int(cells[0]) == a.rescued.k
         assert [int(x) for x in cells[-5:-2]] == [a.by_outcome["dead"][0], a.by_outcome["stuck"][0], a.lost.k]
     assert any("█" in line for line in lines)
-    narrow = describe_rescue(found, 60)
-    assert not any("█" in line for line in narrow)
     assert "Longer training does not help: epochs 1,000 -> 4,000: 0 of 56 rescued (0-7%)." in lines
+
+
+@pytest.mark.parametrize(
+    ("width", "has_bars", "last"),
+    [(100, True, "steps"), (96, False, "steps"), (80, False, "params"), (70, False, "of 8")],
+)
+def test_the_words_leave_out_what_does_not_fit(found: Rescue, width: int, has_bars: bool, last: str) -> None:
+    lines = describe_rescue(found, width)
+    (head,) = (i for i, line in enumerate(lines) if line.startswith("one change"))
+    assert lines[head].endswith(last)
+    table = lines[head - 1 : lines.index("", head)]
+    assert max(map(len, table)) <= width
+    assert any("█" in line for line in table) == has_bars
+    assert len(table) == len(found.attempts) + 2 + 1  # two of the head, one before the redraws
 
 
 def test_nothing_failed() -> None:
