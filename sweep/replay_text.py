@@ -131,9 +131,9 @@ def describe_training(replayed: Replay) -> list[str]:
     """Loss by epoch as a line of bars, high to low, and the predictions at some epochs as a table."""
     e, task = replayed.example, replayed.configuration.task
     finite = e.losses[np.isfinite(e.losses)]
-    lines = [f"loss  {sparkline(e.losses)}  {_short(e.losses[0])} -> {_short(e.losses[-1])}"]
+    lines = [f"loss  {sparkline(e.losses)}", f"      {_short(e.losses[0])} -> {_short(e.losses[-1])}"]
     if len(finite):
-        lines[0] += f", lowest {_short(finite.min())}"
+        lines[1] += f", lowest {_short(finite.min())}"
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
     n_rows = min(task.n_rows, max_shown_rows)
     head = ["epoch", "loss"]
