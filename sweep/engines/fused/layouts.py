@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sweep.engines.fused.operations import ops
@@ -151,27 +151,23 @@ def _places(shapes: Shapes) -> list[slice]:
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _sum(terms: Iterable[Any]) -> Any:
-    """The sum in this order; Python's own begins with a 0."""
-    return functools.reduce(operator.add, terms)
-
-
-def _sum_of_products(left: Sequence[Any], right: Sequence[Any]) -> Any:
-    """The sum over i of left[i] `[a, model]` times right[i] `[b, model]`, each with each: `[a, b, model]`."""
-    return _sum(a[:, None] * b[None, :] for a, b in zip(left, right, strict=True))
+def _contracted(left: Any, right: Any, axis: int) -> Any:
+    """The sum of products along an axis, unrolled, in this order; the others broadcast."""
+    pairs = zip(ops.unstack(left, axis=axis), ops.unstack(right, axis=axis), strict=True)
+    return functools.reduce(operator.add, itertools.starmap(operator.mul, pairs))
 
 
 @ops.custom_gradient
 def _products(signal: Any, kernel: Any) -> Any:
     """Signal `[input, row, model]` through a kernel `[input, output, model]`: `[output, row, model]`."""
+    # all as [input, output, row, model]
+    signal_, kernel_ = ops.expand_dims(signal, 1), ops.expand_dims(kernel, 2)
 
     def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any]:
-        error = arguments[0] if upstream is None else upstream
-        by_input = _sum_of_products(ops.unstack(kernel, axis=1), ops.unstack(error, axis=0))
-        by_weight = _sum_of_products(ops.unstack(signal, axis=1), ops.unstack(error, axis=1))
-        return by_input, by_weight
+        error = ops.expand_dims(arguments[0] if upstream is None else upstream, 0)
+        return _contracted(kernel_, error, axis=1), _contracted(signal_, error, axis=2)
 
-    return _sum_of_products(ops.unstack(kernel, axis=0), ops.unstack(signal, axis=0)), gradient
+    return _contracted(kernel_, signal_, axis=0), gradient
 
 
 @ops.custom_gradient
@@ -186,7 +182,6 @@ def _matmul(signal: Any, kernel: Any) -> Any:
         by_input = ops.matmul(error, ops.transpose(kernel, (0, 2, 1)))
         if signal.shape[1] > MAX_UNROLLED_ROWS:
             return by_input, ops.matmul(ops.transpose(signal, (0, 2, 1)), error)
-        rows = zip(ops.unstack(signal, axis=1), ops.unstack(error, axis=1), strict=True)
-        return by_input, _sum(x[:, :, None] * e[:, None, :] for x, e in rows)
+        return by_input, _contracted(ops.expand_dims(signal, 3), ops.expand_dims(error, 2), axis=1)
 
     return ops.matmul(signal, kernel), gradient

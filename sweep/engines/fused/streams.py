@@ -20,17 +20,19 @@ def word(value: Any) -> Any:
     return ops.cast(value, "uint32") if hasattr(value, "dtype") else ops.convert_to_tensor(np.uint32(value))
 
 
-def _rotated(x: Any, n: int) -> Any:
-    return ops.bitwise_or(ops.bitwise_left_shift(x, word(n)), ops.bitwise_right_shift(x, word(32 - n)))
+def _rotated(x: Any, left: Any, right: Any) -> Any:
+    """`x` turned to the left; the amounts of both shifts are words, together 32."""
+    return ops.bitwise_or(ops.bitwise_left_shift(x, left), ops.bitwise_right_shift(x, right))
 
 
 def threefry(key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Any, Any]:
     """The block of two words of each key and counter, which broadcast; see `sweep.randomness.threefry`."""
     schedule = (key[0], key[1], ops.bitwise_xor(ops.bitwise_xor(key[0], key[1]), word(PARITY)))
+    shifts = [(word(n), word(32 - n)) for n in ROTATIONS]
     x, y = counter[0] + schedule[0], counter[1] + schedule[1]
     for r in range(N_ROUNDS):
         x = x + y
-        y = ops.bitwise_xor(_rotated(y, ROTATIONS[r % 8]), x)
+        y = ops.bitwise_xor(_rotated(y, *shifts[r % 8]), x)
         if r % 4 == 3:
             injection = r // 4 + 1
             x = x + schedule[injection % 3]
