@@ -31,7 +31,8 @@ class StatelessOptimizer:
 
     def __init__(self, optimizer: Named, shapes: Sequence[tuple[int, ...]]) -> None:
         self._optimizer = _new_optimizer(optimizer)
-        self._optimizer.build([keras.Variable(np.zeros(shape, np.float32)) for shape in shapes])
+        with keras.device("cpu"):  # Keras wants variables of these shapes; no step reads their values
+            self._optimizer.build([keras.Variable(np.zeros(shape, np.float32)) for shape in shapes])
         self._fresh = [_fresh_value(v) for v in self._optimizer.variables]
 
     def begin(self, learning_rate: Any) -> list[Any]:
@@ -67,7 +68,7 @@ def _of_no_backend(kind: type[Any]) -> Any:
 
 def _fresh_value(variable: Any) -> float | None:
     """What a variable of a fresh optimizer is filled with; None for the learning rate, a value at run time."""
-    different = np.unique(np.asarray(variable.value))
-    if len(different) != 1:
+    value = np.asarray(variable.value)
+    if value.min() != value.max():
         raise ValueError(f"{variable.path}: begins with several values")
-    return None if variable.name == "learning_rate" else different[0].item()
+    return None if variable.name == "learning_rate" else value.min().item()
