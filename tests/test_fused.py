@@ -21,7 +21,9 @@ import sweep
 from sweep import engines, planning
 from sweep.engines import EngineError
 from sweep.engines.fused import FusedEngine, process
+from sweep.engines.fused.layouts import MAX_UNROLLED, ModelsFirst, ModelsLast, layout_for
 from sweep.engines.fused.process import TrainingError
+from sweep.engines.fused.shapes import ProgramShape
 from sweep.engines.fused.trainer import Trainer, backend
 from sweep.engines.native import NativeEngine
 from sweep.executors import Threads
@@ -202,6 +204,30 @@ def test_drawn_samples_are_the_native_engines() -> None:
     asked = cohort(5, **settings)
     mine, native = (engine.train(asked) for engine in (FusedEngine(), NativeEngine()))
     np.testing.assert_allclose(mine.weights, native.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "layout"),
+    [
+        ({"width": MAX_UNROLLED, "depth": 2}, ModelsLast),
+        ({"width": MAX_UNROLLED + 1, "depth": 2}, ModelsFirst),
+        ({"task": {"name": "parity", "bits": 4}, "batch_size": 7}, ModelsLast),
+        (
+            {"task": {"name": "parity", "bits": 5}, "batch_size": 20},
+            ModelsFirst,
+        ),  # its gradients are products, not sums
+    ],
+    ids=["widest last", "narrowest first", "most rows last", "fewest rows first"],
+)
+def test_both_layouts_train_as_native(settings: Mapping[str, Any], layout: type[Any]) -> None:
+    asked = cohort(5, **{"optimizer": "sgd", **settings})
+    shape = ProgramShape.of(asked.configuration, 64)
+    assert isinstance(layout_for(shape.n_units, shape.n_slots, shape.variable_shapes, 64), layout)
+    mine, native = (engine.train(asked) for engine in (FusedEngine(), NativeEngine()))
+    np.testing.assert_allclose(mine.weights, native.weights, atol=1e-6)
+    np.testing.assert_allclose(mine.losses, native.losses, atol=1e-6)
+    np.testing.assert_allclose(mine.predictions, native.predictions, atol=1e-6)
+    np.testing.assert_array_equal(mine.units_off_initial, native.units_off_initial)
 
 
 def test_a_gpu_that_is_not_there() -> None:
