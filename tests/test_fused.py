@@ -18,7 +18,7 @@ from test_engine_contract import assert_same_bits
 from test_parity import quick
 
 import sweep
-from sweep import engines, planning
+from sweep import engines, planning, vocabulary
 from sweep.engines import EngineError
 from sweep.engines.fused import FusedEngine, process
 from sweep.engines.fused.layouts import MAX_UNROLLED, ModelsFirst, ModelsLast, layout_for
@@ -204,6 +204,32 @@ def test_drawn_samples_are_the_native_engines() -> None:
     asked = cohort(5, **settings)
     mine, native = (engine.train(asked) for engine in (FusedEngine(), NativeEngine()))
     np.testing.assert_allclose(mine.weights, native.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(vocabulary.optimizers))
+def test_an_optimizer_without_state_steps_as_with_it(name: str) -> None:
+    """Two variables, five steps: the same as Keras's own optimizer, which holds its state in variables."""
+    backend("cpu")
+    import keras
+
+    from sweep.engines.fused.optimizers import StatelessOptimizer
+
+    asked = resolve({"optimizer": {"name": name, "weight_decay": 0.01}, "learning_rate": 0.1})
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 4), (4,))]
+    gradients = [[rng.normal(size=w.shape).astype(np.float32) for w in weights] for _ in range(5)]
+
+    ours = StatelessOptimizer(asked.optimizer, [w.shape for w in weights])
+    stepped, state = [keras.ops.convert_to_tensor(w) for w in weights], ours.begin(np.float32(0.1))
+    theirs: Any = keras.optimizers.get({"class_name": name, "config": dict(asked.optimizer.arguments)})
+    theirs.learning_rate = 0.1
+    variables = [keras.Variable(w) for w in weights]
+    for step in gradients:
+        stepped, state = ours.step(stepped, state, [keras.ops.convert_to_tensor(g) for g in step])
+        theirs.apply([keras.ops.convert_to_tensor(g) for g in step], variables)
+    for mine, variable, before in zip(stepped, variables, weights, strict=True):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(variable.value), rtol=1e-5, atol=1e-7)
+        assert (np.asarray(mine) != before).all()
 
 
 @pytest.mark.parametrize(

@@ -56,14 +56,16 @@ def _new_optimizer(optimizer: Named) -> Any:
 
 
 def _of_no_backend(kind: type[Any]) -> Any:
-    """An optimizer's class with Keras's common methods in place of its backend's.
+    """An optimizer's class with Keras's common methods in place of its backend's, and its own in place of these.
 
     TensorFlow's are for `tf.distribute`, and have no stateless step.
     """
-    _, of_backend, *bases = keras.optimizers.Optimizer.__mro__
+    optimizer: Any = keras.optimizers.Optimizer
+    _, of_backend, *bases = optimizer.__mro__
     common: Any = next(base for base in bases if base.__name__ == "BaseOptimizer")
     names = [name for name in vars(of_backend) if not name.startswith("__") and hasattr(common, name)]
-    return type(kind.__name__, (kind,), {name: getattr(common, name) for name in names})
+    between = type(optimizer.__name__, (optimizer,), {name: getattr(common, name) for name in names})
+    return type(kind.__name__, (kind, between), {})
 
 
 def _fresh_value(variable: Any) -> float | None:
