@@ -46,7 +46,7 @@ def table(gpu: str) -> str:
     for width, depth in SHAPES:
         on = {device: rate(width, depth, device) for device in ("cpu", "gpu")}
         rows.append(f"| {width} | {depth} | {on['cpu']:,.0f} | {on['gpu']:,.0f} | {on['gpu'] / on['cpu']:.1f} |")
-    backend = os.environ["KERAS_BACKEND"]
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     heading = f"{date.today()}, {gpu}, Keras on {backend}. Networks per second, 1,000 full-batch Adam steps."
     return "\n".join([heading, "", "| width | depth | CPU | GPU | GPU/CPU |", "|" + "---:|" * 5, *rows])
 
