@@ -6,7 +6,6 @@ XLA keeps a compiled program for the life of the process, so forgetting one woul
 import functools
 import importlib
 import os
-import sys
 import threading
 from typing import Any
 
@@ -20,13 +19,10 @@ from sweep.runs import Cohort, Measurements, concatenate
 def backend(device: str) -> Any:
     """The module of the backend that Keras runs on, imported on first use.
 
-    Raises `EngineError` for another backend than TensorFlow and JAX, or a GPU that is asked for and not there.
+    `FusedEngine` has seen to it that there is one of that name. Raises `EngineError` where a GPU is asked for and there
+    is none.
     """
     chosen = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if "keras" in sys.modules:
-        chosen = sys.modules["keras"].backend.backend()
-    if chosen not in ("tensorflow", "jax"):
-        raise EngineError(f"KERAS_BACKEND is {chosen}; the fused engine needs tensorflow or jax")
     if chosen == "tensorflow":
         tensorflow_and_keras()
     found = importlib.import_module(f"sweep.engines.fused.{chosen}")
