@@ -247,8 +247,7 @@ def test_an_optimizer_without_state_steps_as_with_it(name: str) -> None:
 )
 def test_both_layouts_train_as_native(settings: Mapping[str, Any], layout: type[Any]) -> None:
     asked = cohort(5, **{"optimizer": "sgd", **settings})
-    shape = ProgramShape.of(asked.configuration, 64)
-    assert isinstance(layout_for(shape.n_units, shape.n_slots, shape.variable_shapes, 64), layout)
+    assert isinstance(layout_for(ProgramShape.of(asked.configuration, 64)), layout)
     mine, native = (engine.train(asked) for engine in (FusedEngine(), NativeEngine()))
     np.testing.assert_allclose(mine.weights, native.weights, atol=1e-6)
     np.testing.assert_allclose(mine.losses, native.losses, atol=1e-6)

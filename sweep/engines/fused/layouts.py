@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sweep.engines.fused.operations import ops
+from sweep.engines.fused.shapes import ProgramShape
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -135,10 +136,10 @@ class ModelsFirst:
         return total if bias is None else total + bias[:, None]
 
 
-def layout_for(n_units: Sequence[int], n_slots: int, shapes: Shapes, n_models: int) -> Layout:
-    """The layout for a network and the rows of a step, the same on every machine. `shapes`: of one network."""
-    kind = ModelsLast if max(*n_units, n_slots) <= MAX_UNROLLED else ModelsFirst
-    return kind(shapes, n_models)
+def layout_for(shape: ProgramShape) -> Layout:
+    """The layout of a program, the same on every machine."""
+    kind = ModelsLast if max(*shape.n_units, shape.n_slots) <= MAX_UNROLLED else ModelsFirst
+    return kind(shape.variable_shapes, shape.n_models)
 
 
 def _places(shapes: Shapes) -> list[slice]:

@@ -79,7 +79,7 @@ class Training:
         self.shape = shape
         self._backend = backend
         self._activation = activation_function(shape.activation)
-        self._layout: Layout = layout_for(shape.n_units, shape.n_slots, shape.variable_shapes, shape.n_models)
+        self._layout: Layout = layout_for(shape)
         self._optimizer = StatelessOptimizer(shape.optimizer, self._layout.carried_shapes)
 
     def __call__(self, *arguments: Any) -> Answers:
