@@ -5,7 +5,7 @@ RESULTS ?= results/$(basename $(notdir $(EXPERIMENT)))
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := --generate-hashes --no-header --quiet --output-file
-KERNEL := $(wildcard sweep/engines/native/*.py) sweep/randomness.py
+KERNEL := $(wildcard sweep/training/native/*.py) sweep/networks/randomness.py
 
 # the first Python from 3.11 to 3.13
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -39,7 +39,7 @@ $(VENV)/.development: requirements-dev.lock $(VENV)/.packages
 	@touch $@
 
 $(VENV)/.kernel: $(KERNEL) $(VENV)/.packages
-	@$(BIN)/python -m sweep.engines.native
+	@$(BIN)/python -m sweep.training.native
 	@touch $@
 
 sweep: setup ## run EXPERIMENT (experiments/xor.yaml), audit it, leave its results in results/, print the answer

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 import sweep
-from sweep import experiment_file
-from sweep.results import Results
+from sweep.experiment import file as experiment_file
+from sweep.results.results import Results
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENT = ROOT / "experiments" / "adaptive.yaml"

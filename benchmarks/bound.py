@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sweep.engines.native.simd import MODELS, load, pointer_to, splat, sqrt, store, zeros1
-from sweep.model import Configuration
+from sweep.networks.configuration import Configuration
+from sweep.training.native.simd import MODELS, load, pointer_to, splat, sqrt, store, zeros1
 
 ROUNDS = 200_000
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep import engines
-from sweep.engines import EngineError
-from sweep.engines.fused import FusedEngine
-from sweep.engines.fused.shapes import MAX_MODELS
-from sweep.model import resolve
-from sweep.runs import Cohort
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.training import choice
+from sweep.training.engine import EngineError
+from sweep.training.fused import FusedEngine
+from sweep.training.fused.shapes import MAX_MODELS
 
 ROOT = Path(__file__).parent.parent
 SHAPES = ((8, 1), (8, 3), (32, 2))
@@ -54,7 +54,7 @@ def table(gpu: str) -> str:
 def main() -> int:
     """Check, measure, write; the exit code."""
     try:
-        engines.choose("fused", "gpu", [])
+        choice.choose("fused", "gpu", [])
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,21 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
-from sweep.importance import marginal_rates
-from sweep.reliability import (
-    Pairs,
-    Rates,
-    Target,
-    clopper_pearson,
-    confidence_sequence,
-    doublings,
-    family_confidence,
-    jeffreys,
-    paired_difference,
-    settling,
-    wilson,
-)
-from sweep.reliability.intervals import Method
+from sweep.statistics.effects import marginal_rates
+from sweep.statistics.intervals import Method, Rates, clopper_pearson, confidence_sequence, jeffreys, wilson
+from sweep.statistics.pairs import Pairs, paired_difference
+from sweep.statistics.seeds import doublings, settling
+from sweep.statistics.verdicts import Target, family_confidence
 
 PAGE = Path(__file__).parent.parent / "docs" / "method.md"
 METHODS: tuple[Method, ...] = (wilson, jeffreys, clopper_pearson, confidence_sequence)

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep import executors
-from sweep.diagnosis import (
+from sweep.networks.diagnosis import (
     Course,
     Tolerances,
     describe_course,
@@ -28,9 +27,10 @@ from sweep.diagnosis import (
     tolerances,
     training_losses,
 )
-from sweep.engines.native import NativeEngine
-from sweep.model import resolve
-from sweep.runs import Cohort, outcomes
+from sweep.networks.runs import Cohort, outcomes
+from sweep.networks.settings import resolve
+from sweep.training import threads
+from sweep.training.native import NativeEngine
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- benchmarks/outcomes.py: begin -->", "<!-- benchmarks/outcomes.py: end -->"
@@ -136,7 +136,7 @@ def label_runs() -> Labelled:
 
 
 def _train(cohorts: Sequence[Cohort]) -> Iterator[tuple[Cohort, Any]]:
-    return executors.train(NativeEngine(), cohorts, executors.available_cores(), lambda *_: None)
+    return threads.train(NativeEngine(), cohorts, threads.available_cores(), lambda *_: None)
 
 
 def _label(cluster: int, short: tuple[Cohort, Any], long: tuple[Cohort, Any]) -> Labelled:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep import experiment_file
-from sweep.allocation import Allocation
-from sweep.results.folder import Entry, Folder
+from sweep.experiment import file as experiment_file
+from sweep.networks.runs import Entry, Example, Runs, outcomes, snapshot_epochs
+from sweep.results.folder import Folder
 from sweep.results.tables import configurations_table, hyperparameter_columns, runs_table
-from sweep.runs import Example, Runs, outcomes, snapshot_epochs
+from sweep.search.allocation import Allocation
 
 n_seeds = 1000
 experiment_text = """fixed: {task: xor, activation: relu, epochs: 1000}

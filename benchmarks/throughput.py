@@ -24,14 +24,16 @@ import jax_training
 import numpy as np
 
 import sweep
-from sweep import executors, experiment_file
-from sweep.engines import Engine
-from sweep.engines.fused import FusedEngine
-from sweep.engines.fused.shapes import MAX_MODELS
-from sweep.engines.libraries import without_start_up_noise
-from sweep.engines.native import NativeEngine
-from sweep.model import Configuration, resolve
-from sweep.runs import Cohort
+from sweep.experiment import file as experiment_file
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.training import threads
+from sweep.training.engine import Engine
+from sweep.training.fused import FusedEngine
+from sweep.training.fused.shapes import MAX_MODELS
+from sweep.training.keras.library import without_start_up_noise
+from sweep.training.native import NativeEngine
 
 ROOT = Path(__file__).parent.parent
 SHAPES = ((8, 1), (8, 3), (32, 2))
@@ -63,7 +65,7 @@ def engine_rate(engine: Engine, configuration: Configuration, workers: int, n: i
     """Networks per second of an engine on all cores, `n` or more at once."""
 
     def train(n: int) -> None:
-        list(executors.train(engine, [seeded(configuration, n)], workers, lambda *_: None))
+        list(threads.train(engine, [seeded(configuration, n)], workers, lambda *_: None))
 
     return best_rate(train, n, repeats)
 
@@ -191,7 +193,7 @@ def processor() -> str:
 
 def measure() -> dict[str, Any]:
     """Everything, in one run on one machine."""
-    workers = executors.available_cores()
+    workers = threads.available_cores()
     with without_start_up_noise():
         keras_network(resolve({}))
     started = time.perf_counter()

@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 import sweep
-from sweep.report.page import write_page
+from sweep.report.page.page import write_page
 from sweep.report.summaries import summarise
 
 images = Path(__file__).parent / "images"

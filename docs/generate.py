@@ -10,13 +10,13 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-from sweep import tasks, vocabulary
-from sweep.cli import app
-from sweep.experiment_file import document_schema, template
-from sweep.experiment_text import flow
-from sweep.model import defaults, hyperparameters, named_signatures, numeric, scalars
-from sweep.schema import descriptions
-from sweep.vocabulary import Signature
+from sweep.cli.common import app
+from sweep.experiment.file import document_schema, template
+from sweep.experiment.schema import descriptions
+from sweep.experiment.writing import flow
+from sweep.networks import tasks, vocabulary
+from sweep.networks.settings import defaults, hyperparameters, named_signatures, numeric, scalars
+from sweep.networks.vocabulary import Signature
 
 HERE = Path(__file__).parent
 

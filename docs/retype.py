@@ -12,7 +12,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from sweep.cli import app
+from sweep.cli.common import app
 
 PAGE = Path(__file__).parent / "tutorial.md"
 

@@ -13,7 +13,8 @@ import findings_sections as sections
 from findings_words import learned, rate
 
 import sweep
-from sweep.results import Results, ResultsError
+from sweep.results.files import ResultsError
+from sweep.results.results import Results
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

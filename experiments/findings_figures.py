@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from findings_words import confidence
 
-from sweep.reliability import wilson
-from sweep.report import charts
+from sweep.report.page import charts
+from sweep.statistics.intervals import wilson
 
 Record = Mapping[str, Any]
 Flags = npt.NDArray[np.bool_]

@@ -13,13 +13,15 @@ import numpy.typing as npt
 from findings_words import confidence, grid, learned, percent, rate, shares, table
 
 import sweep
-from sweep import experiment_file
-from sweep.engines.native import NativeEngine
-from sweep.model import Configuration, resolve
-from sweep.reliability import Difference, mcnemar, pair, paired_difference, wilson
-from sweep.report.charts import to_svg
-from sweep.results import Results
-from sweep.runs import Cohort
+from sweep.experiment import file as experiment_file
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.report.page.charts import to_svg
+from sweep.results.results import Results
+from sweep.statistics.intervals import wilson
+from sweep.statistics.pairs import Difference, mcnemar, pair, paired_difference
+from sweep.training.native import NativeEngine
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sweep.reliability import wilson
-from sweep.runs import failures
+from sweep.networks.runs import failures
+from sweep.statistics.intervals import wilson
 
 confidence = 0.95
 

@@ -13,12 +13,12 @@ import importlib
 from typing import Any
 
 _homes = {
-    "from_keras": "sweep.keras_import",
-    "load": "sweep.own_results",
-    "replay": "sweep.replays",
-    "rescue": "sweep.rescues",
-    "run": "sweep.loop",
-    "train": "sweep.own_training",
+    "from_keras": "sweep.training.keras.importing",
+    "load": "sweep.results.trainings",
+    "replay": "sweep.commands.replay",
+    "rescue": "sweep.commands.rescue.rescue",
+    "run": "sweep.commands.run",
+    "train": "sweep.api",
 }
 
 __all__ = ["from_keras", "load", "replay", "rescue", "run", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)

@@ -13,7 +13,7 @@ os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AU
 import ray.cluster_utils
 
 import sweep
-from sweep.loop import Progress
+from sweep.commands.run import Progress
 
 settings: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 80 * 2**20}
 

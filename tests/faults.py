@@ -139,7 +139,7 @@ def _install(fault: _Fault) -> None:
 
 
 def _child(request: dict[str, Any]) -> int:
-    from sweep.cli import app
+    from sweep.cli.common import app
 
     sys.stdout = sys.stderr = open(request["printed"], "w", buffering=1)
     fault = _Fault(request["fault"], request["at"], request["root"] + "/out")
@@ -162,8 +162,8 @@ def _serve(requests: Sequence[str]) -> None:
 
     import sweep
     import sweep.cli  # pyright: ignore[reportUnusedImport]
-    import sweep.terminal  # pyright: ignore[reportUnusedImport]
-    from sweep.engines.native import NativeEngine
+    import sweep.report.terminal.progress  # pyright: ignore[reportUnusedImport]
+    from sweep.training.native import NativeEngine
 
     sweep.train({"epochs": 1}, 1)  # the kernel is loaded
     NativeEngine()

@@ -29,13 +29,13 @@ from optuna_dashboard._storage_url import get_storage  # pyright: ignore[reportP
 from test_experiment_file import WithoutAliases, anything, places_of, replaced
 
 import sweep
-from sweep import audit
-from sweep.cli import app
-from sweep.engines import EngineError
-from sweep.experiment_file import ExperimentFileError
-from sweep.planning import plan
-from sweep.results import ResultsError
-from sweep.terminal import describe_plan, describe_power
+from sweep.cli.common import app
+from sweep.commands import audit as audit_command
+from sweep.commands.check import plan
+from sweep.experiment.file import ExperimentFileError
+from sweep.report.terminal.progress import describe_plan, describe_power
+from sweep.results.files import ResultsError
+from sweep.training.engine import EngineError
 
 memory = 3 * 2**30
 counted: Counter[str] = Counter()
@@ -215,7 +215,7 @@ def damage_folders(n: int, folder: Path) -> None:
     identities = whole.configurations["configuration"].tolist()
     rows = (identities[0], identities[1], whole.runs["run"].iloc[0])
     optuna_dashboard.run_server = lambda storage, **_: _read_studies(str(storage))
-    referee = audit._audit_runs  # pyright: ignore[reportPrivateUsage]
+    referee = audit_command._audit_runs  # pyright: ignore[reportPrivateUsage]
     for i in range(n):
         out = folder / "out"
         shutil.rmtree(out, ignore_errors=True)
@@ -233,7 +233,7 @@ def damage_folders(n: int, folder: Path) -> None:
             if arguments[0] == "report" and i % 10:  # it takes a second
                 continue
             # Keras takes ten: else all is read, and nothing trained
-            audit._audit_runs = referee if n > 100 and i % 10 == 0 else lambda *_: []  # pyright: ignore[reportPrivateUsage]
+            audit_command._audit_runs = referee if n > 100 and i % 10 == 0 else lambda *_: []  # pyright: ignore[reportPrivateUsage]
 
             def answered(arguments: Sequence[str] = arguments) -> None:
                 code, printed, told = call(arguments)

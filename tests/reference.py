@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erf, expit
 
-from sweep.initial import initial_weights
-from sweep.model import Configuration
-from sweep.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
-from sweep.runs import Cohort
-from sweep.vocabulary import Named
+from sweep.networks.configuration import Configuration
+from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
+from sweep.networks.runs import Cohort
+from sweep.networks.vocabulary import Named
+from sweep.training.initial import initial_weights
 
 Doubles = npt.NDArray[np.float64]
 Pair = tuple[Doubles, Doubles]

@@ -11,13 +11,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 import sweep
-from sweep.allocation import Allocation
-from sweep.experiment import SeedBlock
-from sweep.loop import Progress
-from sweep.model import resolve
-from sweep.reliability import Target, confidence_sequence, verdict
-from sweep.results import Results, ResultsError
-from sweep.runs import Runs, no_runs
+from sweep.commands.run import Progress
+from sweep.experiment.seeds import SeedBlock
+from sweep.networks.runs import Runs, no_runs
+from sweep.networks.settings import resolve
+from sweep.results.files import ResultsError
+from sweep.results.results import Results
+from sweep.search.allocation import Allocation
+from sweep.statistics.intervals import confidence_sequence
+from sweep.statistics.verdicts import Target, verdict
 
 ADAPTIVE = """
 fixed: {epochs: 60, learning_rate: 0.05}

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import planning
-from sweep.cli import app
+from sweep.cli.common import app
+from sweep.commands import check as planning
 from sweep.report.summaries import summarise
 
 SMALL = """

@@ -1,54 +1,52 @@
-"""The floors: a module imports only from floors below its own, and each heavy library has one home."""
+"""The rooms: a module imports only from rooms below its own, and each third-party library has one home.
+
+`python tests/test_architecture.py` prints the imports between the rooms.
+"""
 
 import ast
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-FLOORS = (
-    {"vocabulary", "randomness", "reliability", "experiment_text", "partitions"},
-    {"tasks"},
-    {"model"},
-    {"experiment", "runs", "changes", "forward", "costs"},
-    {"search", "diagnosis", "initial", "allocation", "importance", "comparison"},
-    {"engines", "results", "yaml_text", "table_files"},
-    {"executors", "experiment_file"},
-    {"planning", "resume", "training", "recall", "seed_plans", "keras_import", "schema", "own_results"},
-    {"contents"},
-    {"loop", "report", "one_network", "verify", "audit", "rescues", "replays"},
-    {"terminal", "answer_text", "watching", "dashboard", "rescue_text", "quick_rescue", "own_table"},
-    {"replay_text", "own_training"},
-    {"cli", "__init__"},
-    {"__main__"},
-)
+ROOMS = ("statistics", "runs", "networks", "experiment", "search", "training", "results", "commands", "report")
+DOORS = ("cli", "api", "__init__", "__main__")
 HOMES = {
-    "optuna": {"search"},
-    "yaml": {"yaml_text"},
-    "pydantic": {"experiment_file"},
-    "pandas": {"results", "report"},
-    "orjson": {"results"},
-    "tensorflow": {"engines"},
-    "keras": {"engines", "keras_import"},
-    "jax": {"engines"},
-    "numba": {"engines"},
-    "llvmlite": {"engines"},
-    "statsmodels": {"reliability"},
-    "typer": {"cli"},
-    "rich": {"terminal", "answer_text", "watching"},
-    "altair": {"report"},
-    "vl_convert": {"report"},
-    "jinja2": {"report"},
-    "optuna_dashboard": {"dashboard"},
-    "ray": {"executors"},
+    "optuna": "search",
+    "yaml": "experiment/yaml_text",
+    "pydantic": "experiment/file",
+    "pandas": "results report commands",
+    "orjson": "results/cells",
+    "tensorflow": "training",
+    "keras": "training",
+    "jax": "training/fused",
+    "numba": "training/native",
+    "llvmlite": "training/native",
+    "statsmodels": "statistics",
+    "scipy": "statistics search/study networks/forward report/page/surfaces",
+    "typer": "cli",
+    "rich": "report/terminal",
+    "altair": "report/page",
+    "vl_convert": "report/page",
+    "jinja2": "report/page/template_files",
+    "markupsafe": "report/page",
+    "optuna_dashboard": "commands/dashboard",
+    "ray": "training/cluster",
 }
 PACKAGE = Path(__file__).parent.parent / "sweep"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def home(path: Path) -> str:
-    """The module or package of `sweep` that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def place(path: Path) -> str:
+    """Where a module is, `training/native/kernel`; the name of a room for its `__init__`."""
+    return path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__")
+
+
+def room(path: Path) -> str:
+    """The room, or door, that a module belongs to."""
+    return place(path).partition("/")[0]
 
 
 def imported(path: Path) -> set[str]:
@@ -59,32 +57,56 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            module = node.module or ""
-            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "sweep" else {module}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
             names |= {str(name.value) for name in node.args if isinstance(name, ast.Constant)}
     return names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_down(path: Path) -> None:
-    floor = {name: i for i, floor in enumerate(FLOORS) for name in floor}
-    own = home(path)
+def rooms_used(path: Path) -> Iterator[str]:
+    """The rooms, other than its own, from which a module imports."""
     for name in imported(path):
         first, *rest = name.split(".")
-        if first == "sweep" and rest and rest[0] != own:
-            assert floor[rest[0]] < floor[own], f"{path.name} imports {name}"
-        assert own in HOMES.get(first, {own}), f"{path.name} imports {first}, whose home is {HOMES.get(first)}"
+        if first == "sweep" and rest and rest[0] != room(path):
+            yield rest[0]
 
 
-def test_every_module_has_a_floor_and_every_library_is_used() -> None:
-    assert {home(path) for path in MODULES} == {name for floor in FLOORS for name in floor}
-    used = {name.split(".")[0] for path in MODULES for name in imported(path)}
-    assert set(HOMES) <= used
+def is_allowed(above: str, below: str) -> bool:
+    """Whether a room or door may import from another."""
+    if below not in ROOMS:
+        return above in DOORS and DOORS.index(above) >= DOORS.index(below) or (above, below) == ("cli", "api")
+    return above in DOORS or ROOMS.index(below) < ROOMS.index(above)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_imports_go_down(path: Path) -> None:
+    for below in rooms_used(path):
+        assert is_allowed(room(path), below), f"{place(path)} imports from {below}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_each_library_has_one_home(path: Path) -> None:
+    for library in {name.split(".")[0] for name in imported(path)} & set(HOMES):
+        homes = HOMES[library].split()
+        assert any(f"{place(path)}/".startswith(f"{home}/") for home in homes), f"{place(path)} imports {library}"
+
+
+def test_the_package_is_its_rooms_and_every_library_is_used() -> None:
+    entries = {p.name for p in PACKAGE.iterdir() if p.name != "__pycache__"}
+    assert entries <= {*ROOMS, "cli", "api.py", "__init__.py", "__main__.py", "py.typed"}
+    assert {room(path) for path in MODULES} == {*ROOMS, *DOORS}
+    assert set(HOMES) <= {name.split(".")[0] for path in MODULES for name in imported(path)}
+
+
+@pytest.mark.parametrize("name", [*ROOMS, "cli"])
+def test_each_room_says_what_it_is_for(name: str) -> None:
+    tree = ast.parse((PACKAGE / name / "__init__.py").read_text())
+    assert (ast.get_docstring(tree) or "").count(".") >= 2
+    assert name == "cli" or len(tree.body) == 1, "a room is its modules: nothing stands in its __init__"
 
 
 def test_native_kernels_know_nothing_of_keras() -> None:
-    for path in (PACKAGE / "engines" / "native").glob("*.py"):
+    for path in (PACKAGE / "training" / "native").glob("*.py"):
         assert not {"keras", "tensorflow"} & {name.split(".")[0] for name in imported(path)}
 
 
@@ -93,12 +115,25 @@ def test_nothing_hides_imports_from_running_code() -> None:
         assert "TYPE_CHECKING" not in path.read_text(), path
 
 
-def test_the_document_of_the_structure_names_every_module_and_no_other_file() -> None:
+def test_the_document_of_the_structure_names_every_room_and_no_other_file() -> None:
     text = (PACKAGE.parent / "docs" / "structure.md").read_text()
-    floors = text.partition("## Floors")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`(\w+)`", floors))
-    assert {home(path) for path in MODULES} - {"__main__"} <= named, "docs/structure.md, Floors: a module is missing"
-    for place in re.findall(r"(?:sweep|tests|docs|experiments)/[\w/]*\w(?:\.\w+|/)", text):
-        assert (PACKAGE.parent / place).exists(), f"docs/structure.md: {place}"
-    for test in re.findall(r"`(test_\w+\.py)`", text):
-        assert (Path(__file__).parent / test).exists(), f"docs/structure.md: {test}"
+    rooms = text.partition("## Rooms")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)/?`", rooms, re.MULTILINE) == ["cli", "api", *reversed(ROOMS)]
+    for named in re.findall(r"(?:sweep|tests|docs|experiments)/[\w/]*\w(?:\.\w+|/)", text):
+        assert (PACKAGE.parent / named).exists(), f"docs/structure.md: {named}"
+
+
+def main() -> int:
+    """Print how many imports each room makes of each other, the highest first; 1 where one goes up."""
+    n_up = 0
+    for above in (*reversed(DOORS), *reversed(ROOMS)):
+        used = [below for path in MODULES if room(path) == above for below in rooms_used(path)]
+        counted = {below: used.count(below) for below in (*reversed(ROOMS), *DOORS) if below in used}
+        n_up += sum(not is_allowed(above, below) for below in counted)
+        print(f"{above:10} -> " + ", ".join(f"{below} {n}" for below, n in counted.items()))
+    print(f"{n_up} go up")
+    return int(n_up > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,16 +13,17 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import audit as referee
-from sweep.audit import Audit, Case, Evidence, audit, choose_runs, judge
-from sweep.cli import app
-from sweep.contents import Contents, read_contents
-from sweep.engines.native import NativeEngine
-from sweep.initial import initial_weights
-from sweep.model import resolve
-from sweep.results import Folder, ResultsError
-from sweep.runs import Cohort
-from sweep.verify import verify
+from sweep.cli.common import app
+from sweep.commands import audit as audit_command
+from sweep.commands.audit import Audit, Case, Evidence, audit, choose_runs, judge
+from sweep.commands.verify import verify
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.results.contents import Contents, read_contents
+from sweep.results.files import ResultsError
+from sweep.results.folder import Folder
+from sweep.training.initial import initial_weights
+from sweep.training.native import NativeEngine
 
 SMALL = """
 fixed: {epochs: 60, learning_rate: 0.05}
@@ -106,7 +107,7 @@ def test_runs_are_chosen_over_unlike_configurations(contents: Contents) -> None:
 
 SCRIPT = """
 import sys
-from sweep.audit import audit
+from sweep.commands.audit import audit
 found = audit(sys.argv[1], 3)
 print(found.is_new, [r.weights for r in found.runs], [r.outcome == r.outcome_keras for r in found.runs])
 assert not {"tensorflow", "keras"} & set(sys.modules)
@@ -137,7 +138,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, share_of_a_step: float) -> list[i
         said = [by_native(case.first_steps, share_of_a_step) for case in cases]
         return [replace(s, whole=w) for s, w in zip(said, whole, strict=True)]
 
-    monkeypatch.setattr(referee, "_ask", ask)
+    monkeypatch.setattr(audit_command, "_ask", ask)
     return calls
 
 
@@ -161,7 +162,7 @@ def test_an_audit_that_holds_is_read_and_another_is_made(finished: Path, monkeyp
 def test_long_trainings_are_not_trained_to_the_end(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (finished / "audit.json").unlink(missing_ok=True)
     answering(monkeypatch, 0.0)
-    monkeypatch.setattr(referee, "max_steps", 150)
+    monkeypatch.setattr(audit_command, "max_steps", 150)
     found = audit(finished, 6)
     ended = [run for run in found.runs if run.outcome_keras is not None]
     assert 0 < len(ended) < 6

@@ -11,9 +11,9 @@ from test_broken import run_faulty
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import planning
-from sweep.cli import app
-from sweep.runs import Cohort
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.networks.runs import Cohort
 
 SIX = "fixed: {epochs: 20, learning_rate: 0.05}\nvary: {width: [2, 3, 4], seed: 6}\n"
 

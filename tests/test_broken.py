@@ -10,18 +10,21 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import engines, executors, planning
-from sweep.cli import app
-from sweep.diagnosis import diagnose
-from sweep.engines.native import NativeEngine
-from sweep.executors import Guard, attempt, train
-from sweep.experiment_file import parse
-from sweep.model import resolve
-from sweep.results import Folder, Results
-from sweep.resume import study_name
-from sweep.runs import Broken, Cohort, Measurements, Runs, failures, join
-from sweep.search import stored_trials
-from sweep.verify import verify
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.commands.verify import verify
+from sweep.experiment.file import parse
+from sweep.networks import diagnosis
+from sweep.networks.diagnosis import diagnose
+from sweep.networks.runs import Broken, Cohort, Measurements, Runs, failures, join
+from sweep.networks.settings import resolve
+from sweep.results.folder import Folder
+from sweep.results.results import Results
+from sweep.results.resume import study_name
+from sweep.search.reading import stored_trials
+from sweep.training import choice
+from sweep.training.native import NativeEngine
+from sweep.training.threads import Guard, attempt, train
 
 TEXT = """
 fixed: {epochs: 30, learning_rate: 0.05}
@@ -79,7 +82,7 @@ def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ig
 
 def run_faulty(path: Path, out: Path, fault: Callable[[Cohort], None], patch: pytest.MonkeyPatch) -> Results:
     with patch.context() as patched:
-        patched.setattr(engines, "choose", lambda *_: FaultyEngine(fault))
+        patched.setattr(choice, "choose", lambda *_: FaultyEngine(fault))
         return sweep.run(path, out)
 
 
@@ -150,7 +153,7 @@ def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkey
     path, out = written(tmp_path), tmp_path / "out"
     whole = sweep.run(path, tmp_path / "whole")
     with monkeypatch.context() as patched:
-        patched.setattr(executors, "diagnose", faulty)
+        patched.setattr(diagnosis, "diagnose", faulty)
         assert CliRunner().invoke(app, ["run", str(path), "--out", str(out), "--quiet"]).exit_code == 1
     results = sweep.load(out)
     check_counts(results, 100)
@@ -192,7 +195,7 @@ def test_the_command_ends_with_code_1_and_goes_on(tmp_path: Path, monkeypatch: p
     path, out = written(tmp_path), tmp_path / "out"
     command = ["run", str(path), "--out", str(out)]
     with monkeypatch.context() as patched:
-        patched.setattr(engines, "choose", lambda *_: FaultyEngine(one_seed))
+        patched.setattr(choice, "choose", lambda *_: FaultyEngine(one_seed))
         for _ in range(2):  # the second time nothing is new, and still something is wrong
             result = CliRunner().invoke(app, command)
             assert result.exit_code == 1
@@ -279,7 +282,7 @@ def test_after_a_stop_no_piece_begins() -> None:
 
 
 def test_streams_of_the_runs_that_are_kept() -> None:
-    from sweep.randomness import Stream
+    from sweep.networks.randomness import Stream
 
     seeds = np.arange(6, dtype=np.uint32)
     own = Cohort(resolve({"width": 2, "epochs": 3}), seeds, streams={Stream.ORDER: seeds + np.uint32(10)})

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import sweep
-from sweep import planning
-from sweep.report.page import write_page
+from sweep.commands import check as planning
+from sweep.report.page.page import write_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = (

@@ -17,9 +17,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import planning
-from sweep.cli import app
-from sweep.cli.common import order
+from sweep.cli.common import app, order
+from sweep.commands import check as planning
 
 SMALL = """
 fixed: {epochs: 30, learning_rate: 0.05}

@@ -16,12 +16,16 @@ from conftest import Record
 from test_interference import INTERRUPTED
 
 import sweep
-from sweep import engines, loop, planning
-from sweep.executors import ExecutorError, Guard, cluster
-from sweep.executors.cluster import Cluster, Done
-from sweep.experiment_file import parse
-from sweep.results import Folder, Results
-from sweep.runs import Cohort
+from sweep.commands import check as planning
+from sweep.commands import run
+from sweep.experiment.file import parse
+from sweep.networks.runs import Cohort
+from sweep.results.folder import Folder
+from sweep.results.results import Results
+from sweep.training import choice, cluster
+from sweep.training.cluster import Cluster, Done
+from sweep.training.executor import ExecutorError
+from sweep.training.threads import Guard
 
 GRID = """
 fixed: {epochs: EPOCHS, learning_rate: 0.02}
@@ -105,8 +109,8 @@ class Ray:
 
 
 def run_on(library: Ray, folder: Path, most: int | None = None, **known: Any) -> Results:
-    planned = replace(loop.plan(written(folder)), executor=Cluster(library, most))
-    return loop.execute(planned, folder / "out", **known)
+    planned = replace(planning.plan(written(folder)), executor=Cluster(library, most))
+    return run.execute(planned, folder / "out", **known)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +148,8 @@ def test_rounds_are_joined_where_results_do_not_matter(tmp_path: Path, monkeypat
     assert len(written_parts) == 1  # four rounds of three configurations
     tpe = GRID.replace("EPOCHS", "30").replace("per_round: 3", "per_round: 3, trials: 6, sampler: tpe")
     (tmp_path / "tpe.yaml").write_text(tpe)
-    planned = replace(loop.plan(tmp_path / "tpe.yaml"), executor=Cluster(Ray(), None))
-    loop.execute(planned, tmp_path / "tpe")
+    planned = replace(planning.plan(tmp_path / "tpe.yaml"), executor=Cluster(Ray(), None))
+    run.execute(planned, tmp_path / "tpe")
     assert len(written_parts) == 1 + 2
 
 
@@ -188,7 +192,7 @@ def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes
 def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = parse(GRID.replace("EPOCHS", "30"))
     cohorts = [Cohort(experiment.configuration(p), np.arange(150, dtype=np.uint32)) for p in experiment.grid()]
-    engine = engines.choose("native", "cpu", ())
+    engine = choice.choose("native", "cpu", ())
     monkeypatch.setattr(cluster, "run_seconds", lambda *_: 0.004)
     library = Ray()
     guard = Guard(lambda broken: None, lambda: False)
@@ -203,7 +207,7 @@ def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None
 # errors of the command -----------------------------------------------------------------------------------------------
 
 
-def run_command(
+def sweep_run(
     *arguments: str | Path, environment: Mapping[str, str] = {}, code: int = 0
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sweep", "run", *map(str, arguments)]
@@ -222,7 +226,7 @@ def test_addresses_that_cannot_be(address: str) -> None:
 
 
 def test_an_address_where_nothing_is(tmp_path: Path) -> None:
-    ended = run_command(written(tmp_path), "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=2)
+    ended = sweep_run(written(tmp_path), "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=2)
     (message,) = ended.stderr.splitlines()
     assert message.startswith("--ray 127.0.0.1:1: nothing answers there (Connection refused)")
     assert not (tmp_path / "out").exists()
@@ -243,8 +247,8 @@ def test_ray_started_here(tmp_path: Path) -> None:
     path = written(tmp_path)
     home = tmp_path / "home"
     home.mkdir()
-    run_command(path, "--out", tmp_path / "threads", "--workers", "1", "--quiet")
-    ended = run_command(path, "--out", tmp_path / "ray", "--ray", "local", environment={"HOME": str(home)})
+    sweep_run(path, "--out", tmp_path / "threads", "--workers", "1", "--quiet")
+    ended = sweep_run(path, "--out", tmp_path / "ray", "--ray", "local", environment={"HOME": str(home)})
     assert contents(tmp_path / "ray") == contents(tmp_path / "threads")
     assert "1 Ray node" in ended.stderr
     assert not (home / ".ray").exists()
@@ -258,7 +262,7 @@ def test_keras_on_ray(tmp_path: Path) -> None:
     path = tmp_path / "e.yaml"
     path.write_text("fixed: {epochs: 5, learning_rate: 0.05}\nvary: {width: [2, 3], seed: 3}\n")
     for out, given in (("threads", ()), ("ray", ("--ray", "local", "--workers", "1"))):
-        run_command(path, "--out", tmp_path / out, "--engine", "keras", "--quiet", *given)
+        sweep_run(path, "--out", tmp_path / out, "--engine", "keras", "--quiet", *given)
     assert contents(tmp_path / "ray") == contents(tmp_path / "threads")
 
 
@@ -274,14 +278,14 @@ def test_ctrl_c_on_ray(tmp_path: Path) -> None:
     stored, _ = Folder(out).read_parts("native on cpu")
     assert 0 < sum(map(len, stored.values())) < 12 * 150
     for folder in (out, tmp_path / "whole"):
-        run_command(path, "--out", folder, "--quiet")
+        sweep_run(path, "--out", folder, "--quiet")
     assert contents(out) == contents(tmp_path / "whole")
 
 
 @pytest.mark.slow
 def test_nodes_that_die_change_nothing(tmp_path: Path, record: Record) -> None:
     path = written(tmp_path, epochs=1500)
-    run_command(path, "--out", tmp_path / "threads", "--quiet")
+    sweep_run(path, "--out", tmp_path / "threads", "--quiet")
     script = Path(__file__).parent / "dying_nodes.py"
     command = [sys.executable, str(script), str(path), str(tmp_path / "ray")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS, check=False)

@@ -13,12 +13,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import planning
-from sweep.cli import app
-from sweep.comparison import against_the_best, paired
-from sweep.reliability import Pairs
-from sweep.results import ResultsError, load
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.results.files import ResultsError
+from sweep.results.results import load
 from sweep.results.selection import learned_by_seed, select_configuration
+from sweep.statistics.best import against_the_best, paired
+from sweep.statistics.pairs import Pairs
 
 SMALL = """
 fixed: {epochs: 60, learning_rate: 0.05}

@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.reliability import (
-    Target,
-    clopper_pearson,
-    confidence_sequence,
-    doublings,
-    family_confidence,
-    jeffreys,
-    learned_by_epoch,
-    settling,
-    wilson,
-)
-from sweep.reliability.intervals import Method
+from sweep.statistics.curves import learned_by_epoch
+from sweep.statistics.intervals import Method, clopper_pearson, confidence_sequence, jeffreys, wilson
+from sweep.statistics.seeds import doublings, settling
+from sweep.statistics.verdicts import Target, family_confidence
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "interval_coverage.py"
 

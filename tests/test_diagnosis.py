@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.diagnosis import diagnose, examples, table_margin
-from sweep.model import Configuration, resolve
-from sweep.randomness import sample_counts
-from sweep.runs import Cohort, Measurements, Runs, outcomes
+from sweep.networks.configuration import Configuration
+from sweep.networks.diagnosis import diagnose, examples, table_margin
+from sweep.networks.randomness import sample_counts
+from sweep.networks.runs import Cohort, Measurements, Runs, outcomes
+from sweep.networks.settings import resolve
 
 xor = resolve({"width": 3, "depth": 2, "epochs": 10})
 solved = np.array([0.1, 0.9, 0.8, 0.2], np.float32)

@@ -14,10 +14,10 @@ import typer
 from typer.testing import CliRunner
 
 import sweep
-from sweep import planning
-from sweep.cli import app
-from sweep.reliability import wilson
-from sweep.yaml_text import Source
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.experiment.yaml_text import Source
+from sweep.statistics.intervals import wilson
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "results" / "README.md"])

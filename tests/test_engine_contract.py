@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sweep.engines import Engine
-from sweep.engines.fused import FusedEngine
-from sweep.engines.keras import KerasEngine
-from sweep.engines.native import NativeEngine
-from sweep.initial import initial_weights
-from sweep.model import resolve
-from sweep.randomness import Stream
-from sweep.runs import Cohort, Measurements, concatenate
+from sweep.networks.randomness import Stream
+from sweep.networks.runs import Cohort, Measurements, concatenate
+from sweep.networks.settings import resolve
+from sweep.training.engine import Engine
+from sweep.training.fused import FusedEngine
+from sweep.training.initial import initial_weights
+from sweep.training.keras.referee import KerasEngine
+from sweep.training.native import NativeEngine
 
 Settings = Mapping[str, Any]
 

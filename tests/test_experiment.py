@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep import experiment as module
-from sweep.experiment import Choices, Dimension, Experiment, Range, SeedBlock, Study
-from sweep.vocabulary import SettingError
+from sweep.experiment import experiment
+from sweep.experiment.dimensions import Choices, Dimension, Range
+from sweep.experiment.experiment import Experiment, Study
+from sweep.experiment.seeds import SeedBlock
+from sweep.runs.errors import SettingError
 
 
 def test_the_grid_is_the_product_in_file_order_the_last_changing_fastest():
@@ -228,7 +230,7 @@ def test_a_large_grid_is_checked_as_well_as_a_small_one(vary: dict[str, list[Any
     }
     accepted = is_accepted(arguments)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "max_checked", 0)
+        patch.setattr(experiment, "max_checked", 0)
         assert is_accepted(arguments) == accepted
 
 

@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from malformed import mistakes
 
-from sweep import experiment_file, yaml_text
-from sweep.experiment import Choices, Experiment, Range, SeedBlock, Study
-from sweep.experiment_file import ExperimentFileError, load, parse
-from sweep.reliability import Target
+from sweep.experiment import file as experiment_file
+from sweep.experiment import yaml_text
+from sweep.experiment.dimensions import Choices, Range
+from sweep.experiment.experiment import Experiment, Study
+from sweep.experiment.file import ExperimentFileError, load, parse
+from sweep.experiment.seeds import SeedBlock
+from sweep.statistics.verdicts import Target
 
 whole = """\
 fixed:
@@ -242,7 +245,7 @@ def test_unreadable_paths(tmp_path: Path):
 def test_reading_loads_no_heavy_library():
     heavy = ("numba", "tensorflow", "keras", "optuna", "pandas", "scipy", "statsmodels")
     code = (
-        "import sys; from sweep.experiment_file import parse, template; parse(template());"
+        "import sys; from sweep.experiment.file import parse, template; parse(template());"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

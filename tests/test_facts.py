@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import sweep
-from sweep.engines.native import NativeEngine
-from sweep.model import resolve
-from sweep.reliability import wilson
-from sweep.runs import Cohort
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.statistics.intervals import wilson
+from sweep.training.native import NativeEngine
 
 SEEDS = 2000
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import sweep
-from sweep.engines.libraries import without_start_up_noise
-from sweep.model import resolve
+from sweep.networks.settings import resolve
+from sweep.training.keras.library import without_start_up_noise
 
 SETTINGS = {"width": 4, "learning_rate": 0.05, "batch_size": 2, "epochs": 150}
 KERAS_SEEDS = 150

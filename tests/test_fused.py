@@ -18,20 +18,22 @@ from test_engine_contract import assert_same_bits
 from test_parity import quick
 
 import sweep
-from sweep import engines, planning, vocabulary
-from sweep.engines import EngineError
-from sweep.engines.fused import FusedEngine, process
-from sweep.engines.fused.layouts import MAX_UNROLLED, ModelsFirst, ModelsLast, layout_for
-from sweep.engines.fused.process import TrainingError
-from sweep.engines.fused.shapes import ProgramShape
-from sweep.engines.fused.trainer import Trainer, backend
-from sweep.engines.native import NativeEngine
-from sweep.executors import Threads
-from sweep.loop import execute
-from sweep.model import resolve
-from sweep.runs import Cohort
-from sweep.terminal import describe_plan
-from sweep.vocabulary import Named
+from sweep.commands import check as planning
+from sweep.commands.run import execute
+from sweep.networks import vocabulary
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.networks.vocabulary import Named
+from sweep.report.terminal.progress import describe_plan
+from sweep.training import choice
+from sweep.training.engine import EngineError
+from sweep.training.executor import Threads
+from sweep.training.fused import FusedEngine, process
+from sweep.training.fused.layouts import MAX_UNROLLED, ModelsFirst, ModelsLast, layout_for
+from sweep.training.fused.process import TrainingError
+from sweep.training.fused.shapes import ProgramShape
+from sweep.training.fused.trainer import Trainer, backend
+from sweep.training.native import NativeEngine
 
 SETTINGS: Mapping[str, Any] = {"width": 3, "epochs": 4, "dropout": 0.2, "batch_size": 3, "learning_rate": 0.02}
 
@@ -139,9 +141,9 @@ def test_a_process_that_dies_breaks_what_it_trained_and_no_more() -> None:
 script = """
 import os, signal
 import numpy as np
-from sweep.engines.fused import FusedEngine
-from sweep.model import resolve
-from sweep.runs import Cohort
+from sweep.training.fused import FusedEngine
+from sweep.networks.settings import resolve
+from sweep.networks.runs import Cohort
 engine = FusedEngine()
 engine.train(Cohort(resolve({"epochs": 2}), np.arange(2, dtype=np.uint32)))
 print(engine._processes._now._process.pid, flush=True)
@@ -212,7 +214,7 @@ def test_an_optimizer_without_state_steps_as_with_it(name: str) -> None:
     backend("cpu")
     import keras
 
-    from sweep.engines.fused.optimizers import StatelessOptimizer
+    from sweep.training.fused.optimizers import StatelessOptimizer
 
     asked = resolve({"optimizer": {"name": name, "weight_decay": 0.01}, "learning_rate": 0.1})
     rng = np.random.default_rng(0)
@@ -260,10 +262,10 @@ def test_a_gpu_that_is_not_there() -> None:
         pytest.skip("there is one")
     for name in ("auto", "fused"):
         with pytest.raises(EngineError, match=r"sees no GPU.*xor-sweep\[gpu\]"):
-            engines.choose(name, "gpu", [])
+            choice.choose(name, "gpu", [])
     for name in ("native", "keras"):
         with pytest.raises(EngineError, match="--engine fused"):
-            engines.choose(name, "gpu", [])
+            choice.choose(name, "gpu", [])
 
 
 def test_a_refusal_leaves_room_for_another_process() -> None:
@@ -282,7 +284,8 @@ def test_a_refusal_leaves_room_for_another_process() -> None:
 
 refused = """
 import keras
-from sweep.engines import EngineError, choose
+from sweep.training.choice import choose
+from sweep.training.engine import EngineError
 try:
     choose("fused", "cpu", [])
 except EngineError as error:
@@ -299,7 +302,7 @@ def test_another_backend_is_refused() -> None:
 
 
 def test_threefry_gives_the_published_vectors() -> None:
-    streams = importlib.import_module("sweep.engines.fused.streams")
+    streams = importlib.import_module("sweep.training.fused.streams")
     for key, counter, expected in (
         ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
         ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),

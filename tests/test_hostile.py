@@ -14,8 +14,8 @@ from hostile import listing, reading_commands
 from typer.testing import CliRunner
 
 import sweep
-from sweep import dashboard
-from sweep.cli import app
+from sweep.cli.common import app
+from sweep.commands import dashboard
 
 n_files, n_folders = 20_000, 400
 seconds = 6000

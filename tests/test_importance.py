@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import sweep
-from sweep.experiment import Range
-from sweep.importance import common_seeds, followers, is_full_grid, marginal_rates, variance_shares
-from sweep.reliability import wilson
+from sweep.experiment.dimensions import Range
 from sweep.results.selection import learned_by_seed
-from sweep.search import importances
+from sweep.search.importance import importances
+from sweep.statistics.effects import common_seeds, followers, is_full_grid, marginal_rates, variance_shares
+from sweep.statistics.intervals import wilson
 
 GRID = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
 

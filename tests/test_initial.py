@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from sweep import vocabulary
-from sweep.initial import draw, initial_weights, normal_quantile
-from sweep.model import resolve
-from sweep.randomness import Stream, words
-from sweep.runs import Cohort
-from sweep.vocabulary import Named, named
+from sweep.networks import vocabulary
+from sweep.networks.randomness import Stream, words
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.networks.vocabulary import Named, named
+from sweep.training.initial import draw, initial_weights, normal_quantile
 
 Doubles = npt.NDArray[np.float64]
 

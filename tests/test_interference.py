@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import sweep
-from sweep import loop, planning
-from sweep.loop import Progress
-from sweep.results import Folder, ResultsError
+from sweep.commands import check as planning
+from sweep.commands import run as run_command
+from sweep.commands.run import Progress
+from sweep.results.files import ResultsError
+from sweep.results.folder import Folder
 from sweep.results.lock import locked
 
 SMALL = """
@@ -42,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in tables}
 
 
-def stop_after(n_calls: int) -> loop.Observer:
+def stop_after(n_calls: int) -> run_command.Observer:
     left = [n_calls]
 
     def observe(progress: Progress) -> None:
@@ -144,7 +146,7 @@ def test_a_damaged_block_is_set_aside_and_trained_again(
     block.write_bytes(damaged := damage(block.read_bytes()))
     said: list[str] = []
     with pytest.raises(Stopped):
-        loop.execute(loop.plan(path), out, observe=stop_after(1), say=said.append)
+        run_command.execute(run_command.plan(path), out, observe=stop_after(1), say=said.append)
     (message,) = said
     assert message.startswith(f"{block}: damaged, cannot be read: ")
     assert message.endswith(f"; kept as {block.name}.old-1, made anew")
@@ -209,7 +211,7 @@ from sweep import loop, planning
 from sweep.cli import main
 
 left, times = int(sys.argv.pop(1)), int(sys.argv.pop(1))
-plain = loop._Counter.add
+plain = run_command._Counter.add
 
 def add(counter, *done):
     global left
@@ -219,7 +221,7 @@ def add(counter, *done):
         for _ in range(times):
             signal.raise_signal(signal.SIGINT)
 
-loop._Counter.add = add
+run_command._Counter.add = add
 main()
 """
 
@@ -265,7 +267,7 @@ def test_a_stop_keeps_the_pieces_that_are_done(tmp_path: Path, seeds: str, n_ask
         return left[0] < 0
 
     with pytest.raises(KeyboardInterrupt):
-        loop.execute(loop.plan(path, workers=1), out, is_stopped=is_stopped)
+        run_command.execute(run_command.plan(path, workers=1), out, is_stopped=is_stopped)
     stored, _ = Folder(out).read_parts("native on cpu")
     n_stored = sum(map(len, stored.values()))
     assert (n_stored == 0) == (n_asked == 0)

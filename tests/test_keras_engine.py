@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.engines import keras as referee
-from sweep.engines.keras import KerasEngine
-from sweep.engines.libraries import without_start_up_noise
-from sweep.initial import initial_weights
-from sweep.model import Configuration, resolve
-from sweep.randomness import Stream, row_order, sample_counts, urn_batches
-from sweep.runs import Cohort
-from sweep.vocabulary import Named
+from sweep.networks.configuration import Configuration
+from sweep.networks.randomness import Stream, row_order, sample_counts, urn_batches
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.networks.vocabulary import Named
+from sweep.training.initial import initial_weights
+from sweep.training.keras import referee
+from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.referee import KerasEngine
 
 optimizers: tuple[Any, ...] = (
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
@@ -251,9 +252,9 @@ def python(program: str, **environment: str) -> subprocess.CompletedProcess[str]
 train_two = """
 import sys
 import numpy as np
-from sweep.engines.keras import KerasEngine
-from sweep.model import resolve
-from sweep.runs import Cohort
+from sweep.training.keras.referee import KerasEngine
+from sweep.networks.settings import resolve
+from sweep.networks.runs import Cohort
 engine = KerasEngine()
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 asked = Cohort(resolve({"epochs": 20, "dropout": 0.2, "batch_size": 3}), np.arange(2, dtype=np.uint32))
@@ -271,10 +272,10 @@ def test_a_process_of_its_own() -> None:
 
 refused = """
 import numpy as np
-from sweep.engines import EngineError
-from sweep.engines.keras import KerasEngine
-from sweep.model import resolve
-from sweep.runs import Cohort
+from sweep.training.engine import EngineError
+from sweep.training.keras.referee import KerasEngine
+from sweep.networks.settings import resolve
+from sweep.networks.runs import Cohort
 try:
     KerasEngine().train(Cohort(resolve({}), np.arange(1, dtype=np.uint32)))
 except EngineError as error:

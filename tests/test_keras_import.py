@@ -17,12 +17,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import experiment_file, vocabulary
-from sweep.cli import app
-from sweep.engines.libraries import without_start_up_noise
-from sweep.keras_import import KerasFileError, import_model, read_model
-from sweep.model import Configuration, resolve
-from sweep.vocabulary import Argument, Named, SettingError
+from sweep.cli.common import app
+from sweep.experiment import file as experiment_file
+from sweep.networks import vocabulary
+from sweep.networks.configuration import Configuration
+from sweep.networks.settings import resolve
+from sweep.networks.vocabulary import Argument, Named
+from sweep.runs.errors import SettingError
+from sweep.training.keras.importing import KerasFileError, import_model, read_model
+from sweep.training.keras.library import without_start_up_noise
 
 with without_start_up_noise():
     keras = importlib.import_module("keras")

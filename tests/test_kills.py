@@ -14,7 +14,8 @@ from conftest import Record
 from faults import Ended, Server
 
 from sweep import load
-from sweep.results import Folder, ResultsError
+from sweep.results.files import ResultsError
+from sweep.results.folder import Folder
 
 BASE = "fixed: {epochs: 40, learning_rate: 0.05}\nreliability: {target: 0.2}\n"
 experiments = {

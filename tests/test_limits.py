@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sweep import executors
-from sweep.cli import app
-from sweep.experiment_file import ExperimentFileError
-from sweep.planning import plan
-from sweep.results import ResultsError
+from sweep.cli.common import app
+from sweep.commands.check import plan
+from sweep.experiment.file import ExperimentFileError
+from sweep.results.files import ResultsError
+from sweep.training import threads
 
 one_seed = "\nvary: {seed: 1}"
 many = ", ".join(["xor"] * 300)
@@ -56,7 +56,7 @@ refused_by_the_file = {
 
 @pytest.fixture(autouse=True)
 def _machine_of_16_gib(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(executors, "physical_memory", lambda: 16 * 2.0**30)
+    monkeypatch.setattr(threads, "physical_memory", lambda: 16 * 2.0**30)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -121,7 +121,7 @@ def test_without_memory_the_command_says_so(tmp_path: Path, monkeypatch: pytest.
     def exhausted() -> float:
         raise MemoryError
 
-    monkeypatch.setattr(executors, "physical_memory", exhausted)
+    monkeypatch.setattr(threads, "physical_memory", exhausted)
     result = CliRunner().invoke(app, ["run", str(written(tmp_path, "")), "--out", str(tmp_path / "out")])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "not enough memory; the same command goes on where it stopped\n"

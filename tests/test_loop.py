@@ -17,14 +17,19 @@ import numpy as np
 import pytest
 
 import sweep
-from sweep import engines, loop, planning, resume
-from sweep.experiment_file import parse
-from sweep.loop import Progress
-from sweep.reliability import verdict, wilson
-from sweep.results import Folder, Results, ResultsError
-from sweep.results.folder import write_atomically
-from sweep.search import Search
-from sweep.vocabulary import SettingError
+from sweep.commands import check as planning
+from sweep.commands import run as run_command
+from sweep.commands.run import Progress
+from sweep.experiment.file import parse
+from sweep.results import resume
+from sweep.results.files import ResultsError, write_atomically
+from sweep.results.folder import Folder
+from sweep.results.results import Results
+from sweep.runs.errors import SettingError
+from sweep.search.study import Search
+from sweep.statistics.intervals import wilson
+from sweep.statistics.verdicts import verdict
+from sweep.training import choice, engine
 
 GRID = """
 fixed: {epochs: 40, learning_rate: 0.05}
@@ -68,7 +73,7 @@ def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def stop_after(n_calls: int) -> loop.Observer:
+def stop_after(n_calls: int) -> run_command.Observer:
     left = [n_calls]
 
     def observe(progress: Progress) -> None:
@@ -337,7 +342,7 @@ def test_another_experiment_is_refused(tmp_path: Path, old: str, new: str, messa
 
 
 class RenamedEngine:
-    def __init__(self, engine: engines.Engine, name: str, device: str) -> None:
+    def __init__(self, engine: engine.Engine, name: str, device: str) -> None:
         self._engine, self.name, self.device = engine, name, device
 
     def __getattr__(self, name: str) -> Any:
@@ -356,8 +361,8 @@ def test_another_engine_is_refused(
         with pytest.raises(Stopped):
             sweep.run(path, out, observe=stop_after(6))
     before = everything(out)
-    renamed = RenamedEngine(engines.choose("native", "cpu", []), name, device)
-    monkeypatch.setattr(engines, "choose", lambda *_: renamed)
+    renamed = RenamedEngine(choice.choose("native", "cpu", []), name, device)
+    monkeypatch.setattr(choice, "choose", lambda *_: renamed)
     with pytest.raises(ResultsError, match=f"by the engine native on cpu, now asked for: {name} on {device}"):
         sweep.run(path, out)
     assert everything(out) == before
@@ -450,7 +455,7 @@ def test_repeated_suggestions_are_told_and_counted(tmp_path: Path) -> None:
 
 def opened(results: Results, text: str) -> Search:
     experiment = parse(text)
-    engine = engines.choose("native", "cpu", [])
+    engine = choice.choose("native", "cpu", [])
     name = resume.study_name(experiment, engine)
     return Search(experiment, results.folder.journal, name)
 
@@ -569,10 +574,10 @@ def test_too_long_a_sweep_is_refused(tmp_path: Path) -> None:
 
 def test_an_experiment_that_changes_while_it_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, GRID)
-    planned = loop.plan(path)
+    planned = run_command.plan(path)
     write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
     with pytest.raises(ResultsError, match="changed since it was read"):
-        loop.execute(planned, tmp_path / "out")
+        run_command.execute(planned, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -597,8 +602,8 @@ def test_the_timings_of_the_manifest_add_up(tmp_path: Path, monkeypatch: pytest.
         now += 1000
         write_atomically(path, content)
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=clock))
-    monkeypatch.setattr(loop, "write_atomically", write_slowly)
+    monkeypatch.setattr(run_command, "time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(run_command, "write_atomically", write_slowly)
     timings = sweep.run(write(tmp_path, GRID), tmp_path / "out").manifest["timings_seconds"]
     assert list(timings) == ["training", "tables", "other"]
     assert sum(timings.values()) == now - 1
@@ -614,7 +619,7 @@ def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     def read(*_: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(loop, "read_table", read)
+    monkeypatch.setattr(run_command, "read_table", read)
     assert sweep.run(path, out).manifest == whole.manifest
     assert (out / "runs.csv").read_bytes() == content
     for name in ("configurations.csv", "examples.npz", "study.journal"):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep import vocabulary
-from sweep.model import defaults, resolve
-from sweep.vocabulary import SettingError
+from sweep.networks import vocabulary
+from sweep.networks.settings import defaults, resolve
+from sweep.runs.errors import SettingError
 
 parity = {
     "task": {"name": "parity", "bits": 3},

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep import executors
-from sweep.engines.native import NativeEngine, cache_folder, compiled_kernel
-from sweep.model import resolve
-from sweep.runs import Cohort, Measurements, no_measurements
+from sweep.networks.runs import Cohort, Measurements, no_measurements
+from sweep.networks.settings import resolve
+from sweep.training import threads
+from sweep.training.native import NativeEngine, cache_folder, compiled_kernel
 
 REFERENCE = Path(__file__).parent / "reference_digest.txt"
 
@@ -60,8 +60,8 @@ def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any])
 
 def test_any_number_of_threads_gives_equal_bits() -> None:
     cohorts = [cohort(100, **settings) for settings in VARIETY]
-    single = list(executors.train(NativeEngine(), cohorts, 1, lambda *_: None))
-    several = list(executors.train(NativeEngine(), cohorts, 5, lambda *_: None))
+    single = list(threads.train(NativeEngine(), cohorts, 1, lambda *_: None))
+    several = list(threads.train(NativeEngine(), cohorts, 5, lambda *_: None))
     for (_, a), (_, b) in zip(single, several, strict=True):
         assert_equal_bits(a, b)
 
@@ -77,7 +77,7 @@ def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[s
             return no_measurements(cohort)
 
     sizes: list[int] = []
-    list(executors.train(Counting(), [cohort(n, **settings)], 2, lambda *_: None))
+    list(threads.train(Counting(), [cohort(n, **settings)], 2, lambda *_: None))
     assert sum(sizes) == n
     assert max(sizes) == size
 
@@ -113,11 +113,11 @@ def test_a_flushing_thread_is_found() -> None:
 
     if os.uname().machine != "x86_64":
         pytest.skip("the control register is x86's")
-    thread = threading.Thread(target=flushed, args=(executors.assert_subnormals,))
+    thread = threading.Thread(target=flushed, args=(threads.assert_subnormals,))
     thread.start()
     thread.join()
     assert len(raised) == 1
-    executors.assert_subnormals()
+    threads.assert_subnormals()
 
 
 def test_subnormal_weights_are_trained() -> None:

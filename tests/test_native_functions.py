@@ -9,9 +9,9 @@ import pytest
 from numba import njit
 from scipy import special
 
-from sweep.engines.native import functions
-from sweep.engines.native.simd import MODELS, load, pointer_to, store, zeros1
-from sweep.vocabulary import Named, activations, named
+from sweep.networks.vocabulary import Named, activations, named
+from sweep.training.native import functions
+from sweep.training.native.simd import MODELS, load, pointer_to, store, zeros1
 
 Floats = npt.NDArray[np.float32]
 

@@ -16,17 +16,17 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import own_training
-from sweep.cli import app
-from sweep.engines import answers, fits
-from sweep.engines.fits import Fit, Job, Probe
-from sweep.engines.libraries import without_start_up_noise
-from sweep.own_table import judge
-from sweep.reliability import wilson
-from sweep.results import ResultsError
+from sweep.cli.common import app
+from sweep.commands import train_model
+from sweep.commands.model_table import judge
+from sweep.networks.runs import failures
+from sweep.results.files import ResultsError
 from sweep.results.lock import locked
-from sweep.runs import failures
-from sweep.vocabulary import SettingError
+from sweep.runs.errors import SettingError
+from sweep.statistics.intervals import wilson
+from sweep.training.keras import marking, own_model
+from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.own_model import Fit, Job, Probe
 
 with without_start_up_noise():
     keras = importlib.import_module("keras")
@@ -111,10 +111,10 @@ def test_accuracy_is_that_of_the_loss(last: Any, loss: str, y: Any) -> None:
     model = made(0)
     if model.count_params() == 3:  # one output
         model.set_weights([np.array([[0.5], [0.5]]), np.array([-0.25])])  # right logits between 0 and 0.5
-        assert fits.read_answers(fits.Watch(model, job))[0] == 1.0
+        assert own_model.read_answers(own_model.Watch(model, job))[0] == 1.0
     else:
         model.set_weights([np.zeros((2, 2)), np.array([0.0, 9.0])])  # always 1
-        assert fits.read_answers(fits.Watch(model, job))[0] == 0.75
+        assert own_model.read_answers(own_model.Watch(model, job))[0] == 0.75
 
 
 def still(*layers: Any, loss: Any = "binary_crossentropy") -> Any:
@@ -201,7 +201,7 @@ def test_units_of_a_convolution_are_its_channels_and_frozen_weights_are_no_param
 
 
 def test_rows_are_looked_at_in_pieces_of_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [(first, len(part)) for first, part in answers.pieces(np.zeros(7), 3)] == [(0, 3), (3, 3), (4, 3)]
+    assert [(first, len(part)) for first, part in marking.pieces(np.zeros(7), 3)] == [(0, 3), (3, 3), (4, 3)]
     on_for_the_first_row = ("relu", [[-1], [-1]], [0.5])
     made = still(
         on_for_the_first_row,
@@ -215,8 +215,8 @@ def test_rows_are_looked_at_in_pieces_of_one_shape(monkeypatch: pytest.MonkeyPat
     )
     whole = trained(made, OR, seeds=1)
     assert whole[["dead_units", "learned"]].iloc[0].tolist() == [0, True]
-    monkeypatch.setattr(answers, "looked_at_once", 3)
-    monkeypatch.setattr(fits, "answered_at_once", 3)
+    monkeypatch.setattr(marking, "looked_at_once", 3)
+    monkeypatch.setattr(own_model, "answered_at_once", 3)
     pd.testing.assert_frame_equal(trained(made, OR, seeds=1), whole)
 
 
@@ -310,9 +310,9 @@ def test_runs_that_are_all_alike_are_told(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_probe_knows_how_long_a_run_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 2.0, 10.0, 11.0, 20.0, 20.25])  # 2 s for the first epoch, 1 s for two, 0.25 s for the loss
-    monkeypatch.setattr(fits.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(own_model.time, "perf_counter", lambda: next(clock))
     job = Job(build, (X, XOR), 30, 4, None)
-    tried = fits.probe(job, 0)
+    tried = own_model.probe(job, 0)
     assert tried.seconds == 2 + 30 * 0.5 + len(job.snapshots) * 0.25
 
 
@@ -403,8 +403,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         losses = np.linspace(0.7, 1 / (seed + 3), len(job.snapshots)).tolist()
         return Fit(seed, 9, losses, 0.25 * seed, True, seed == 4)
 
-    monkeypatch.setattr(own_training, "fit", quick)
-    monkeypatch.setattr(own_training, "probe", lambda job, seed: Probe(job.build.__name__, 9, 0.1))
+    monkeypatch.setattr(train_model, "fit", quick)
+    monkeypatch.setattr(train_model, "probe", lambda job, seed: Probe(job.build.__name__, 9, 0.1))
     return trained_seeds
 
 
@@ -431,19 +431,19 @@ def test_a_folder_is_gone_on_with(tmp_path: Path, seen: list[int]) -> None:
 def test_an_interruption_says_what_is_kept(
     tmp_path: Path, seen: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    quick = own_training.fit
+    quick = train_model.fit
 
     def interrupted(job: Job, seed: int) -> Fit:
         if seed == 2:
             raise KeyboardInterrupt
         return quick(job, seed)
 
-    monkeypatch.setattr(own_training, "fit", interrupted)
+    monkeypatch.setattr(train_model, "fit", interrupted)
     for out, kept in ((tmp_path / "mine", "kept in "), (None, "nothing is kept, without out=FOLDER")):
         with pytest.raises(KeyboardInterrupt):
             trained(seeds=4, out=out)
         assert f"interrupted after 2 of 4 seeds: {kept}" in capsys.readouterr().err
-    monkeypatch.setattr(own_training, "fit", quick)
+    monkeypatch.setattr(train_model, "fit", quick)
     seen.clear()
     trained(seeds=4, out=tmp_path / "mine")
     assert seen == [2, 3]
@@ -581,12 +581,12 @@ def test_one_training_at_a_time_in_a_folder(tmp_path: Path, seen: list[int]) -> 
 
 
 def test_another_model_of_the_same_name_is_another_training() -> None:
-    described = [fits.describe(compiled(K.Dense(1, activation))) for activation in ("sigmoid", "tanh", "sigmoid")]
-    rates = [fits.describe(compiled(K.Dense(1), rate=rate)) for rate in (0.1, 0.2)]
+    described = [own_model.describe(compiled(K.Dense(1, activation))) for activation in ("sigmoid", "tanh", "sigmoid")]
+    rates = [own_model.describe(compiled(K.Dense(1), rate=rate)) for rate in (0.1, 0.2)]
     keras.utils.clear_session()
-    first = fits.describe(compiled(K.Dense(1)))
+    first = own_model.describe(compiled(K.Dense(1)))
     keras.utils.clear_session()
-    assert fits.describe(compiled(K.Dense(1))) == first
+    assert own_model.describe(compiled(K.Dense(1))) == first
     assert described[0] != described[1] and rates[0] != rates[1]
 
 

@@ -68,7 +68,7 @@ def test_the_wheel_holds_the_package_and_its_data(built: Path) -> None:
     own = {p.relative_to(ROOT).as_posix() for p in (ROOT / "sweep").rglob("*") if p.is_file()}
     own = {name for name in own if "__pycache__" not in name}
     assert {name for name in names if ".dist-info/" not in name} == own
-    assert {"sweep/template.yaml", "sweep/report/template/page.html"} <= own
+    assert {"sweep/experiment/template.yaml", "sweep/report/page/template/page.html"} <= own
 
 
 def test_the_metadata_is_complete(built: Path) -> None:

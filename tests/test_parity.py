@@ -23,13 +23,13 @@ import pytest
 from reference import trajectory
 from test_engine_contract import fused_engine
 
-from sweep import vocabulary
-from sweep.engines import Engine
-from sweep.engines.keras import KerasEngine
-from sweep.engines.native import NativeEngine
-from sweep.initial import initial_weights
-from sweep.model import resolve
-from sweep.runs import Cohort
+from sweep.networks import vocabulary
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.training.engine import Engine
+from sweep.training.initial import initial_weights
+from sweep.training.keras.referee import KerasEngine
+from sweep.training.native import NativeEngine
 
 Case = Mapping[str, Any]
 

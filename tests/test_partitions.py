@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sweep.model import resolve
-from sweep.partitions import mixture_loss, name_groups, partition
+from sweep.networks.floors import mixture_loss, name_groups, partition
+from sweep.networks.settings import resolve
 
 
 def floor_of(sizes: list[tuple[int, int]], n_rows: int, loss: str = "binary_crossentropy") -> float:

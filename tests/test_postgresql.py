@@ -15,10 +15,11 @@ import pytest
 from postgresql import BINARIES, Server, running_server
 
 import sweep
-from sweep import loop, verify
-from sweep.experiment_file import parse
-from sweep.resume import study_name
-from sweep.vocabulary import SettingError
+from sweep.commands import run as run_command
+from sweep.commands import verify
+from sweep.experiment.file import parse
+from sweep.results.resume import study_name
+from sweep.runs.errors import SettingError
 
 pytestmark = [
     pytest.mark.slow,
@@ -123,7 +124,7 @@ def test_a_second_process_reads_while_the_sweep_writes(
     tmp_path: Path, server: Server, journals: dict[str, Any], sampler: str
 ) -> None:
     path, out = written(tmp_path, sampler, 5, server.url()), tmp_path / "out"
-    engine = loop.plan(path).engine
+    engine = run_command.plan(path).engine
     reader: Process | None = None
     counts: list[int] = []
     sweeping = Process(SWEEPING, path, out)
@@ -168,7 +169,7 @@ def test_a_database_that_goes_away(tmp_path: Path, journals: dict[str, Any]) -> 
         path, out = written(tmp_path, "random", 5, server.url()), tmp_path / "out"
         n_seen = 0
 
-        def observe(progress: loop.Progress) -> None:
+        def observe(progress: run_command.Progress) -> None:
             nonlocal n_seen
             n_seen += 1
             if n_seen == 6:

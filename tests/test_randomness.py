@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sweep import randomness
-from sweep.randomness import (
+from sweep.networks import randomness
+from sweep.networks.randomness import (
     Stream,
     Words,
     keep_threshold,

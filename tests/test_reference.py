@@ -14,10 +14,11 @@ import pytest
 from reference import batches, trajectory
 from test_parity import activations, more_activations, more_optimizers, optimizers
 
-from sweep.engines.libraries import without_start_up_noise
-from sweep.initial import initial_weights
-from sweep.model import Configuration, resolve
-from sweep.runs import Cohort
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import Cohort
+from sweep.networks.settings import resolve
+from sweep.training.initial import initial_weights
+from sweep.training.keras.library import without_start_up_noise
 
 N_EPOCHS = 4
 RATE = 2.0**-6

@@ -3,32 +3,26 @@
 import numpy as np
 import pytest
 
-from sweep.reliability import (
-    Pairs,
-    Target,
-    allowed_failures,
-    better_than,
-    clopper_pearson,
-    confidence_sequence,
+from sweep.statistics.curves import learned_by_epoch
+from sweep.statistics.intervals import Method, clopper_pearson, confidence_sequence, jeffreys, wilson
+from sweep.statistics.pairs import Pairs, better_than, mcnemar, pair, paired_difference
+from sweep.statistics.seeds import (
     doublings,
     expected_half_width,
-    family_confidence,
-    jeffreys,
-    learned_by_epoch,
-    mcnemar,
-    needed_runs,
-    pair,
-    paired_difference,
-    probable_runs,
-    rates_for,
     runs_for_any_rate,
     runs_for_half_width,
     runs_for_verdict,
     settling,
-    verdict,
-    wilson,
 )
-from sweep.reliability.intervals import Method
+from sweep.statistics.verdicts import (
+    Target,
+    allowed_failures,
+    family_confidence,
+    needed_runs,
+    probable_runs,
+    rates_for,
+    verdict,
+)
 
 METHODS: tuple[Method, ...] = (wilson, jeffreys, clopper_pearson, confidence_sequence)
 

@@ -16,15 +16,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import planning, replays
-from sweep.cli import app
-from sweep.engines.libraries import without_start_up_noise
-from sweep.engines.saved import compiled_network, save_network
-from sweep.forward import predict
-from sweep.model import resolve
-from sweep.replay_text import describe_replay, sparkline, summarise_replay
-from sweep.replays import evidence, marked_floors, merged_floor
-from sweep.results import ResultsError
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.commands import replay as replays
+from sweep.commands.replay import evidence, marked_floors
+from sweep.networks.floors import merged_floor
+from sweep.networks.forward import predict
+from sweep.networks.settings import resolve
+from sweep.report.terminal.replay import describe_replay, sparkline, summarise_replay
+from sweep.results.files import ResultsError
+from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.saving import compiled_network, save_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's, in saving
 

@@ -13,16 +13,19 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import planning
-from sweep.cli import app
-from sweep.experiment import Choices, Experiment
-from sweep.model import resolve
-from sweep.reliability import confidence_sequence, wilson
-from sweep.report import charts, details, figures, importances, methods, page, surfaces
-from sweep.results import ResultsError
-from sweep.runs import Cohort, outcomes
-from sweep.tasks import named_task
-from sweep.training import train_cohorts
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.commands import importance
+from sweep.experiment.dimensions import Choices
+from sweep.experiment.experiment import Experiment
+from sweep.networks import floors
+from sweep.networks.runs import Cohort, outcomes
+from sweep.networks.settings import resolve
+from sweep.networks.tasks import named_task
+from sweep.report.page import charts, details, figures, methods, page, surfaces
+from sweep.results.files import ResultsError
+from sweep.statistics.intervals import confidence_sequence, wilson
+from sweep.training.cohorts import train_cohorts
 
 SMALL = """
 fixed: {epochs: 40}  # </script><img src=x onerror="document.title='owned'">
@@ -102,12 +105,12 @@ def test_final_losses_are_counted_and_what_is_above_the_axis_is_in_the_last_bin(
 
 
 def test_floors_are_those_of_groups_of_unlike_target() -> None:
-    parity = [x for x, _ in figures.loss_floors(named_task("parity", {"bits": 3}), "binary_crossentropy")]
+    parity = [x for x, _ in floors.loss_floors(named_task("parity", {"bits": 3}), "binary_crossentropy")]
     known = [0.173287, 0.238693, 0.281168, 0.312752, 0.346574, 0.420632, 0.477386, 0.519860, 0.597545, 0.693147]
     assert parity == pytest.approx(known, abs=1e-6)
-    squared = [x for x, _ in figures.loss_floors(named_task("xor", {}), "mean_squared_error")]
+    squared = [x for x, _ in floors.loss_floors(named_task("xor", {}), "mean_squared_error")]
     assert squared == pytest.approx([0.125, 1 / 6, 0.25])
-    assert figures.loss_floors(named_task("half_adder", {}), "binary_crossentropy") == []
+    assert floors.loss_floors(named_task("half_adder", {}), "binary_crossentropy") == []
 
 
 def test_a_map_with_room_for_far_more_than_there_are_is_sparse() -> None:
@@ -141,9 +144,9 @@ def test_marginals_are_those_of_the_importances_the_largest_share_first() -> Non
         columns=["configuration", "seed", "learned"],
     )
     experiment = Experiment(vary={"depth": Choices((1, 2)), "width": Choices((2, 4))})
-    found = importances.find_importances(table, runs, experiment)
+    found = importance.find_importances(table, runs, experiment)
     assert found is not None
-    records = importances.summarise_marginals(found)
+    records = importance.summarise_marginals(found)
     assert [(r["column"], r["level"], r["success_rate"]) for r in records] == [
         *(("width", "2", 0.375), ("width", "4", 1.0)),
         *(("depth", "1", 0.625), ("depth", "2", 0.75)),
@@ -152,7 +155,7 @@ def test_marginals_are_those_of_the_importances_the_largest_share_first() -> Non
     assert records[0]["share"] == pytest.approx(4 * 0.3125**2 / 0.421875)
     narrow = wilson(3, 8, 0.95)
     assert records[0]["ci_low"] < float(narrow.low) and records[0]["ci_high"] > float(narrow.high)
-    assert importances.find_importances(table.assign(width=2, depth=1), runs, experiment) is None
+    assert importance.find_importances(table.assign(width=2, depth=1), runs, experiment) is None
 
 
 def test_pareto_front_and_counts() -> None:
@@ -193,7 +196,7 @@ def test_learning_and_predictions_are_counted() -> None:
     ids=str,
 )
 def test_a_network_is_found_again_from_its_row_and_answers_as_it_was_trained(settings: dict[str, Any]) -> None:
-    from sweep.engines import choose
+    from sweep.training.choice import choose
 
     configuration = resolve({**settings, "epochs": 20, "learning_rate": 0.05})
     task = settings.get("task", "xor")
@@ -362,7 +365,7 @@ def test_dashboard_says_what_is_missing(finished: Path, tmp_path: Path, monkeypa
 
 
 def test_dashboard_works_on_a_copy_on_this_machine_only(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sweep import dashboard
+    from sweep.commands import dashboard
 
     served: list[tuple[str, str, int]] = []
 

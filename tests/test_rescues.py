@@ -12,19 +12,24 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import planning, rescues, vocabulary
-from sweep.changes import changed, kinds
-from sweep.cli import app
-from sweep.diagnosis import diagnose
-from sweep.engines import EngineError
-from sweep.engines.native import NativeEngine
-from sweep.model import Configuration, resolve
-from sweep.randomness import Stream
-from sweep.reliability import Target, mcnemar, pair, wilson
-from sweep.rescue_text import describe_cause, describe_end, describe_rescue, keras_recipe
-from sweep.rescues import Attempt, Cause, Rescue, cost, n_fresh, rescue_configuration
-from sweep.results import ResultsError
-from sweep.runs import Cohort, outcomes
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.commands.rescue import rescue as rescues
+from sweep.commands.rescue.changes import changed, kinds
+from sweep.commands.rescue.rescue import Attempt, Cause, Rescue, cost, n_fresh, rescue_configuration
+from sweep.networks import vocabulary
+from sweep.networks.configuration import Configuration
+from sweep.networks.diagnosis import diagnose
+from sweep.networks.randomness import Stream
+from sweep.networks.runs import Cohort, outcomes
+from sweep.networks.settings import resolve
+from sweep.report.terminal.rescue import describe_cause, describe_end, describe_rescue, keras_recipe
+from sweep.results.files import ResultsError
+from sweep.statistics.intervals import wilson
+from sweep.statistics.pairs import mcnemar, pair
+from sweep.statistics.verdicts import Target
+from sweep.training.engine import EngineError
+from sweep.training.native import NativeEngine
 
 # the network of the question, at a rate at which 1,000 epochs are enough
 NETWORK = resolve({"width": 2, "depth": 3, "learning_rate": 0.01})

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sweep.allocation import Allocation
-from sweep.experiment import SeedBlock
-from sweep.model import Configuration, resolve
-from sweep.reliability import Target, wilson
-from sweep.results import Folder, ResultsError
+from sweep.experiment.seeds import SeedBlock
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import Entry, Example, Runs, failures, lowest_seeds, merge, no_runs, outcomes
+from sweep.networks.settings import resolve
 from sweep.results.cells import shortest
-from sweep.results.folder import Entry, lowest_seeds, write_atomically
+from sweep.results.files import ResultsError, write_atomically
+from sweep.results.folder import Folder
 from sweep.results.tables import (
     configurations_table,
     export_table,
@@ -31,7 +31,9 @@ from sweep.results.tables import (
     runs_table,
     to_records,
 )
-from sweep.runs import Example, Runs, failures, merge, no_runs, outcomes
+from sweep.search.allocation import Allocation
+from sweep.statistics.intervals import wilson
+from sweep.statistics.verdicts import Target
 
 xor = resolve({"width": 3})
 adder = resolve({"task": "half_adder", "layers": [4, 2], "optimizer": {"name": "sgd", "momentum": 0.9}})

@@ -9,10 +9,11 @@ import pytest
 from malformed import mistakes
 from typer.testing import CliRunner
 
-from sweep import experiment_file, schema
-from sweep.cli import app
-from sweep.model import hyperparameters
-from sweep.yaml_text import Source, YamlError
+from sweep.cli.common import app
+from sweep.experiment import file as experiment_file
+from sweep.experiment import schema
+from sweep.experiment.yaml_text import Source, YamlError
+from sweep.networks.settings import hyperparameters
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
 VALIDATOR = jsonschema.Draft7Validator(schema.experiment_schema())

@@ -10,9 +10,11 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from sweep.experiment import Choices, Experiment, Range, SeedBlock, Study
-from sweep.search import Result, Search, Suggestion
-from sweep.vocabulary import SettingError
+from sweep.experiment.dimensions import Choices, Range
+from sweep.experiment.experiment import Experiment, Study
+from sweep.experiment.seeds import SeedBlock
+from sweep.runs.errors import SettingError
+from sweep.search.study import Result, Search, Suggestion
 
 mixed: Mapping[str, Any] = {
     "width": Range(2, 9, 1),

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 import sweep
-from sweep import experiment_file, planning
-from sweep.experiment_file import ExperimentFileError
-from sweep.model import resolve
-from sweep.results import ResultsError
-from sweep.table_files import TableFiles, parse_table
-from sweep.tasks import named_task, table_task
-from sweep.vocabulary import SettingError
+from sweep.commands import check as planning
+from sweep.experiment import file as experiment_file
+from sweep.experiment.file import ExperimentFileError
+from sweep.experiment.table_files import TableFiles, parse_table
+from sweep.networks.settings import resolve
+from sweep.networks.tasks import named_task, table_task
+from sweep.results.files import ResultsError
+from sweep.runs.errors import SettingError
 
 XOR = "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n"
 EXPERIMENT = "fixed: {task: {file: data.csv, targets: [y]}, epochs: 20}\nvary: {seed: 4}\n"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sweep.tasks import Task, named_task, signatures, table_task
-from sweep.vocabulary import SettingError
+from sweep.networks.tasks import Task, named_task, signatures, table_task
+from sweep.runs.errors import SettingError
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 import sweep
-from sweep import engines, experiment_file, one_network, quick_rescue, training, watching
-from sweep.cli import app
-from sweep.experiment import SeedBlock
-from sweep.experiment_text import experiment_text, flow
-from sweep.model import resolve
-from sweep.reliability import confidence_sequence
-from sweep.yaml_text import Source
+from sweep.cli.common import app
+from sweep.commands import train as one_network
+from sweep.commands.rescue import likely
+from sweep.experiment import file as experiment_file
+from sweep.experiment.seeds import SeedBlock
+from sweep.experiment.writing import experiment_text, flow
+from sweep.experiment.yaml_text import Source
+from sweep.networks.settings import resolve
+from sweep.report import words
+from sweep.report.terminal import progress
+from sweep.report.terminal import train as network_words
+from sweep.statistics.intervals import confidence_sequence
+from sweep.training import choice, cohorts
 
 NETWORK = ("width=2", "depth=3", "learning_rate=0.01", "epochs=300")
 
@@ -31,10 +37,10 @@ def call(*arguments: str) -> Result:
     return result
 
 
-def trained(n_seeds: int = 40, **given: Any) -> training.Trained:
+def trained(n_seeds: int = 40, **given: Any) -> cohorts.Trained:
     configuration = resolve({"epochs": 30, **given})
-    engine = engines.choose("native", "cpu", [configuration])
-    return training.train_block(configuration, SeedBlock(count=n_seeds), engine, workers=1)
+    engine = choice.choose("native", "cpu", [configuration])
+    return cohorts.train_block(configuration, SeedBlock(count=n_seeds), engine, workers=1)
 
 
 def test_json_agrees_with_the_python_twin() -> None:
@@ -153,15 +159,15 @@ def test_born_dead_counts_whole_layers_only() -> None:
 
 
 def test_nothing_learned_is_said_without_a_chart() -> None:
-    lines = watching.answer_lines(one_network.summarise(trained(8, depth=0)))
+    lines = network_words.answer_lines(one_network.summarise(trained(8, depth=0)))
     assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0.0-32.4%), 95% interval (Wilson)"
     assert not any("epochs  " in line for line in lines)
 
 
 def test_every_hyperparameter_that_is_not_usual_is_said() -> None:
     given = {"layers": [4, 2], "dropout": 0.1, "use_bias": False, "loss": "mean_squared_error", "encoding": "bipolar"}
-    words = one_network.describe(resolve({**given, "kernel_initializer": "he_normal", "batch_size": 2}))
-    assert words == (
+    said = words.describe(resolve({**given, "kernel_initializer": "he_normal", "batch_size": 2}))
+    assert said == (
         "xor: 4-2 relu, encoding bipolar, dropout 0.1, use_bias false, loss mean_squared_error, "
         "kernel_initializer he_normal, adam 0.001, batch 2, 1,000 epochs"
     )
@@ -184,7 +190,7 @@ def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.M
         f"likely rescue: {best}: {counts[best]} of {len(failing)} failing seeds learn "
         f"({100 * share['low']:.0f}-{100 * share['high']:.0f}%), the best of 16 single changes"
     ) in said
-    monkeypatch.setattr(quick_rescue, "max_seeds", 20)
+    monkeypatch.setattr(likely, "max_seeds", 20)
     assert json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)["likely_rescue"]["rescued"]["n"] == 20
 
 
@@ -200,7 +206,7 @@ def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.M
 def test_where_trying_takes_too_long_the_usual_medicine_is_named(
     settings: list[str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quick_rescue, "max_seconds", 1e-9)
+    monkeypatch.setattr(likely, "max_seconds", 1e-9)
     assert f"likely rescue: {words}" in call("train", *settings, "--seeds", "16").stdout
 
 
@@ -217,10 +223,10 @@ def test_no_rescue_is_told_where_there_is_none() -> None:
 
 def test_counts_rise_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = resolve({"epochs": 30, "task": "or", "learning_rate": 0.05})
-    engine = engines.choose("native", "cpu", [configuration])
+    engine = choice.choose("native", "cpu", [configuration])
     monkeypatch.setattr(type(engine), "piece_size", 16)
     seen: list[tuple[int, int]] = []
-    run = training.train_block(
+    run = cohorts.train_block(
         configuration, SeedBlock(count=50), engine, workers=2, on_count=lambda *count: seen.append(count)
     )
     assert [n for n, _ in seen] == [16, 32, 48, 50]
@@ -231,15 +237,15 @@ def test_progress_shows_the_interval_that_may_be_watched(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     so_far = confidence_sequence(7, 64, 0.95)
-    line = watching.progress_line(64, 7, 1000, 0.95)
+    line = progress.progress_line(64, 7, 1000, 0.95)
     assert f"({100 * float(so_far.low):.1f}-{100 * float(so_far.high):.1f}% so far)" in line
-    monkeypatch.setattr(watching, "seconds_between_lines", 0.0)
-    with watching.watched(1000) as watch:
+    monkeypatch.setattr(progress, "seconds_between_lines", 0.0)
+    with progress.watched(1000) as watch:
         watch(64, 7)
         watch(1000, 99)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", line + "\n")
-    with watching.watched(1000, quiet=True) as watch:
+    with progress.watched(1000, quiet=True) as watch:
         watch(64, 7)
     assert capsys.readouterr().err == ""
 

@@ -14,10 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
-from sweep import loop, planning
-from sweep.cli import app
-from sweep.results import Folder, ResultsError
-from sweep.verify import Verification, verify
+from sweep.cli.common import app
+from sweep.commands import check as planning
+from sweep.commands import run as run_command
+from sweep.commands.verify import Verification, verify
+from sweep.results.files import ResultsError
+from sweep.results.folder import Folder
 
 SMALL = """
 fixed: {epochs: 60, learning_rate: 0.05, optimizer: adam}
@@ -403,7 +405,7 @@ def test_an_interrupted_sweep_is_named_and_its_blocks_are_read(tmp_path: Path) -
     (tmp_path / "e.yaml").write_text(SMALL.replace("count: 6", "count: 8"))
     left = iter([True, True])
 
-    def stop(progress: loop.Progress) -> None:
+    def stop(progress: run_command.Progress) -> None:
         if progress.n_done > 80 and not next(left, False):
             raise KeyboardInterrupt
 
@@ -415,8 +417,8 @@ def test_an_interrupted_sweep_is_named_and_its_blocks_are_read(tmp_path: Path) -
 
 
 def test_the_sample_is_spread_and_deterministic(finished: Path) -> None:
-    from sweep.contents import read_contents
-    from sweep.verify.retraining import choose_runs
+    from sweep.commands.verify.retraining import choose_runs
+    from sweep.results.contents import read_contents
 
     contents, _ = read_contents(Folder(finished))
     assert contents is not None

@@ -77,12 +77,12 @@ def say(message: str) -> None:
 @contextmanager
 def user_errors(going_on: str = "") -> Generator[None]:
     """Bad input ends with one message and exit code 2; an interruption says how to go on and ends with 130."""
-    from sweep.engines import EngineError
-    from sweep.executors import ExecutorError
-    from sweep.experiment_file import ExperimentFileError
-    from sweep.keras_import import KerasFileError
-    from sweep.results import ResultsError
-    from sweep.vocabulary import SettingError
+    from sweep.experiment.file import ExperimentFileError
+    from sweep.results.files import ResultsError
+    from sweep.runs.errors import SettingError
+    from sweep.training.engine import EngineError
+    from sweep.training.executor import ExecutorError
+    from sweep.training.keras.importing import KerasFileError
 
     try:
         yield

@@ -13,10 +13,9 @@ from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Work
 def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)]) -> None:
     """Write a commented experiment to start from. Beside it comes the schema by which editors check and complete it."""
     with user_errors():
-        from sweep.experiment_file import template
-        from sweep.results import ResultsError
-        from sweep.results.folder import write_atomically
-        from sweep.schema import file_name, first_line, schema_text
+        from sweep.experiment.file import template
+        from sweep.experiment.schema import file_name, first_line, schema_text
+        from sweep.results.files import ResultsError, write_atomically
 
         if file.exists():
             raise ResultsError(f"{file}: exists already; choose another name")
@@ -32,8 +31,8 @@ def check(
 ) -> None:
     """Validate an experiment: how large, how long. Trains nothing."""
     with user_errors():
-        from sweep.planning import plan
-        from sweep.terminal import describe_plan, describe_power
+        from sweep.commands.check import plan
+        from sweep.report.terminal.progress import describe_plan, describe_power
 
         planned = plan(experiment, engine=engine, device=device, workers=workers)
         print(f"{experiment}: ok")
@@ -64,10 +63,10 @@ def run(
 ) -> None:
     """Run an experiment. Goes on by itself where the folder holds the same one."""
     with user_errors("; the same command goes on where it stopped"):
-        from sweep.answer_text import print_answer
-        from sweep.loop import execute
-        from sweep.planning import plan, spread
-        from sweep.terminal import describe_broken, describe_plan, describe_power, shown_progress
+        from sweep.commands.check import plan, spread
+        from sweep.commands.run import execute
+        from sweep.report.terminal.answer import print_answer
+        from sweep.report.terminal.progress import describe_broken, describe_plan, describe_power, shown_progress
 
         limit_here = limit if ray is None else math.inf
         planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit_here)

@@ -32,9 +32,9 @@ def rescue(
 ) -> None:
     """Change one thing at a time for the seeds that failed. Finds the cheapest change that is enough."""
     with user_errors("; nothing is kept"):
-        from sweep.rescue_text import describe_rescue
-        from sweep.rescues import rescue
-        from sweep.results import load
+        from sweep.commands.rescue.rescue import rescue
+        from sweep.report.terminal.rescue import describe_rescue
+        from sweep.results.results import load
         from sweep.results.tables import check_table_path, export_table
 
         if csv is not None:
@@ -69,10 +69,10 @@ def replay(
 ) -> None:
     """Train one run again: is it the same, why did it end so."""
     with user_errors():
-        from sweep import replays
-        from sweep.replay_text import describe_replay, describe_saved, summarise_replay
-        from sweep.report.training_figure import check_figure_path, draw_training, write_figure
-        from sweep.results import load
+        from sweep.commands import replay as replays
+        from sweep.report.page.training_figure import check_figure_path, draw_training, write_figure
+        from sweep.report.terminal.replay import describe_replay, describe_saved, summarise_replay
+        from sweep.results.results import load
 
         if figure is not None:
             check_figure_path(figure)

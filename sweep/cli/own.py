@@ -38,46 +38,50 @@ def train(
     """Train one configuration under many seeds, at once. Says how often it learns and how the others end."""
     given = settings or []
     with user_errors("; nothing is kept"):
-        from sweep import engines, executors, experiment_file, one_network, quick_rescue, watching
-        from sweep.costs import run_seconds
-        from sweep.experiment import SeedBlock
-        from sweep.experiment_text import experiment_text
-        from sweep.planning import describe_seconds, expected_bytes, refuse_beyond_memory
-        from sweep.training import train_block
+        from sweep.commands import train as one_network
+        from sweep.commands.check import expected_bytes, refuse_beyond_memory
+        from sweep.commands.rescue import likely
+        from sweep.experiment import file as experiment_file
+        from sweep.experiment.seeds import SeedBlock
+        from sweep.experiment.writing import experiment_text
+        from sweep.report.terminal import progress
+        from sweep.report.terminal import train as network_words
+        from sweep.training import choice, threads
+        from sweep.training.cohorts import train_block
+        from sweep.training.costs import describe_seconds, run_seconds
 
         configuration = experiment_file.configuration(given)
         if save is not None:
             head = f"sweep train {shlex.join(given)} --seeds {seeds}"
             _save(save, experiment_text(experiment_file.settings(given), n_seeds=seeds, head=head))
             return
-        chosen = engines.choose(engine, device, [configuration])
-        n_workers = workers or executors.available_cores()
+        chosen = choice.choose(engine, device, [configuration])
+        n_workers = workers or threads.available_cores()
         needed = expected_bytes([configuration], n_at_once=seeds, n_runs=seeds, workers=n_workers)
         what = f"{seeds:,} networks of {configuration.n_parameters:,} parameters"
         refuse_beyond_memory(needed, what, "smaller networks, fewer seeds")
         seconds = run_seconds(configuration, chosen.name) * seeds / (n_workers if chosen.is_threaded else 1)
         if seconds > seconds_worth_a_word and not quiet:
             say(f"about {describe_seconds(seconds)}")
-        with watching.watched(seeds, quiet=quiet) as watch:
+        with progress.watched(seeds, quiet=quiet) as watch:
             trained = train_block(configuration, SeedBlock(count=seeds), chosen, workers=n_workers, on_count=watch)
         answer = one_network.summarise(trained)
-        likely = quick_rescue.find_likely(trained, chosen, n_workers)
+        likely = likely.find_likely(trained, chosen, n_workers)
         if as_json:
             record = one_network.to_record(answer, chosen.name, chosen.device)
             record["likely_rescue"] = likely and likely.record()
             print(json.dumps(record, indent=2, allow_nan=False))
         else:
             arguments = [*given, "--seeds", str(seeds)]
-            advice = quick_rescue.advice_lines(configuration, answer.outcomes, likely, arguments)
-            print("\n".join([*watching.answer_lines(answer), "", *advice]))
+            advice = network_words.advice_lines(configuration, answer.outcomes, likely, arguments)
+            print("\n".join([*network_words.answer_lines(answer), "", *advice]))
 
 
 def _save(path: Path, text: str) -> None:
     """Write an experiment file that is valid where it lies; `ResultsError` where there is one already."""
-    from sweep import experiment_file
-    from sweep.results import ResultsError
-    from sweep.results.folder import write_atomically
-    from sweep.table_files import TableFiles
+    from sweep.experiment import file as experiment_file
+    from sweep.experiment.table_files import TableFiles
+    from sweep.results.files import ResultsError, write_atomically
 
     if path.exists():
         raise ResultsError(f"{path}: exists already; choose another name")
@@ -105,9 +109,9 @@ def import_(
 ) -> None:
     """Write a Dense/Dropout network of one's own as an experiment."""
     with user_errors():
-        from sweep import experiment_file
-        from sweep.experiment_text import experiment_text
-        from sweep.keras_import import experiment_settings, read_model
+        from sweep.experiment import file as experiment_file
+        from sweep.experiment.writing import experiment_text
+        from sweep.training.keras.importing import experiment_settings, read_model
 
         given = experiment_file.settings(settings or [])
         fixed, remarks = experiment_settings(read_model(model), given, model, out.parent if out else Path())

@@ -14,9 +14,9 @@ def report(
 ) -> None:
     """Build report.html, the page to look at. One file, from the files of the results folder alone."""
     with user_errors():
-        from sweep.own_results import OwnResults, load
-        from sweep.report import own_page, page
-        from sweep.report.charts import write_figures
+        from sweep.report.page import own_page, page
+        from sweep.report.page.charts import write_figures
+        from sweep.results.trainings import OwnResults, load
 
         loaded = load(results)
         if figures:
@@ -34,7 +34,7 @@ def dashboard(
 ) -> None:
     """Open the study in optuna-dashboard. It works on a copy of the journal."""
     with user_errors():
-        from sweep.dashboard import serve
-        from sweep.results import load
+        from sweep.commands.dashboard import serve
+        from sweep.results.results import load
 
         serve(load(results), port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"))

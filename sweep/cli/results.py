@@ -29,11 +29,11 @@ def show(
 ) -> None:
     """Show the configurations, the most reliable first."""
     with user_errors():
-        from sweep.answer_text import print_answer, print_configurations
-        from sweep.own_results import OwnResults, load
         from sweep.report.summaries import select_rows
+        from sweep.report.terminal.answer import print_answer, print_configurations
+        from sweep.report.terminal.train import training_lines
         from sweep.results.tables import export_table, to_records
-        from sweep.watching import training_lines
+        from sweep.results.trainings import OwnResults, load
 
         loaded = load(results)
         rows = select_rows(loaded.configurations, where, sort)

@@ -20,8 +20,9 @@ def compare(
 ) -> None:
     """Compare two configurations seed by seed. Compares all of them with the best, too."""
     with user_errors():
-        from sweep.report.comparisons import comparison_record, describe_comparison, summarise_comparison
-        from sweep.results import load
+        from sweep.commands.compare import comparison_record, summarise_comparison
+        from sweep.report.terminal.compare import describe_comparison
+        from sweep.results.results import load
 
         found = summarise_comparison(load(results), first, second)
         if as_json:
@@ -34,8 +35,9 @@ def compare(
 def importance(results: ResultsPath, as_json: AsJson = False) -> None:
     """Show what each varied hyperparameter does to the success rate."""
     with user_errors():
-        from sweep.report.importances import describe_importances, importances_record, summarise_importances
-        from sweep.results import load
+        from sweep.commands.importance import importances_record, summarise_importances
+        from sweep.report.terminal.importance import describe_importances
+        from sweep.results.results import load
 
         found = summarise_importances(load(results))
         if as_json:
@@ -61,9 +63,9 @@ def plan(
 ) -> None:
     """Say how many seeds a precision or a verdict needs. Give --half-width for a precision, --target for a verdict."""
     with user_errors():
-        from sweep.reliability import Target
-        from sweep.seed_plans import Doubling, describe_precision, describe_verdict_plan
-        from sweep.vocabulary import SettingError
+        from sweep.commands.plan import Doubling, describe_precision, describe_verdict_plan
+        from sweep.runs.errors import SettingError
+        from sweep.statistics.verdicts import Target
 
         if (half_width is None) == (target is None):
             found = "neither" if half_width is None else "both"

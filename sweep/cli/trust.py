@@ -8,7 +8,7 @@ from sweep.cli.common import ResultsPath, Workers, app, say, user_errors
 
 
 def _sample_size(text: str | None) -> int | None:
-    from sweep.results import ResultsError
+    from sweep.results.files import ResultsError
 
     if text is None:
         return None
@@ -37,7 +37,7 @@ def verify(
 ) -> None:
     """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing."""
     with user_errors():
-        from sweep.verify import verify
+        from sweep.commands.verify import verify
 
         found = verify(results, _sample_size(sample), engine=engine, workers=workers)
         for finding in found.findings:
@@ -61,7 +61,7 @@ def audit(
 ) -> None:
     """Train some runs again with Keras, the referee. Compares weights after the first steps; writes audit.json."""
     with user_errors():
-        from sweep.audit import audit
+        from sweep.commands.audit import audit
 
         found = audit(results, runs)
         named = {kind: [r.run for r in found.runs if r.weights == kind] for kind in ("agree", "undecided", "differ")}

@@ -1,1 +1,1 @@
-"""What is shown of results: data halves in `summaries`, drawn by the command line. Reads files and never trains."""
+"""What is shown: words, summaries, the page, the terminal. Reads values and files. Trains nothing."""

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweep import experiment_file
-from sweep.allocation import Allocation
-from sweep.experiment import Experiment
-from sweep.results import Results, ResultsError
-from sweep.runs import failures
-from sweep.vocabulary import did_you_mean
+from sweep.experiment import file as experiment_file
+from sweep.experiment.experiment import Experiment
+from sweep.networks.runs import failures
+from sweep.results.files import ResultsError
+from sweep.results.results import Results
+from sweep.runs.errors import did_you_mean
+from sweep.search.allocation import Allocation
 
 max_merge = 40  # characters
 
@@ -61,13 +62,6 @@ def varied_columns(table: Any) -> tuple[str, ...]:
     between = table.columns[2 : list(table.columns).index("n_parameters")]
     varied = tuple(c for c in between if table[c].nunique() > 1)
     return varied or ("width", "depth", "activation", "optimizer")
-
-
-def setting_text(value: Any) -> str:
-    """A hyperparameter's value as a terminal shows it; `none` where a configuration has none, as `samples`."""
-    import pandas as pd
-
-    return "none" if pd.isna(value) else str(value)
 
 
 def _unique_length(ids: Any) -> int:

@@ -4,73 +4,22 @@ This module owns every file name. While a sweep goes on, each round is one block
 written from all runs and the blocks are removed.
 """
 
-import hashlib
 import io
 import itertools
 import json
-import os
-import platform
 import shutil
 import zipfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweep.model import Configuration
-from sweep.runs import Example, Runs, merge
-
-
-class ResultsError(ValueError):
-    """A results folder that cannot be used as asked: the message says which, what was found, what is allowed."""
-
-
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, also after a power cut.
-
-    The new content may come in blocks, so that it is never in memory as a whole.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            for block in (content,) if isinstance(content, bytes) else content:
-                file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise named(error, path) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def named(error: OSError, path: Path) -> OSError:
-    """The error with the file that it is about: where a disk is full, the system names none."""
-    return OSError(error.errno, error.strerror or str(error), str(path))
-
-
-def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A configuration in a sweep: the index of the trial that first suggested it, and its runs so far."""
-
-    trial: int
-    configuration: Configuration
-    runs: Runs
+from sweep.networks.runs import Example, Runs, merge
+from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 
 
 @dataclass(frozen=True)
@@ -190,14 +139,14 @@ class Folder:
         """Whether the tables hold all that experiment.yaml asks for: no blocks left, the manifest vouches for it."""
         if self.parts.exists() or not all(f.exists() for f in (self.experiment, self.runs, self.configurations)):
             return False
-        return self._recorded_digest(self.experiment) == _digest(self.experiment)
+        return self._recorded_digest(self.experiment) == digest_of(self.experiment)
 
     def is_intact(self) -> bool:
         """Whether the folder is finished and every file is as the manifest has it."""
         files = self.read_manifest().get("files")
         if not self.is_finished() or not isinstance(files, dict):
             return False
-        return all((self.path / name).exists() and _digest(self.path / name) == files[name] for name in files)
+        return all((self.path / name).exists() and digest_of(self.path / name) == files[name] for name in files)
 
     def _recorded_digest(self, file: Path) -> Any:
         files = self.read_manifest().get("files")
@@ -206,7 +155,7 @@ class Folder:
     def check_runs(self) -> None:
         """Raise `ResultsError` where runs.csv is not as a finished sweep left it: its rows would be built upon."""
         recorded = self._recorded_digest(self.runs)
-        if recorded is not None and not self.parts.exists() and self.runs.exists() and recorded != _digest(self.runs):
+        if recorded is not None and not self.parts.exists() and self.runs.exists() and recorded != digest_of(self.runs):
             raise ResultsError(
                 f"{self.runs}: was changed since the sweep wrote it (its SHA-256 is not the manifest's); "
                 "put it back, or --fresh to move the folder aside"
@@ -216,7 +165,7 @@ class Folder:
         """SHA-256 of each file that the manifest vouches for, the experiment's tables among them."""
         files = (self.experiment, self.runs, self.configurations, self.examples, self.journal)
         names = (*(file.name for file in files), *tables)
-        return {name: _digest(self.path / name) for name in names if (self.path / name).exists()}
+        return {name: digest_of(self.path / name) for name in names if (self.path / name).exists()}
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest; empty where there is none yet. Raises `ResultsError` for one that cannot be read."""
@@ -316,22 +265,6 @@ class Folder:
         write_atomically(self.examples, _npz(_pack_examples(kept)))
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def library_versions(libraries: Iterable[str]) -> dict[str, str]:
-    """The versions of Python and of these libraries, as a manifest has them."""
-    return {"python": platform.python_version(), **{name: version(name) for name in libraries}}
-
-
-def free_name(path: Path) -> Path:
-    """The first name that nothing has: `runs.csv.old-1`, `runs.csv.old-2`, ..."""
-    names = (path.with_name(f"{path.name}.old-{i}") for i in itertools.count(1))
-    return next(name for name in names if not name.exists())
-
-
 def _check_last_line(path: Path) -> None:
     """Raise `ResultsError` where a text does not end with a whole line."""
     if path.exists():
@@ -407,13 +340,3 @@ def _unpack_examples(arrays: Mapping[str, npt.NDArray[Any]]) -> list[Example]:
         own["predictions"] = own["predictions"].reshape(shape)
         kept.append(Example(str(identity), int(seed), str(outcome), **own))
     return kept
-
-
-def lowest_seeds(kept: Iterable[Example]) -> list[Example]:
-    """Of each configuration and outcome the example of the lowest seed, in the order of first appearance."""
-    best: dict[tuple[str, str], Example] = {}
-    for example in kept:
-        key = (example.configuration, example.outcome)
-        if key not in best or example.seed < best[key].seed:
-            best[key] = example
-    return list(best.values())

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from sweep.results.folder import ResultsError
+from sweep.results.files import ResultsError
 
 
 @contextmanager

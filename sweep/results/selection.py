@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.results.folder import ResultsError
-from sweep.vocabulary import did_you_mean
+from sweep.results.files import ResultsError
+from sweep.runs.errors import did_you_mean
 
 max_listed = 8
 
@@ -80,3 +80,10 @@ def learned_by_seed(runs: Any, configurations: Sequence[str]) -> npt.NDArray[np.
     learned = np.full((len(configurations), len(seeds)), -1, np.int8)
     learned[own["configuration"].map(places).to_numpy(np.int64), columns] = own["learned"].to_numpy(np.int8)
     return learned
+
+
+def setting_text(value: Any) -> str:
+    """A hyperparameter's value as a terminal shows it; `none` where a configuration has none, as `samples`."""
+    import pandas as pd
+
+    return "none" if pd.isna(value) else str(value)

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.allocation import Allocation
-from sweep.model import Configuration, hyperparameters
-from sweep.reliability import verdict, verdicts
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import Entry, Runs, failures, outcomes
+from sweep.networks.settings import hyperparameters
+from sweep.networks.tasks import Task
 from sweep.results.cells import decimals, plain, present, shortest
-from sweep.results.folder import Entry, Folder, ResultsError, write_atomically
-from sweep.runs import Runs, failures, outcomes
-from sweep.tasks import Task
+from sweep.results.files import ResultsError, write_atomically
+from sweep.results.folder import Folder
+from sweep.search.allocation import Allocation
+from sweep.statistics.verdicts import verdict, verdicts
 
 base_columns = (
     "task",

@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from sweep.experiment import Range
+from sweep.experiment.dimensions import Range
 from sweep.search.parameters import as_choice, as_parameter, distribution_of
 
 

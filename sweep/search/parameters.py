@@ -7,8 +7,8 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sweep.experiment import Choices, Dimension, significant
-from sweep.tasks import Task
+from sweep.experiment.dimensions import Choices, Dimension, significant
+from sweep.networks.tasks import Task
 
 Scalar = None | bool | int | float | str
 

@@ -9,10 +9,10 @@ import optuna
 from optuna.storages import JournalStorage, get_storage
 from optuna.trial import TrialState
 
-from sweep.experiment import Experiment, shown_storage
+from sweep.experiment.experiment import Experiment, shown_storage
+from sweep.runs.errors import SettingError
 from sweep.search.parameters import value_of
 from sweep.search.storage import ReadOnlyJournal, reason_of, refusals
-from sweep.vocabulary import SettingError
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
-from sweep.experiment import shown_storage
-from sweep.vocabulary import SettingError
+from sweep.experiment.experiment import shown_storage
+from sweep.runs.errors import SettingError
 
 
 def _cut_damaged_tail(journal: Path) -> None:

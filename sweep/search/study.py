@@ -18,11 +18,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from sweep.experiment import Experiment
-from sweep.model import Configuration
+from sweep.experiment.experiment import Experiment
+from sweep.networks.configuration import Configuration
+from sweep.runs.errors import SettingError, show
 from sweep.search.parameters import as_parameter, at_share, distribution_of, value_of
 from sweep.search.storage import Journal, lost_storage, open_study
-from sweep.vocabulary import SettingError, show
 
 
 @dataclass(frozen=True)

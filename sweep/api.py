@@ -1,0 +1,206 @@
+"""The door for Python: what `sweep` exports."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, SupportsIndex, overload
+
+from sweep.commands.model_table import floors_of, table_of
+from sweep.commands.train_model import (
+    check_job,
+    choose_n_workers,
+    fit_all,
+    identity_of,
+    in_worker,
+    seconds_to_start,
+    seconds_worth_processes,
+    why_not_elsewhere,
+)
+from sweep.experiment.file import with_tables
+from sweep.experiment.seeds import seed_block
+from sweep.experiment.table_files import TableFiles
+from sweep.networks.runs import Entry
+from sweep.networks.settings import resolve
+from sweep.report.page.own_page import write_page
+from sweep.report.terminal.progress import watched
+from sweep.report.terminal.train import count_lines
+from sweep.results.folder import Folder
+from sweep.results.lock import locked
+from sweep.results.tables import hyperparameter_columns, read_table, runs_table
+from sweep.results.trainings import Store, count_outcomes
+from sweep.statistics.intervals import wilson
+from sweep.training import choice, threads
+from sweep.training.cohorts import train_block
+from sweep.training.costs import describe_seconds
+from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
+
+Build = Callable[[int], Any]
+
+
+Seeds = SupportsIndex | Iterable[SupportsIndex]
+
+
+@overload
+def train(
+    settings: Mapping[str, Any],
+    seeds: Seeds = 64,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    margin: float = 0.0,
+) -> Any: ...
+
+
+@overload
+def train(
+    *,
+    build: Build,
+    data: tuple[Any, Any],
+    seeds: Seeds = 50,
+    epochs: int = 1000,
+    batch_size: int = 32,
+    learned: Criterion | None = None,
+    workers: int | None = None,
+    out: Path | str | None = None,
+    quiet: bool = False,
+) -> Any: ...
+
+
+def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any) -> Any:
+    """Train one network under many seeds: a DataFrame with a row for each, its columns those of runs.csv.
+
+    `train({"width": 2, "depth": 3}, seeds=1000)`: see `train_settings`. `train(build=function, data=(x, y),
+    seeds=50)`: see `train_built`.
+    """
+    if settings is not None:
+        return train_settings(settings, *given, **options)
+    if "build" not in options:
+        raise TypeError("sweep.train() needs settings, or build=function and data=(x, y)")
+    return train_built(*given, **options)
+
+
+def train_built(
+    build: Build,
+    data: tuple[Any, Any],
+    seeds: Seeds = 50,
+    *,
+    epochs: int = 1000,
+    batch_size: int = 32,
+    learned: Criterion | None = None,
+    workers: int | None = None,
+    out: Path | str | None = None,
+    quiet: bool = False,
+) -> Any:
+    """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: a row for each seed.
+
+    epochs, batch_size: of `model.fit`. learned: a function (model, x, y) that says whether a model has learned, asked
+    before training and after every epoch; a training accuracy of 1 where it is not given. Columns of runs.csv that the
+    model, its loss or the data do not have are left out (docs/method.md). workers: processes, as many as pay where it
+    is not given; several need a function that another process can import, and in a script the call under
+    `if __name__ == "__main__":`. out: a folder that keeps each run when it is done; the same call goes on there, and
+    its tables and page are of all seeds that were ever trained there (`sweep.load`, `sweep show`). Says
+    on stderr how long it will take, how far it is and what came of it, unless `quiet`. Keras's and NumPy's global seeds
+    are set on the way.
+
+    Raises `SettingError` for what cannot be trained, `ResultsError` for a folder of another training; what `build`
+    raises, with a note of the seed.
+    """
+    if os.environ.get(in_worker):
+        sys.exit(3)  # a process of ours runs the script that called; the one that started it says what to do
+    job = check_job(Job(build, data, epochs, batch_size, learned))
+    wanted = seed_block(seeds).seeds().tolist()
+    tried = probe(job, wanted[0])
+    if out is None:
+        fits: dict[int, Fit] = {}
+        _train_left(job, wanted, tried, fits, workers, quiet, None)
+    else:
+        store = Store(Path(out), identity_of(job, tried))
+        with locked(store.folder.lock):
+            fits = {f.seed: f for f in store.read()}
+            _train_left(job, wanted, tried, fits, workers, quiet, store)
+            every = [fits[seed] for seed in sorted(fits)]
+            write_page(store.finish(table_of(job, every, tried), floors_of(job, every, tried)))
+    asked = [fits[seed] for seed in wanted]
+    table = table_of(job, asked, tried)
+    if not quiet:
+        counts = count_outcomes(table)
+        lines = count_lines(wilson(counts["learned"], len(table), 0.95), counts)
+        if len(wanted) > 1 and len({tuple(f.losses) for f in asked}) == 1:
+            lines.append("every seed gave the same run, so this says nothing of others: does build fix a seed itself?")
+        if out is not None:
+            lines.append(f"look: {Folder(Path(out)).report}   rows: {Folder(Path(out)).runs}")
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    return table
+
+
+def _train_left(
+    job: Job,
+    wanted: Sequence[int],
+    tried: Probe,
+    fits: dict[int, Fit],
+    workers: int | None,
+    quiet: bool,
+    store: Store | None,
+) -> None:
+    """Add what `fits` lacks of the seeds wanted, and keep each run where there is a store."""
+    left = [seed for seed in wanted if seed not in fits]
+    if not left:
+        return
+    seconds = tried.seconds * len(left)
+    n_workers = choose_n_workers(job, workers, len(left), seconds)
+    if not quiet:
+        _say_plan(job, tried, len(left), n_workers, seconds)
+    known = {seed: fits[seed] for seed in wanted if seed in fits}
+    with watched(len(wanted), quiet=quiet) as watch:
+        try:
+            for done in fit_all(job, left, n_workers):
+                fits[done.seed] = known[done.seed] = done
+                if store:
+                    store.add(done)
+                watch(len(known), sum(f.learned for f in known.values()))
+        except KeyboardInterrupt:
+            kept = (
+                f"kept in {store.folder.path}; the same call goes on"
+                if store
+                else "nothing is kept, without out=FOLDER"
+            )
+            print(f"\ninterrupted after {len(known)} of {len(wanted)} seeds: {kept}", file=sys.stderr, flush=True)
+            raise
+
+
+def _say_plan(job: Job, tried: Probe, n_seeds: int, n_workers: int, seconds: float) -> None:
+    start = seconds_to_start if n_workers > 1 else 0.0
+    words = [
+        f"{n_seeds:,} seeds x {job.epochs:,} epochs",
+        f"{tried.n_parameters:,} parameters",
+        "this process" if n_workers == 1 else f"{n_workers} processes",
+        f"about {describe_seconds(start + seconds / n_workers)}",
+    ]
+    reason = why_not_elsewhere(job) if n_workers == 1 and seconds > seconds_worth_processes else None
+    print("; ".join(words) + (f" ({reason})" if reason else ""), file=sys.stderr, flush=True)
+
+
+def train_settings(
+    settings: Mapping[str, Any],
+    seeds: SupportsIndex | Iterable[SupportsIndex] = 64,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    margin: float = 0.0,
+) -> Any:
+    """Train one configuration under many seeds: a DataFrame with the columns of runs.csv.
+
+    `settings` are hyperparameters as in an experiment file (a task's file lies in the current folder); `seeds` a count
+    or the seeds themselves. Raises `SettingError`, `EngineError`; `TypeError` for a seed that is no whole number.
+    """
+    configuration = resolve(with_tables(settings, TableFiles(Path())))
+    block = seed_block(seeds)
+    chosen = choice.choose(engine, device, [configuration])
+    trained = train_block(configuration, block, chosen, workers=workers or threads.available_cores(), margin=margin)
+    entry = Entry(0, configuration, trained.runs)
+    content = runs_table([entry], hyperparameter_columns(settings), chosen.name, chosen.device)
+    return read_table(io.BytesIO(content))

@@ -1,0 +1,192 @@
+"""What an experiment will do, before it does it: its configurations, its engine, about how long it takes."""
+
+import itertools
+import math
+import os
+from collections.abc import Generator, Hashable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sweep.experiment import file as experiment_file
+from sweep.experiment.experiment import Experiment, max_checked
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import max_snapshots
+from sweep.results.files import ResultsError
+from sweep.search.allocation import Allocation
+from sweep.training import choice, threads
+from sweep.training.costs import describe_seconds, program_seconds, run_seconds
+from sweep.training.engine import Engine
+from sweep.training.executor import Executor, Threads
+
+seconds_in_hour = 3600
+
+
+# fresh seeds on which the configuration that the answer names is trained again
+n_confirmation = 1024
+# networks side by side in a thread, times weights, gradients and the optimizer's state of each
+piece_copies = 32 * 5
+# seconds beside training, of one trial and of one run, and what a stored run takes, in bytes
+trial_seconds = {"grid": 0.002, "random": 0.002, "qmc": 0.002, "tpe": 0.03}
+row_seconds = 1e-5
+row_bytes = 500
+
+
+def n_confirming(experiment: Experiment, engine: Engine) -> int:
+    """On how many fresh seeds the configuration that the answer names is trained again.
+
+    As many as each had, where the engine trains one network at a time.
+    """
+    return n_confirmation if engine.is_threaded else min(n_confirmation, len(experiment.seeds))
+
+
+def n_programs(experiment: Experiment, engine: Engine) -> int:
+    """How many programs the engine compiles for an experiment; at most, where seeds are added or points repeat.
+
+    By the configurations of the sample that `core_seconds` takes.
+    """
+    counts = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials).counts()
+    blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
+    configurations = set(map(experiment.configuration, experiment.sample_points()))
+    known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))
+    return len(known) + max(len(engine.programs(c, n_confirming(experiment, engine)) - known) for c in configurations)
+
+
+def core_seconds(experiment: Experiment, engine: Engine) -> float:
+    """About how long an experiment would train on one core, in seconds; right to a factor of three.
+
+    By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
+    """
+    points = list(experiment.sample_points())
+    configurations = list(map(experiment.configuration, points))
+    seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
+    compiling = program_seconds[engine.name] * n_programs(experiment, engine)
+    return seconds * experiment.n_trials * len(experiment.seeds) + compiling
+
+
+def seconds_beside(experiment: Experiment) -> float:
+    """About how long an experiment takes beside training, in seconds: its trials, its tables."""
+    n_runs = experiment.n_trials * len(experiment.seeds)
+    n_stored_trials = n_runs if experiment.study.trial == "run" else experiment.n_trials
+    return n_stored_trials * trial_seconds[experiment.study.sampler] + n_runs * row_seconds
+
+
+def expected_bytes(configurations: Sequence[Configuration], *, n_at_once: int, n_runs: int, workers: int) -> float:
+    """About how much memory networks of these configurations may take, in bytes.
+
+    What is measured of those that are trained `n_at_once`, of each configuration about as many; the training of one
+    piece in each thread; the rows of all runs.
+    """
+    measured = [c.n_parameters + max_snapshots * (c.task.n_rows * c.task.n_outputs + 1) for c in configurations]
+    of_threads = workers * piece_copies * max(c.n_parameters for c in configurations)
+    return 4 * (n_at_once * sum(measured) / len(measured) + of_threads) + n_runs * row_bytes
+
+
+def refuse_beyond_memory(needed: float, what: str, allowed: str) -> None:
+    """Raise `ResultsError` where something needs more bytes than the machine has."""
+    present = threads.physical_memory()
+    if needed > present:
+        raise ResultsError(
+            f"{what}, about {_short(needed / 2**30)} GiB of memory, this machine has {_short(present / 2**30)}\n"
+            f"  allowed: {allowed}"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment will do: the configurations it will ask for, with which engine, where they are trained.
+
+    `core_seconds`: about how long training would take on one core.
+    """
+
+    path: Path
+    experiment: Experiment
+    engine: Engine
+    executor: Executor
+    core_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """About how long it will take."""
+        return self.core_seconds / self.executor.n_workers + seconds_beside(self.experiment)
+
+    def check_limit(self, hours: float) -> None:
+        """Raise `ResultsError` where it would take longer than that."""
+        if self.seconds > hours * seconds_in_hour:
+            where = "this machine" if isinstance(self.executor, Threads) else f"{self.executor.n_workers} cores"
+            raise ResultsError(
+                f"{self.path}: asks for {_describe_networks(self.experiment)}, about {describe_seconds(self.seconds)} "
+                f"on {where}; raise --limit above {hours:g} hours if you mean it"
+            )
+
+    @property
+    def n_configurations(self) -> int:
+        """Different configurations of a small grid; else the number of trials, some of which may repeat."""
+        points = self.experiment.n_points
+        if self.experiment.study.sampler == "grid" and points and points <= max_checked:
+            chosen = itertools.islice(self.experiment.grid(), self.experiment.n_trials)
+            return len({self.experiment.configuration(point).id for point in chosen})
+        return self.experiment.n_trials
+
+
+def plan(
+    path: str | os.PathLike[str],
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    limit: float = math.inf,
+) -> Plan:
+    """Read an experiment, choose its engine and estimate its time; nothing is trained or written.
+
+    Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more
+    memory than there is.
+    """
+    path = Path(path)
+    experiment = experiment_file.load(path)
+    chosen = choice.choose(engine, device, map(experiment.configuration, experiment.sample_points()))
+    n_workers = (workers or threads.available_cores()) if chosen.is_threaded else 1
+    planned = Plan(path, experiment, chosen, Threads(n_workers), core_seconds(experiment, chosen))
+    planned.check_limit(limit)
+    needed = expected_bytes(
+        list(map(experiment.configuration, experiment.sample_points())),
+        n_at_once=min(experiment.study.trials_per_round, experiment.n_trials) * len(experiment.seeds),
+        n_runs=experiment.n_trials * len(experiment.seeds),
+        workers=n_workers,
+    )
+    allowed = "smaller networks, fewer seeds, a smaller study.trials_per_round"
+    refuse_beyond_memory(needed, f"{path}: asks for {_describe_networks(experiment)}", allowed)
+    return planned
+
+
+@contextmanager
+def spread(planned: Plan, ray: str | None, workers: int | None, limit: float) -> Generator[Plan]:
+    """The plan on a Ray cluster, for as long as the block lasts; without an address the plan as it is.
+
+    Raises `ExecutorError` where there is no such cluster, `ResultsError` where that would take more than `limit` hours.
+    """
+    if ray is None:
+        yield planned
+        return
+    from sweep.training.cluster import connected
+
+    with connected(ray, workers) as cluster:
+        on_cluster = replace(planned, executor=cluster)
+        on_cluster.check_limit(limit)
+        yield on_cluster
+
+
+def _describe_networks(experiment: Experiment) -> str:
+    sizes = {experiment.configuration(point).n_parameters for point in experiment.sample_points()}
+    n = experiment.n_trials * len(experiment.seeds)
+    up_to = "up to " if len(sizes) > 1 else ""
+    return f"{_short(n)} network{'s' if n != 1 else ''} of {up_to}{_short(max(sizes))} parameters"
+
+
+def _short(n: float) -> str:
+    """A number with as many digits as a person reads.
+
+    >>> _short(64), _short(1234567), _short(4.1e9)
+    ('64', '1.2e6', '4.1e9')
+    """
+    return f"{n:,.0f}" if n < 1e6 else f"{n:.1e}".replace("e+0", "e").replace("e+", "e")

@@ -1,0 +1,157 @@
+"""Runs trained again, and their rows compared with those of the folder."""
+
+import csv
+import hashlib
+import io
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweep.networks.runs import Cohort, Entry, Example
+from sweep.results.contents import Contents, at_most, run_names
+from sweep.results.files import ResultsError
+from sweep.results.tables import runs_table
+from sweep.training.cohorts import Trained, train_cohorts
+from sweep.training.engine import Engine
+
+# another engine than native, or than the folder's, may end so large a part of the runs otherwise: float32 trajectories
+# part after many steps, where a network stands on an edge
+allowed_different = 0.1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the runs came out that were trained again.
+
+    n_identical: every cell of the row is the same; n_same_outcome: other numbers, same outcome; different: the names of
+    those that ended otherwise.
+    """
+
+    n_runs: int
+    n_identical: int
+    n_same_outcome: int
+    different: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def choose_runs(contents: Contents, n: int) -> dict[str, list[int]]:
+    """Seeds of `n` runs by configuration, one of each in turn, by the order of a digest of their names."""
+    by_digest = [sorted((run for run in run_names(p) if run in contents.rows), key=_digest) for p in contents.planned]
+    by_digest.sort(key=lambda runs: _digest(runs[0]) if runs else b"")
+    in_turn = (run for turn in itertools.zip_longest(*by_digest) for run in turn if run is not None)
+    chosen: dict[str, list[int]] = {}
+    for run in itertools.islice(in_turn, n):
+        identity, _, seed = run.rpartition("-")
+        chosen.setdefault(identity, []).append(int(seed))
+    return chosen
+
+
+def _digest(run: str) -> bytes:
+    return hashlib.sha256(run.encode()).digest()
+
+
+def compare(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Engine, workers: int) -> Comparison:
+    """Train the chosen runs again, and with the engine native every example, and compare."""
+    is_exact = engine.name == "native" == contents.trainer.name
+    examples = _examples(contents) if is_exact else []
+    cohorts = _cohorts(contents, chosen, examples)
+    trained = list(train_cohorts(engine, cohorts, workers))
+    wanted = {f"{identity}-{seed}" for identity, seeds in chosen.items() for seed in seeds}
+    name, rows = contents.folder.runs.name, _rows_of(contents, trained)
+    n_identical, different, changed_cells = 0, list[str](), list[str]()
+    for run in sorted(wanted):
+        row, own = rows[run], dict(zip(contents.table.columns, contents.table.rows[contents.rows[run]], strict=True))
+        changed = [c for c, x in row.items() if own.get(c) != x and c not in ("engine", "device")]
+        n_identical += not changed
+        if "outcome" in changed or "learned" in changed:
+            different.append(run)
+        if changed:
+            cells = (f"{c} {own.get(c) or 'nothing'}, trained again {row[c] or 'nothing'}" for c in changed[:2])
+            changed_cells.append(f"{name}: {run}: {'; '.join(cells)}")
+    findings: list[str] = []
+    if is_exact:
+        findings = at_most(changed_cells, contents.folder.runs, "rows are not what training gives")
+    elif len(different) > allowed_different * len(wanted):
+        findings = [f"{name}: {len(different)} of {len(wanted)} runs end otherwise, {different[0]} for one"]
+    findings += _check_weights(contents, trained, examples)
+    n_same = len(wanted) - n_identical - len(different)
+    return Comparison(len(wanted), n_identical, n_same, tuple(different), tuple(findings))
+
+
+def _examples(contents: Contents) -> list[Example]:
+    """The examples of planned runs; none where they cannot be read, which is a finding elsewhere."""
+    try:
+        return [e for e in contents.folder.read_examples() if e.run in contents.rows]
+    except ResultsError:
+        return []
+
+
+def _cohorts(contents: Contents, chosen: Mapping[str, Sequence[int]], examples: Iterable[Example]) -> list[Cohort]:
+    seeds = {identity: set(listed) for identity, listed in chosen.items()}
+    for example in examples:
+        seeds.setdefault(example.configuration, set()).add(example.seed)
+    margin = contents.experiment.reliability.margin
+    return [
+        Cohort(p.configuration, np.array(sorted(seeds[p.configuration.id]), np.uint32), margin)
+        for p in contents.planned
+        if p.configuration.id in seeds
+    ]
+
+
+def _rows_of(contents: Contents, trained: Sequence[Trained]) -> dict[str, dict[str, str]]:
+    """The rows that training gives, by run, as they would be written."""
+    trials = {p.configuration.id: p.trial for p in contents.planned}
+    entries = [Entry(trials[t.cohort.configuration.id], t.cohort.configuration, t.runs) for t in trained]
+    if not entries:
+        return {}
+    name, device = contents.trainer.name, contents.trainer.device
+    content = runs_table(entries, contents.columns, name, device).decode()
+    return {row["run"]: row for row in csv.DictReader(io.StringIO(content, newline=""))}
+
+
+def _check_weights(contents: Contents, trained: Sequence[Trained], examples: Sequence[Example]) -> list[str]:
+    """Examples whose weights, losses or predictions are not what training gives."""
+    by_configuration = {t.cohort.configuration.id: t for t in trained}
+    findings: list[str] = []
+    for example in examples:
+        t = by_configuration[example.configuration]
+        (model,) = np.flatnonzero(t.cohort.seeds == example.seed)
+        pairs = {
+            "weights": (example.weights, t.measurements.weights[model]),
+            "losses": (example.losses, t.measurements.losses[model]),
+            "predictions": (example.predictions, t.measurements.predictions[model]),
+            "epochs": (example.epochs, t.cohort.snapshots),
+        }
+        wrong = [name for name, (a, b) in pairs.items() if not np.array_equal(a, b, equal_nan=True)]
+        if wrong:
+            findings.append(
+                f"{contents.folder.examples.name}: {example.run}: {', '.join(wrong)}: not what training gives"
+            )
+    return at_most(findings, contents.folder.examples, "such examples")
+
+
+def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list[str]:
+    """Whether the confirmation on fresh seeds in the manifest is what training gives."""
+    found = contents.manifest.get("confirmation")
+    by_id = {p.configuration.id: p.configuration for p in contents.planned}
+    if not isinstance(found, dict):
+        return []
+    name = contents.folder.manifest.name
+    configuration = by_id.get(str(found.get("configuration")))
+    if configuration is None:
+        return [f"{name}: confirmation: {found.get('configuration')} is not planned"]
+    n_runs = found.get("n_runs")
+    if not isinstance(n_runs, int) or not 1 <= n_runs <= 1 << 20:
+        return [f"{name}: confirmation: n_runs: found {n_runs}"]
+    fresh = contents.experiment.seeds.fresh(n_runs)
+    margin = contents.experiment.reliability.margin
+    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, margin)], workers)
+    n_learned = int(runs.learned.sum())
+    wanted = {"first_seed": int(fresh[0]), "n_learned": n_learned, "success_rate": round(n_learned / n_runs, 6)}
+    return [
+        f"{name}: confirmation: {key}: found {found.get(key)}, trained again {value}"
+        for key, value in wanted.items()
+        if found.get(key) != value
+    ]

@@ -1,0 +1,176 @@
+"""The tables, the examples and the blocks against the experiment and against each other."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.networks.diagnosis import table_margin
+from sweep.networks.runs import Entry, Example, outcomes
+from sweep.results.contents import Contents, allocation_of, at_most, parse_cells, run_names
+from sweep.results.files import ResultsError
+from sweep.results.tables import configurations_table, runs_table
+
+# a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end
+loss_tolerance = 1e-3
+saturated = 1e-4
+
+
+def check_rows(contents: Contents) -> list[str]:
+    """Rows of runs.csv that are missing, doubled, added or contradict themselves; then the text of the file as such."""
+    file, names = contents.folder.runs, contents.table.column("run")
+    counted = Counter(names)
+    wanted = [run for p in contents.planned for run in run_names(p)]
+    known = set(wanted)
+    parts = [
+        [f"{file.name}: {run} is missing" for run in wanted if run not in counted],
+        [f"{file.name}: {run} stands {n} times" for run, n in counted.items() if n > 1],
+        [
+            f"{file.name}: line {i + 2}: {run} was added: {contents.folder.experiment.name} does not plan it"
+            for i, run in enumerate(names)
+            if run not in known
+        ],
+        list(_contradictions(contents)),
+    ]
+    findings = [finding for part in parts for finding in at_most(part, file, "such rows")]
+    if findings:
+        return findings
+    c = contents
+    content = runs_table(c.entries, c.columns, c.trainer.name, c.trainer.device)
+    return [] if content == file.read_bytes() else _differing_cells(file, content, key="run")
+
+
+def _contradictions(contents: Contents) -> Iterator[str]:
+    """Rows whose columns do not agree: predictions, margin, accuracy, loss, learned, outcome."""
+    file, margin_asked = contents.folder.runs.name, np.float32(contents.experiment.reliability.margin)
+    for entry in contents.entries:
+        runs, targets = entry.runs, entry.configuration.targets()
+        is_judged = runs.outcome != outcomes.index("diverged")
+        wrong = {
+            "learned": runs.learned != (is_judged & (runs.margin > margin_asked)),
+            "outcome": runs.learned != (runs.outcome == outcomes.index("learned")),
+            "epochs_to_learn": (runs.epochs_to_learn >= 0) != runs.learned,
+        }
+        if np.isfinite(runs.predictions).any():
+            right = (runs.predictions > np.float32(0.5)) == (targets > 0)
+            wrong["margin"] = is_judged & (runs.margin != table_margin(runs.predictions, targets))
+            wrong["accuracy"] = is_judged & (np.abs(runs.accuracy - right.mean(axis=(1, 2))) > 1e-6)
+            wrong["final_loss"] = is_judged & _has_another_loss(entry, targets)
+        for column, rows in wrong.items():
+            for seed in runs.seed[rows].tolist():
+                yield f"{file}: {entry.configuration.id}-{seed}: {column} contradicts the other columns"
+
+
+def _has_another_loss(entry: Entry, targets: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    p = entry.runs.predictions.astype(np.float64)
+    if entry.configuration.loss == "mean_squared_error":
+        losses, is_clear = ((p - targets) ** 2).mean(axis=(1, 2)), np.ones(len(p), np.bool_)
+    else:
+        of_target = np.where(targets > 0, p, 1 - p)
+        losses = -np.log(np.maximum(of_target, saturated)).mean(axis=(1, 2))
+        is_clear = (of_target > saturated).all(axis=(1, 2))
+    return is_clear & ~(np.abs(losses - entry.runs.final_loss) <= loss_tolerance * np.maximum(losses, 0.1))
+
+
+def _differing_cells(file: Path, content: bytes, key: str) -> list[str]:
+    """The cells of a table that are not those of `content`, which it should be."""
+    wanted, found = parse_cells(content, file.name), parse_cells(file.read_bytes(), file.name)
+    if found.columns != wanted.columns:
+        return [f"{file.name}: its columns are not those that the experiment gives"]
+    own, known = found.column(key), set(wanted.column(key))
+    findings = [f"{file.name}: {name} is missing" for name in wanted.column(key) if name not in set(own)]
+    findings += [f"{file.name}: {name} stands {n} times" for name, n in Counter(own).items() if n > 1]
+    findings += [f"{file.name}: {name} was added" for name in own if name not in known]
+    if not findings:
+        by_name = dict(zip(wanted.column(key), wanted.rows, strict=True))
+        for name, row in zip(own, found.rows, strict=True):
+            for column, a, b in zip(found.columns, row, by_name[name], strict=True):
+                if a != b:
+                    findings.append(
+                        f"{file.name}: {name}: {column}: found {a or 'nothing'}, should be {b or 'nothing'}"
+                    )
+    if not findings and own != wanted.column(key):
+        findings.append(f"{file.name}: its rows are not in their order")
+    return at_most(findings or [f"{file.name}: is written in another way than a sweep writes it"], file, "cells")
+
+
+def check_configurations(contents: Contents) -> list[str]:
+    """What of configurations.csv is not what the rows of runs.csv give, byte for byte."""
+    file = contents.folder.configurations
+    content = configurations_table(contents.entries, contents.columns, allocation_of(contents.experiment))
+    if not file.exists() or file.read_bytes() == content:
+        return []
+    try:
+        return _differing_cells(file, content, key="configuration")
+    except ResultsError as error:
+        return [str(error)]
+
+
+def check_examples(contents: Contents) -> list[str]:
+    """Examples that are missing or added, or whose last state is not that of their row."""
+    file = contents.folder.examples
+    if not file.exists():
+        return []
+    try:
+        kept = contents.folder.read_examples()
+    except ResultsError as error:
+        return [str(error).replace(str(file), file.name)]
+    entries = {e.configuration.id: e for e in contents.entries}
+    wanted = {
+        f"{e.configuration.id}-{e.runs.seed[e.runs.outcome == code].min()}"
+        for e in contents.entries
+        for code in np.unique(e.runs.outcome)
+    }
+    found = [example.run for example in kept]
+    findings = [f"{file.name}: {run} is missing" for run in sorted(wanted - set(found))]
+    findings += [f"{file.name}: {run} stands {n} times" for run, n in Counter(found).items() if n > 1]
+    findings += [f"{file.name}: {run} was added" for run in found if run not in wanted]
+    for example in kept:
+        if example.run in wanted:
+            problem = _example_problem(example, entries[example.configuration])
+            if problem:
+                findings.append(f"{file.name}: {example.run}: {problem}")
+    return at_most(findings, file, "such examples")
+
+
+def _example_problem(example: Example, entry: Entry) -> str | None:
+    (row,) = np.flatnonzero(entry.runs.seed == example.seed)
+    runs, c = entry.runs, entry.configuration
+    if len(example.weights) != c.n_parameters or example.predictions.shape[1:] != (c.task.n_rows, c.task.n_outputs):
+        return "is of another shape than its configuration"
+    if example.outcome != outcomes[runs.outcome[row]]:
+        return f"its outcome is {example.outcome}, in runs.csv {outcomes[runs.outcome[row]]}"
+    pairs: Sequence[tuple[str, npt.NDArray[np.float32], npt.NDArray[np.float32]]] = (
+        ("loss", example.losses[-1:], runs.final_loss[row : row + 1]),
+        ("predictions", example.predictions[-1], runs.predictions[row]),
+    )
+    for name, own, of_row in pairs:
+        is_known = np.isfinite(of_row)
+        if not np.array_equal(own[is_known], of_row[is_known]):
+            return f"its last {name} is not that of runs.csv"
+    return None
+
+
+def check_parts(contents: Contents) -> list[str]:
+    """Blocks of an unfinished sweep: what they say of rows that the table has too."""
+    folder = contents.folder
+    if not folder.parts.exists():
+        return []
+    findings = [f"{folder.parts.name}: an unfinished sweep; sweep run with the same experiment goes on with it"]
+    try:
+        blocks, _ = folder.read_parts(f"{contents.trainer.name} on {contents.trainer.device}")
+    except ResultsError as error:
+        return [*findings, str(error).replace(f"{folder.path}/", "")]
+    entries = {e.configuration.id: e for e in contents.entries}
+    for identity, runs in blocks.items():
+        if identity not in entries:
+            findings.append(f"{folder.parts.name}: {identity} is not planned")
+            continue
+        known = entries[identity].runs
+        both, a, b = np.intersect1d(known.seed, runs.seed, return_indices=True)
+        differs = known.final_loss[a].view(np.uint32) != runs.final_loss[b].view(np.uint32)
+        differs &= np.isfinite(known.final_loss[a]) | np.isfinite(runs.final_loss[b])
+        findings += [f"{folder.parts.name}: {identity}-{seed} is not as in runs.csv" for seed in both[differs].tolist()]
+    return at_most(findings, folder.parts, "findings")

@@ -1,0 +1,146 @@
+"""The JSON Schema of experiment files, for editors: names, values and what each is, as one types.
+
+It says of a single value what the reader of experiment files says of it; the rules that join two values (`samples` with
+`dropout`, `trials` off the grid) are the reader's alone. Draft 7, which editors know best.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sweep.experiment.file import document_schema
+from sweep.networks import tasks
+from sweep.networks.settings import defaults, hyperparameters, max_depth, named_signatures, numeric, scalars
+from sweep.networks.vocabulary import Argument, Signature, max_number
+
+file_name = "sweep.schema.json"
+first_line = f"# yaml-language-server: $schema={file_name}\n"
+
+Schema = dict[str, Any]
+
+descriptions: Mapping[str, str] = {
+    "task": "the table to learn: a name, a name with arguments, a table of one's own, or a CSV file of one",
+    "encoding": "inputs of a Boolean task: binary, 0 and 1, or bipolar, -1 and 1",
+    "samples": "null: the table itself; a number: a data set of so many rows that the seed draws from the table",
+    "width": "units of each hidden layer",
+    "depth": "hidden layers; 0 is the linear control",
+    "layers": "units of each hidden layer, one by one, instead of width and depth: [4, 2]",
+    "activation": "of the hidden layers; the last one is always a sigmoid",
+    "dropout": "share of units dropped after every hidden layer while training",
+    "use_bias": "whether every layer has a bias",
+    "kernel_initializer": "initial weights of every layer",
+    "bias_initializer": "initial biases of every layer",
+    "optimizer": "what updates the weights",
+    "learning_rate": "of the optimizer; null: Keras's default for it",
+    "batch_size": "rows of one step, or full for all; never more than there are",
+    "epochs": "how often the whole data set is seen",
+    "loss": "what training makes small",
+    "seed": "the seeds that every configuration is trained under: a count, a list, or a block",
+}
+
+
+def experiment_schema() -> Schema:
+    """The JSON Schema of an experiment file."""
+    schema = _without_titles(document_schema())
+    sections: Schema = schema["$defs"]
+    sections |= {name: value_schema(name) for name in hyperparameters}
+    own: Schema = {name: {"$ref": f"#/$defs/{name}"} for name in hyperparameters}
+    seeds = {name: _described("seed", sections[name]["properties"]["seed"]) for name in ("_Fixed", "_Vary")}
+    varied = {name: _varied(name) for name in hyperparameters}
+    sections["_Fixed"] = _mapping({**own, "seed": seeds["_Fixed"]})
+    sections["_Vary"] = _mapping({**varied, "seed": seeds["_Vary"]})
+    cases: Schema = schema["properties"]["cases"]
+    cases["anyOf"] = [_list_of(_mapping(own)), {"type": "null"}]
+    title = "An experiment of xor-sweep"
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": title, **schema}
+
+
+def schema_text() -> str:
+    """The schema as the text of a file."""
+    return json.dumps(experiment_schema(), indent=1) + "\n"
+
+
+def value_schema(name: str) -> Schema:
+    """The schema of one value of a hyperparameter."""
+    if name == "task":
+        forms = _task_forms()
+    elif name == "layers":
+        forms = [{**_list_of(_argument(scalars["width"])), "maxItems": max_depth, "minItems": 0}]
+    elif name in named_signatures:
+        forms = _named_forms(named_signatures[name])
+    else:
+        forms = [_argument(scalars[name])]
+    if name == "batch_size":
+        forms.append({"enum": ["full"]})
+    if defaults[name] is None:
+        forms.append({"type": "null"})
+    return _described(name, forms[0] if len(forms) == 1 else {"anyOf": forms})
+
+
+def _described(name: str, schema: Schema) -> Schema:
+    described = {**schema, "description": descriptions[name]}
+    return described if defaults.get(name) is None else {**described, "default": defaults[name]}
+
+
+def _varied(name: str) -> Schema:
+    """The schema of a hyperparameter's choices: a list, or a range where it is a number."""
+    forms: list[Schema] = [{**_list_of({"$ref": f"#/$defs/{name}"}), "minItems": 1}]
+    if name in numeric:
+        forms.append({"$ref": "#/$defs/_Range"})
+    return {"anyOf": forms, "description": descriptions[name]}
+
+
+def _list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _argument(argument: Argument) -> Schema:
+    """The schema of a value as `Argument.coerce` takes it."""
+    if argument.choices:
+        return {"enum": list(argument.choices)}
+    if isinstance(argument.default, bool):
+        return {"type": "boolean"}
+    low, high = max(argument.low, -max_number), min(argument.high, max_number)
+    return {
+        "type": "integer" if isinstance(argument.default, int) else "number",
+        "exclusiveMinimum" if argument.open_low else "minimum": low,
+        "exclusiveMaximum" if argument.open_high else "maximum": high,
+    }
+
+
+def _named_forms(signatures: Mapping[str, Signature]) -> list[Schema]:
+    """A name, or a mapping of it and its arguments."""
+    forms: list[Schema] = [{"enum": list(signatures)}]
+    for name, signature in signatures.items():
+        arguments = {key: {**_argument(a), "default": a.default} for key, a in signature.items()}
+        forms.append(_mapping({"name": {"const": name}, **arguments}, required=["name"]))
+    return forms
+
+
+def _task_forms() -> list[Schema]:
+    number: Schema = {"type": "number", "minimum": -max_number, "maximum": max_number}
+    rows: Schema = {"type": "array", "minItems": 1, "maxItems": tasks.max_rows}
+    table = {
+        "inputs": {**rows, "items": {**_list_of(number), "minItems": 1}},
+        "targets": {**rows, "items": {**_list_of({"enum": [0, 1]}), "minItems": 1}},
+    }
+    columns = {**_list_of({"type": "string"}), "minItems": 1}
+    file = {"file": {"type": "string", "minLength": 1}, "targets": columns}
+    return [
+        *_named_forms(tasks.signatures),
+        _mapping(table, required=["inputs", "targets"]),
+        _mapping(file, required=["file", "targets"]),
+    ]
+
+
+def _mapping(properties: Schema, *, required: Sequence[str] = ()) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _without_titles(schema: Any) -> Any:
+    """A schema without the titles that pydantic makes of its own class names."""
+    if isinstance(schema, list):
+        return [_without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_titles(value) for key, value in schema.items() if key != "title"}

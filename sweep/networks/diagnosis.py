@@ -1,0 +1,256 @@
+"""How a run ended: its outcome and its row of the runs table, from the measurements alone.
+
+The first that holds:
+
+- `diverged`: a weight, a prediction or the loss is not finite;
+- `learned`: the smallest `(2y - 1)(2p - 1)` of the table is above the margin asked for;
+- `dead`: every unit of some hidden layer is off on every row, so that no gradient passes it;
+- `stuck`: the loss has come to rest. It stayed within a tolerance over the last tenth of the epochs and, where it was
+  still falling, is not expected to fall much in ten times the epochs. Where rows of unlike target have one prediction
+  and the loss is at the floor of that partition, `merged_rows` names them;
+- `unconverged`: the loss was still falling, nearly without a rise;
+- `unsettled`: none of these, the loss wandered.
+
+The loss looked at is the one that training lowers: the table's, or with drawn samples that of the drawn rows. Changes
+count in parts of the loss, or of what one entry of the table adds to it at a prediction of 1/2 where that is larger.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.networks.floors import mixture_loss, name_groups, partition
+from sweep.networks.randomness import Stream, sample_counts
+from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths, outcomes
+from sweep.networks.tasks import Task
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What tells the outcomes apart; how these numbers were chosen, and how often they misjudge, is in docs/method.md.
+
+    rest: by how large a part of itself the loss of a `stuck` run may change over the last tenth of the epochs; drift:
+    by how large a part it may be expected to fall in ten times the epochs, where it changed by more than `still`. fall:
+    which part of all movement of a falling loss, up and down over the second half of the epochs, is its fall. gap: how
+    far apart predictions are that count as one. floor: how far from a partition's floor the loss may be, in parts of
+    that floor.
+    """
+
+    rest: float = 0.01
+    still: float = 5e-4
+    drift: float = 0.05
+    fall: float = 0.9
+    gap: float = 0.005
+    floor: float = 0.02
+
+
+tolerances = Tolerances()
+
+
+def table_margin(predictions: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The smallest `(2y - 1)(2p - 1)` over rows and outputs, in [-1, 1]; predictions `[model, row, output]`."""
+    sides = (targets + targets - np.float32(1)) * (predictions + predictions - np.float32(1))
+    return sides.min(axis=(1, 2))
+
+
+def _first_dead_layer(units_off: Integers, layers: tuple[int, ...]) -> Integers:
+    if not layers:
+        return np.zeros(len(units_off), np.int64)
+    is_dead = units_off == np.array(layers)
+    return np.where(is_dead.any(axis=1), is_dead.argmax(axis=1) + 1, 0)
+
+
+def drawn_counts(cohort: Cohort, models: Integers) -> Doubles:
+    """How often each row of the table is in the data set: `[model, row]`."""
+    c = cohort.configuration
+    if c.samples is None:
+        return np.ones((len(models), c.task.n_rows))
+    return sample_counts(cohort.stream_seeds(Stream.SAMPLE)[models], c.samples, c.task.n_rows).astype(np.float64)
+
+
+def training_losses(cohort: Cohort, measurements: Measurements, models: Integers, counts: Doubles) -> Doubles:
+    """The loss that training lowers, dropout off: `[model, snapshot]`."""
+    c = cohort.configuration
+    if c.samples is None:
+        return measurements.losses[models].astype(np.float64)
+    targets = c.targets().astype(np.float64)
+    predictions = measurements.predictions[models].astype(np.float64)
+    if c.loss == "mean_squared_error":
+        entries = (targets - predictions) ** 2
+    else:  # a prediction that rounds to the wrong end is as wrong as float32 can say
+        entries = -np.log(np.maximum(np.where(targets > 0, predictions, 1 - predictions), 1e-7))
+    return np.einsum("msro,mr->ms", entries, counts) / (c.samples * c.task.n_outputs)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the loss of each model ended: arrays `[model]`, in parts of the loss.
+
+    change: its range over the last tenth of the epochs; drift: its expected fall in ten times the epochs; fall: its
+    fall over the second half in parts of all its movement there, negative for a rise.
+    """
+
+    change: Doubles
+    drift: Doubles
+    fall: Doubles
+
+
+def describe_course(losses: Doubles, cohort: Cohort) -> Course:
+    """The end of the course of `losses` `[model, snapshot]`."""
+    c = cohort.configuration
+    of_a_tie = float(mixture_loss(0.5, c.loss)) / (c.task.n_rows * c.task.n_outputs)
+    return course_of(losses, cohort.snapshots, c.epochs, of_a_tie)
+
+
+def course_of(losses: Doubles, snapshots: Integers, epochs: int, least: float | Doubles) -> Course:
+    """The end of the course of `losses` `[model, snapshot]` at the epochs `snapshots`.
+
+    least: what changes are counted in parts of where the loss is below it, a number or one for each model.
+    """
+    scale = np.maximum(losses[:, -1], least)
+    tenth = losses[:, snapshots >= nine_tenths(epochs)]
+    half = losses[:, snapshots >= epochs // 2]
+    movement = np.abs(np.diff(half, axis=1)).sum(axis=1)
+    return Course(
+        change=np.ptp(tenth, axis=1) / scale,
+        drift=_expected_fall(losses, snapshots, epochs) / scale,
+        fall=(half[:, 0] - half[:, -1]) / np.where(movement > 0, movement, 1.0),
+    )
+
+
+def _expected_fall(losses: Doubles, snapshots: Integers, epochs: int) -> Doubles:
+    """How far the loss would fall in ten times the epochs, if its speed went on as the power of time that it follows.
+
+    The speed is known twice, from the last tenth of the epochs and from the tenth before: v ~ t^-p. With the epochs as
+    the unit of time, the fall from 1 to 10 is the integral of v. It is large where the loss speeds up (p < 0).
+    """
+    last = nine_tenths(epochs)
+    before = max(0, 2 * last - epochs)
+    ahead = int(np.searchsorted(snapshots, before))
+    start = losses[:, ahead]
+    if snapshots[ahead] > before:
+        share = (snapshots[ahead] - before) / (snapshots[ahead] - snapshots[ahead - 1])
+        start = start + share * (losses[:, ahead - 1] - losses[:, ahead])
+    middle = losses[:, int(np.searchsorted(snapshots, last))]
+    speed = np.maximum(middle - losses[:, -1], 0) / (1 - last / epochs)
+    if before == last:  # a single epoch
+        return 9 * speed
+    earlier = np.abs(start - middle) / ((last - before) / epochs)
+    centre, centre_before = (last + epochs) / (2 * epochs), (before + last) / (2 * epochs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.log(earlier / speed) / np.log(centre / centre_before)
+    power = np.clip(np.where(speed > 0, power, 0.0), -30, 60)
+    power = np.where(np.abs(power - 1) < 1e-6, 1 + 1e-6, power)
+    return speed * centre**power * (10 ** (1 - power) - 1) / (1 - power)
+
+
+def judge_course(course: Course, by: Tolerances = tolerances) -> Integers:
+    """`stuck`, `unconverged` or `unsettled`, by the course of the loss alone: codes `[model]` in `outcomes`."""
+    is_falling = course.fall >= by.fall
+    is_at_rest = (course.change <= by.rest) & ~(is_falling & (course.drift > by.drift))
+    is_at_rest |= course.change <= by.still
+    names = ("stuck", "unconverged", "unsettled")
+    stuck, unconverged, unsettled = map(outcomes.index, names)
+    return np.where(is_at_rest, stuck, np.where(is_falling, unconverged, unsettled))
+
+
+def merged_rows(
+    cohort: Cohort,
+    predictions: npt.NDArray[np.float32],
+    losses: Doubles,
+    counts: Doubles,
+    by: Tolerances = tolerances,
+) -> npt.NDArray[np.str_]:
+    """The rows of unlike target with one prediction, where the loss `[model]` is at the floor of that; else empty."""
+    c = cohort.configuration
+    return merged_groups(c.task, c.loss, predictions, losses, counts, by)
+
+
+def merged_groups(
+    task: Task,
+    loss: str,
+    predictions: npt.NDArray[np.float32],
+    losses: Doubles,
+    counts: Doubles,
+    by: Tolerances = tolerances,
+) -> npt.NDArray[np.str_]:
+    """The same for any networks of a task, `predictions` `[model, row, output]`, trained by `loss`."""
+    targets = np.array(task.targets, np.float32)
+    found = partition(predictions, targets, counts, loss=loss, gap=by.gap)
+    is_at_floor = (found.floors > 0) & (np.abs(losses - found.floors) <= by.floor * found.floors)
+    names = task.row_names or tuple(map(str, range(task.n_rows)))
+    return name_groups(np.where(is_at_floor[:, None, None], found.groups, -1), names)
+
+
+def _judge_failures(
+    cohort: Cohort, measurements: Measurements, models: Integers
+) -> tuple[Integers, npt.NDArray[np.str_]]:
+    """Outcome and merged rows of models that neither learned nor diverged nor died."""
+    counts = drawn_counts(cohort, models)
+    losses = training_losses(cohort, measurements, models, counts)
+    with np.errstate(invalid="ignore"):  # a loss may have been infinite on the way
+        codes = judge_course(describe_course(losses, cohort))
+    rows = np.flatnonzero(codes == outcomes.index("stuck"))
+    named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
+    merged = np.full(len(models), "", named.dtype)
+    merged[rows] = named
+    return codes, merged
+
+
+def diagnose(cohort: Cohort, measurements: Measurements) -> Runs:
+    """The rows of the runs table that a cohort's measurements make."""
+    configuration = cohort.configuration
+    targets = configuration.targets()
+    predictions = measurements.predictions[:, -1]
+    final_loss = measurements.losses[:, -1]
+    is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
+    is_finite &= np.isfinite(final_loss)
+    margin = table_margin(predictions, targets)
+    learned = is_finite & (margin > np.float32(cohort.margin))
+    dead_layer = _first_dead_layer(measurements.units_off, configuration.layers)
+    outcome = np.select(
+        [~is_finite, learned, dead_layer > 0],
+        [outcomes.index(name) for name in ("diverged", "learned", "dead")],
+        -1,
+    )
+    others = np.flatnonzero(outcome < 0)
+    outcome[others], named = _judge_failures(cohort, measurements, others)
+    merged = np.full(len(cohort), "", named.dtype)
+    merged[others] = named
+    return Runs(
+        seed=cohort.seeds,
+        final_loss=final_loss,
+        accuracy=((predictions > np.float32(0.5)) == (targets > 0)).mean(axis=(1, 2)),
+        learned=learned,
+        margin=margin,
+        epochs_to_learn=np.where(learned, measurements.last_unlearned + 1, -1),
+        outcome=outcome.astype(np.int8),
+        merged_rows=merged,
+        dead_units_initial=measurements.units_off_initial.sum(axis=1),
+        dead_units=measurements.units_off.sum(axis=1),
+        dead_layer=dead_layer,
+        predictions=predictions,
+    )
+
+
+def examples(cohort: Cohort, measurements: Measurements, runs: Runs) -> list[Example]:
+    """One run of each outcome that occurs, the one of the lowest seed."""
+    chosen: list[Example] = []
+    for code in np.unique(runs.outcome):
+        models = np.flatnonzero(runs.outcome == code)
+        model = models[np.argmin(runs.seed[models])]
+        chosen.append(
+            Example(
+                configuration=cohort.configuration.id,
+                seed=int(runs.seed[model]),
+                outcome=outcomes[code],
+                epochs=cohort.snapshots,
+                losses=measurements.losses[model].copy(),
+                predictions=measurements.predictions[model].copy(),
+                weights=measurements.weights[model].copy(),
+            )
+        )
+    return chosen

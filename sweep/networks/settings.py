@@ -1,0 +1,214 @@
+"""Settings as a user writes them, resolved: names with every argument, defaults filled in, what is unused neutral."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sweep.networks import tasks, vocabulary
+from sweep.networks.configuration import Configuration
+from sweep.networks.tasks import Task
+from sweep.networks.vocabulary import Argument, Named, Signature
+from sweep.runs.errors import SettingError, did_you_mean, show
+
+max_width = 1_000_000
+
+
+max_depth = 1_000
+
+
+defaults: Mapping[str, Any] = {
+    "task": "xor",
+    "encoding": "binary",
+    "samples": None,
+    "width": 8,
+    "depth": 1,
+    "layers": None,
+    "activation": "relu",
+    "dropout": 0.0,
+    "use_bias": True,
+    "kernel_initializer": "glorot_uniform",
+    "bias_initializer": "zeros",
+    "optimizer": "adam",
+    "learning_rate": None,
+    "batch_size": 32,
+    "epochs": 1000,
+    "loss": "binary_crossentropy",
+}
+
+
+hyperparameters = tuple(defaults)
+
+
+# what one value of each may forbid another: rules of `resolve` that span two hyperparameters
+coupled = (
+    ("task", "encoding"),
+    ("samples", "dropout"),
+    ("optimizer", "learning_rate"),
+    ("layers", "width"),
+    ("layers", "depth"),
+)
+
+
+# hyperparameters that are one value; the learning rate may be null too, the batch size `full`, samples null
+scalars: Mapping[str, Argument] = {
+    "encoding": Argument("binary", choices=vocabulary.encodings),
+    "samples": Argument(0, low=1, high=2**31 - 1),
+    "width": Argument(8, low=1, high=max_width),
+    "depth": Argument(1, low=0, high=max_depth),
+    "dropout": Argument(0.0, low=0.0, high=1.0, open_high=True),
+    "use_bias": Argument(True),
+    "learning_rate": vocabulary.learning_rate,
+    "batch_size": Argument(32, low=1),
+    "epochs": Argument(1000, low=1, high=2**31 - 1),
+    "loss": Argument("binary_crossentropy", choices=vocabulary.losses),
+}
+
+
+# hyperparameters that a range of numbers can vary, with their type
+numeric: Mapping[str, type[int] | type[float]] = {
+    key: type(argument.default) for key, argument in scalars.items() if type(argument.default) in (int, float)
+}  # pyright: ignore[reportAssignmentType]  (a type is int or float here)
+
+
+# hyperparameters that are a name with arguments
+named_signatures: Mapping[str, Mapping[str, Signature]] = {
+    "activation": vocabulary.activations,
+    "kernel_initializer": vocabulary.initializers,
+    "bias_initializer": vocabulary.initializers,
+    "optimizer": {
+        name: {"learning_rate": Argument(vocabulary.default_learning_rates[name], low=0.0), **signature}
+        for name, signature in vocabulary.optimizers.items()
+    },
+}
+
+
+def _scalar(key: str, value: object) -> Any:
+    try:
+        return scalars[key].coerce(value)
+    except ValueError as error:
+        raise SettingError((key,), f"found {show(value)}", f"allowed: {error}") from None
+
+
+def _name_and_arguments(key: str, value: object) -> tuple[str, dict[str, object]]:
+    if isinstance(value, str):
+        return value, {}
+    given = cast(Mapping[str, object], value if isinstance(value, Mapping) else {})
+    name = given.get("name")
+    if isinstance(name, str):
+        return name, {k: v for k, v in given.items() if k != "name"}
+    raise SettingError(
+        (key,), f"found {show(cast(object, value))}", "allowed: a name, or a mapping {name: .., argument: ..}"
+    )
+
+
+def _resolve_named(key: str, value: object) -> Named:
+    name, arguments = _name_and_arguments(key, value)
+    try:
+        return vocabulary.named(name, arguments, named_signatures[key])
+    except SettingError as error:
+        raise SettingError((key, *error.place), error.found, error.allowed) from None
+
+
+def _resolve_task(value: object) -> Task:
+    if isinstance(value, Task):  # read from a file before
+        return value
+    try:
+        if isinstance(value, Mapping) and "name" not in value:
+            return _given_task(cast(Mapping[str, object], value))
+        return tasks.named_task(*_name_and_arguments("task", cast(object, value)))
+    except SettingError as error:
+        place = error.place if error.place[:1] == ("task",) else ("task", *error.place)
+        raise SettingError(place, error.found, error.allowed) from None
+
+
+def _given_task(table: Mapping[str, object]) -> Task:
+    if "file" in table:
+        raise SettingError(("file",), "a task whose file was not read", "allowed here: {inputs: .., targets: ..}")
+    for key in table:
+        if key not in ("inputs", "targets"):
+            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", "inputs", "targets")))
+    for key in ("inputs", "targets"):
+        if key not in table:
+            raise SettingError((), f"a task without {key}", "allowed: {name: ..}, or {inputs: [[..]], targets: [[..]]}")
+    return tasks.table_task(table["inputs"], table["targets"])
+
+
+def _resolve_layers(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    layers: object = settings.get("layers")
+    if layers is None:
+        width = _scalar("width", settings.get("width", defaults["width"]))
+        return (width,) * _scalar("depth", settings.get("depth", defaults["depth"]))
+    for other in ("width", "depth"):
+        if other in settings:
+            raise SettingError(("layers",), f"layers together with {other}", "allowed: layers, or width and depth")
+    if not isinstance(layers, Sequence) or isinstance(layers, str):
+        raise SettingError(("layers",), f"found {show(layers)}", "allowed: a list of whole numbers, [4, 2]")
+    listed = cast(Sequence[object], layers)
+    if len(listed) > max_depth:
+        raise SettingError(("layers",), f"{len(listed)} layers", f"allowed: at most {max_depth}")
+    units: list[int] = []
+    for i, n in enumerate(listed):
+        try:
+            units.append(int(scalars["width"].coerce(n)))
+        except ValueError as error:
+            raise SettingError(("layers", i), f"found {show(n)}", f"allowed: {error}") from None
+    return tuple(units)
+
+
+def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float]:
+    """The optimizer without its learning rate, and the learning rate, which may stand in either place."""
+    value = settings.get("optimizer", defaults["optimizer"])
+    chosen = _resolve_named("optimizer", value)
+    rate: Any = chosen["learning_rate"]
+    if settings.get("learning_rate") is not None:
+        if isinstance(value, Mapping) and "learning_rate" in value:
+            raise SettingError(("learning_rate",), "given twice, here and in the optimizer", "allowed: one of the two")
+        rate = _scalar("learning_rate", settings["learning_rate"])
+    return Named(chosen.name, tuple(a for a in chosen.arguments if a[0] != "learning_rate")), rate
+
+
+def _resolve_batch_size(value: object, n_rows: int) -> int:
+    """The batch size, at most the number of rows of the data set."""
+    if value == "full":
+        return n_rows
+    try:
+        return min(_scalar("batch_size", value), n_rows)
+    except SettingError as error:
+        raise SettingError(error.place, error.found, f"{error.allowed}, or full") from None
+
+
+def resolve(settings: Mapping[str, Any]) -> Configuration:
+    """The configuration that `settings` (hyperparameter: value, as in an experiment file) mean.
+
+    Raises `SettingError` whose place begins with the hyperparameter.
+
+    >>> resolve({"width": 2}).id == resolve({"width": 2, "batch_size": 4}).id
+    True
+    """
+    for key in settings:
+        if key not in defaults:
+            raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
+    values = {**defaults, **settings}
+    task = _resolve_task(values["task"])
+    layers = _resolve_layers(settings)
+    optimizer, learning_rate = _resolve_optimizer(settings)
+    samples = None if values["samples"] is None else int(_scalar("samples", values["samples"]))
+    dropout = _scalar("dropout", values["dropout"])
+    use_bias = _scalar("use_bias", values["use_bias"])
+    activation = _resolve_named("activation", values["activation"])
+    bias_initializer = _resolve_named("bias_initializer", values["bias_initializer"])
+    return Configuration(
+        task=task,
+        encoding=_scalar("encoding", values["encoding"]),
+        samples=samples,
+        layers=layers,
+        activation=activation if layers else Named("linear"),
+        dropout=dropout if layers or samples else 0.0,  # with samples an error at any depth
+        use_bias=use_bias,
+        kernel_initializer=_resolve_named("kernel_initializer", values["kernel_initializer"]),
+        bias_initializer=bias_initializer if use_bias else Named("zeros"),
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
+        epochs=_scalar("epochs", values["epochs"]),
+        loss=_scalar("loss", values["loss"]),
+    )

@@ -1,0 +1,152 @@
+"""The words of the page: the answer in two sentences, a paragraph for a paper's methods section, the table as LaTeX."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sweep.experiment.experiment import Experiment
+from sweep.report.page.figures import find_levels, format_level
+from sweep.report.summaries import Answer
+from sweep.report.words import percent, title_of
+
+max_latex_rows = 20
+interval_names: Mapping[str, str] = {
+    "wilson": "Wilson score intervals (Brown, Cai and DasGupta 2001)",
+    "beta-binomial": "beta-binomial confidence sequences (Robbins; Howard et al. 2021)",
+}
+
+
+def describe_row(answer: Answer, row: Mapping[str, Any]) -> str:
+    """`width 12, depth 1`: what varies, at one configuration."""
+    return ", ".join(f"{title_of(c)} {format_level(row[c])}" for c in answer.columns)
+
+
+def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, str]:
+    """How many configurations reliably learn under which conditions; the smallest, and what goes wrong otherwise.
+
+    `merged`: the rows that stuck runs most often give one output.
+    """
+    v, n = answer.verdicts, answer.n_configurations
+    learn = "learns" if v["reliable"] == 1 else "learn"
+    conditions = answer.conditions.replace(">=", "\u2265")
+    first = (
+        f"{v['reliable']:,} of {n:,} configuration{'s' if n != 1 else ''} reliably {learn} {', '.join(answer.tasks)} "
+    )
+    first += f"({conditions}); {v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
+    if v["inconclusive"]:
+        first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
+    return first + ".", f"{_named_words(answer)}; {_failure_words(answer, merged)}."
+
+
+def _named_words(answer: Answer) -> str:
+    row, confirmed = answer.named, answer.confirmation
+    if row is None or confirmed is None:
+        return "No configuration was trained again on fresh seeds"
+    lead = "The smallest that does" if row["verdict"] == "reliable" else "None is shown reliable; the best"
+    return (
+        f"{lead} is {describe_row(answer, row)}, with {row['n_parameters']:,} parameters: "
+        f"{confirmed['n_learned']:,} of {confirmed['n_runs']:,} fresh seeds learned "
+        f"({percent(confirmed['success_rate'])}, interval {confirmed['ci_low']:.3f}\u2013{confirmed['ci_high']:.3f})"
+    )
+
+
+def _failure_words(answer: Answer, merged: str | None) -> str:
+    total = sum(answer.n_failed.values())
+    if not total:
+        return "no run failed"
+    name, n = max(answer.n_failed.items(), key=lambda item: item[1])
+    words = (
+        f"of the {total:,} runs that failed, {percent(n / total)} ended {name}" if total > 1 else f"one ended {name}"
+    )
+    return words + (f", most often with {merged} given one output" if merged and name == "stuck" else "")
+
+
+def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> str:
+    """A paragraph ready to paste: what was trained, how often, what counted, which interval, with which versions."""
+    table, manifest = results.configurations, results.manifest
+    n_runs = int(table["n_runs"].sum())
+    low, high = int(table["n_runs"].min()), int(table["n_runs"].max())
+    seeds = f"{low:,}" if low == high else f"between {low:,} and {high:,}"
+    methods = [interval_names.get(m, m) for m in dict.fromkeys(table["ci_method"])]
+    reliability, versions = experiment.reliability, manifest.get("versions", {})
+    named = {k: v for k, v in versions.items() if k in ("xor-sweep", "numpy", "keras", "optuna")}
+    factors = "; ".join(_factor(table, c) for c in answer.columns)
+    conditions = answer.conditions.partition("; ")[2]
+    margin = f", by a margin above {reliability.margin:g}" if reliability.margin else ""
+    text = (
+        f"We trained {len(table):,} network configurations on the task {', '.join(answer.tasks)} "
+        f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
+        f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
+        f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when every "
+        f"output of the table lies on the right side of 0.5 after the last epoch with dropout off{margin}. "
+        f"Runs that failed count as failures{_missing_words(table)}. Success rates carry "
+        f"{100 * reliability.confidence:g}% {' or '.join(methods)}; a configuration is called reliable when its "
+        f"interval lies at or above {reliability.target:g}, unreliable when it lies below."
+    )
+    if answer.confirmation is not None:
+        text += (
+            f" The configuration named in the text was trained again on {answer.confirmation['n_runs']:,} seeds "
+            "that had no part in choosing it."
+        )
+    made = ", ".join(f"{k} {v}" for k, v in named.items())
+    return text + (f" Software: {made}, engine {manifest.get('engine', '')}." if made else "")
+
+
+def _missing_words(table: Any) -> str:
+    n_missing = int(table["n_missing"].sum())
+    return f"; {n_missing:,} planned runs are missing" if n_missing else ""
+
+
+def _sampler(experiment: Experiment) -> str:
+    name = experiment.study.sampler
+    return "full factorial" if name == "grid" and experiment.study.trials is None else f"sampler {name}"
+
+
+def _factor(table: Any, column: str) -> str:
+    names = find_levels(table, column).names
+    shown = ", ".join(names) if len(names) <= 8 else f"{len(names)} values from {names[0]} to {names[-1]}"
+    return f"{title_of(column)} {shown}"
+
+
+_latex_signs = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_latex_signs |= {"\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}", "\u2013": "--"}
+
+
+def escape_latex(text: str) -> str:
+    r"""Text that LaTeX prints as it stands.
+
+    >>> escape_latex("50% of a_b")
+    '50\\% of a\\_b'
+    """
+    return "".join(_latex_signs.get(c, c) for c in text)
+
+
+def latex_table(table: Any, answer: Answer, confidence: float) -> str:
+    """The first 20 rows of the table as LaTeX, for the package booktabs."""
+    rows = table.head(max_latex_rows)
+    titles = [
+        *map(title_of, answer.columns),
+        "parameters",
+        "learned",
+        "runs",
+        "rate",
+        f"{100 * confidence:g}% interval",
+    ]
+    lines = [
+        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}rrrrll}}",
+        r"\toprule",
+        " & ".join(map(escape_latex, [*titles, "verdict"])) + r" \\",
+        r"\midrule",
+    ]
+    for row in rows.to_dict("records"):
+        cells = [format_level(row[c]) for c in answer.columns]
+        rate = row["success_rate"]
+        cells += [f"{row['n_parameters']:,}", f"{row['n_learned']:,}", f"{row['n_runs']:,}"]
+        cells += [
+            "" if np.isnan(rate) else f"{rate:.3f}",
+            f"{row['ci_low']:.3f}\u2013{row['ci_high']:.3f}",
+            row["verdict"],
+        ]
+        lines.append(" & ".join(map(escape_latex, cells)) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"

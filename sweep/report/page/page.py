@@ -1,0 +1,239 @@
+"""The page: one file that holds everything it shows, made from a results folder alone and equal for equal tables.
+
+The charts are drawn here, without a browser; the map, the table and the single configurations are drawn in the browser
+from data inside the page. Nothing on it depends on time, machine or the folder's place: the browser puts the folder
+into the commands, from the page's own address.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweep.commands.importance import Importances, find_importances, summarise_marginals
+from sweep.experiment import file as experiment_file
+from sweep.experiment.experiment import Experiment
+from sweep.networks import floors
+from sweep.networks.runs import Example, failures, outcomes
+from sweep.networks.settings import resolve
+from sweep.report import words
+from sweep.report.page import charts, figures, methods
+from sweep.report.page.details import summarise_details
+from sweep.report.page.surfaces import tasks_by_label
+from sweep.report.page.template_files import template
+from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.results.files import write_atomically
+from sweep.results.results import Results
+from sweep.runs.errors import SettingError
+from sweep.statistics.verdicts import verdicts
+
+shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
+labels: Mapping[str, str] = {
+    "map": "Success rate of every configuration; the table below has the same numbers",
+    "curves": "Loss by epoch of example runs, a panel for each outcome, with the floors of the loss",
+    "final_losses": "Histogram of the final losses of all runs, for each outcome, with the floors of the loss",
+    "marginals": "Mean success rate by level, with intervals",
+    "pareto": "Success rate against the number of parameters; the configurations that no smaller one beats are joined",
+}
+
+
+def to_script_json(content: Any) -> str:
+    r"""JSON that is safe between script tags: nothing in it can end the script or begin a comment.
+
+    >>> to_script_json("</script>")
+    '"\\u003c/script\\u003e"'
+    """
+    text = json.dumps(content, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+_needed_of_runs = {"configuration", "seed", "learned", "final_loss", "epochs_to_learn", "outcome", "merged_rows"}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the page is made of, read once: the experiment, both tables (of the runs what is needed), the examples.
+
+    importances: None where no hyperparameter varies.
+    """
+
+    results: Results
+    experiment: Experiment
+    answer: Answer
+    table: Any
+    runs: Any
+    kept: Sequence[Example]
+    importances: Importances | None
+
+
+def read_material(results: Results) -> Material:
+    """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
+    experiment = experiment_file.load(results.folder.experiment)
+    runs = results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_"))
+    return Material(
+        results=results,
+        experiment=experiment,
+        answer=summarise(results),
+        table=results.configurations,
+        runs=runs,
+        kept=results.folder.read_examples(),
+        importances=find_importances(results.configurations, runs, experiment),
+    )
+
+
+def draw_figures(results: Results) -> dict[str, Any]:
+    """Every chart of a results folder by name; those that have nothing to show are left out."""
+    return _draw(read_material(results))
+
+
+def _draw(material: Material) -> dict[str, Any]:
+    experiment, answer = material.experiment, material.answer
+    table, runs = material.table, material.runs
+    layout = figures.map_layout(table, answer.columns)
+    layout = layout[:2] if figures.is_sparse(table, layout) else layout
+    levels = {c: figures.find_levels(table, c).names for c in layout}
+    floors = _floors(table, experiment)
+    curves = figures.summarise_curves(material.kept)
+    losses = figures.summarise_final_losses(runs["outcome"].to_numpy(object), runs["final_loss"].to_numpy(float))
+    drawn = {"map": charts.draw_map(figures.summarise_map(table, layout), layout, levels)}
+    if curves:
+        drawn["curves"] = charts.draw_curves(curves, floors)
+    if losses:
+        drawn["final_losses"] = charts.draw_final_losses(losses, floors)
+    if material.importances is not None:
+        drawn["marginals"] = charts.draw_marginals(summarise_marginals(material.importances))
+    sizes = figures.summarise_pareto(table)
+    if sizes:
+        drawn["pareto"] = charts.draw_pareto(sizes, experiment.reliability.target)
+    return drawn
+
+
+def _floors(table: Any, experiment: Experiment) -> list[tuple[float, str]]:
+    """The floors of the loss, where the whole table has one task and one loss."""
+    losses = set(table["loss"]) if "loss" in table else {"binary_crossentropy"}
+    names = set(table["task"])
+    settings = tasks_by_label(experiment)
+    if len(losses) != 1 or len(names) != 1 or not names <= set(settings):
+        return []
+    try:
+        task = resolve({"task": settings[names.pop()]}).task
+    except SettingError:
+        return []
+    return floors.loss_floors(task, str(losses.pop()))
+
+
+def _column(table: Any, name: str) -> dict[str, Any]:
+    """One varied hyperparameter: the values as shown, their order, and their levels on the map."""
+    levels = figures.find_levels(table, name)
+    values = table[name]
+    is_number = values.dtype.kind in "iuf"
+    return {
+        "name": name,
+        "title": words.title_of(name),
+        "numeric": is_number,
+        "values": [
+            None if gone else v if is_number else figures.format_level(v)
+            for v, gone in zip(values.tolist(), values.isna(), strict=True)
+        ],
+        "levels": levels.names,
+        "codes": levels.codes.tolist(),
+    }
+
+
+def _numbers(values: Any, digits: int) -> list[float | None]:
+    return [round(float(x), digits) if np.isfinite(x) else None for x in values.to_numpy(float, na_value=np.nan)]
+
+
+def page_data(material: Material) -> dict[str, Any]:
+    """What the page's own drawings need: the table by columns, and the details of each configuration."""
+    table, answer, experiment = material.table, material.answer, material.experiment
+    counts = table[[f"n_{name}" for name in failures]].to_numpy(np.int64)
+    named = answer.named
+    return {
+        "target": experiment.reliability.target,
+        "outcomes": outcomes,
+        "verdicts": verdicts,
+        "layout": figures.map_layout(table, answer.columns),
+        "is_sparse": figures.is_sparse(table, answer.columns),
+        "columns": [_column(table, c) for c in answer.columns],
+        "ids": table["configuration"].tolist(),
+        "id_length": answer.id_length,
+        "named": named["configuration"] if named is not None else None,
+        "task": table["task"].tolist(),
+        "epochs": table["epochs"].tolist(),
+        "n_parameters": table["n_parameters"].tolist(),
+        "n_runs": table["n_runs"].tolist(),
+        "n_learned": table["n_learned"].tolist(),
+        "n_missing": table["n_missing"].tolist(),
+        "low": _numbers(table["ci_low"], 4),
+        "high": _numbers(table["ci_high"], 4),
+        "method": table["ci_method"].tolist(),
+        "verdict": [verdicts.index(v) for v in table["verdict"]],
+        "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
+        "median_loss": _numbers(table["median_final_loss"], 5),
+        "failures": counts.tolist(),
+        "details": summarise_details(table, material.runs, material.kept, experiment),
+    }
+
+
+def _front(table: Any, answer: Answer) -> list[dict[str, Any]]:
+    """The configurations that no smaller one beats, smallest first, as the page lists them."""
+    is_front = figures.pareto_front(table["n_parameters"].to_numpy(), table["success_rate"].fillna(0).to_numpy(float))
+    rows: Sequence[Mapping[str, Any]] = table[is_front].sort_values("n_parameters", kind="stable").to_dict("records")
+    return [{**row, "described": methods.describe_row(answer, row)} for row in rows]
+
+
+def build(results: Results) -> str:
+    """The page of a finished results folder, as HTML."""
+    from markupsafe import Markup
+
+    material = read_material(results)
+    folder, table, manifest = results.folder, material.table, results.manifest
+    experiment, answer = material.experiment, material.answer
+    drawn = {name: Markup(charts.to_svg(c, name, label=labels[name])) for name, c in _draw(material).items()}
+    drawn.pop("marginals", None)  # on the page a picture for each hyperparameter, so that a phone shows them in a row
+    marginals = [] if material.importances is None else summarise_marginals(material.importances)
+    panels = [
+        Markup(
+            charts.to_svg(charts.draw_marginals(own), f"marginals-{place}", label=f"{labels['marginals']}: {column}")
+        )
+        for place, column in enumerate(dict.fromkeys(r["column"] for r in marginals))
+        for own in [[r for r in marginals if r["column"] == column]]
+    ]
+    words = methods.answer_sentences(answer, commonest_merge(material.runs["merged_rows"]))
+    return template("page.html").render(
+        tasks=", ".join(answer.tasks),
+        sentences=words,
+        answer=answer,
+        verdicts=verdicts,
+        outcomes=outcomes,
+        colours=charts.outcome_colours,
+        target=experiment.reliability.target,
+        confidence=experiment.reliability.confidence,
+        figures=drawn,
+        marginals=panels,
+        importances=material.importances,
+        floors=_floors(table, experiment),
+        front=_front(table, answer),
+        n_runs=int(table["n_runs"].sum()),
+        experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),
+        versions=manifest.get("versions", {}),
+        engine=manifest.get("engine", ""),
+        device=manifest.get("device", ""),
+        digests={k: v for k, v in manifest.get("files", {}).items() if k in shown_digests},
+        methods=methods.describe_methods(results, answer, experiment),
+        latex=methods.latex_table(table, answer, experiment.reliability.confidence),
+        max_latex_rows=methods.max_latex_rows,
+        csv=folder.configurations.read_text(encoding="utf-8"),
+        data=Markup(to_script_json(page_data(material))),
+    )
+
+
+def write_page(results: Results) -> Path:
+    """Build the page and write it into the folder as report.html."""
+    path = results.folder.report
+    write_atomically(path, build(results).encode())
+    return path

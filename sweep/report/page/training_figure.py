@@ -1,0 +1,355 @@
+"""One training as a picture: loss and predictions by epoch, the decision surface, which units are off where.
+
+`summarise_training` makes plain rows of data, `draw_training` a chart of them; the same run gives the same file.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.networks.configuration import Configuration
+from sweep.networks.forward import layer_sums, sigmoid
+from sweep.networks.runs import Example
+from sweep.results.files import ResultsError, write_atomically
+
+Doubles = npt.NDArray[np.float64]
+Record = Mapping[str, Any]
+
+# grid points along each side of a surface
+n_grid = 61
+room = 0.3
+max_outputs = 4
+max_lines = 32
+max_rows = 16
+max_units = 48
+max_named_rows = 8
+# pixels: sides of a surface, width and height of a curve
+side = 330
+width, height = 400, 130
+blue, orange = "#2166ac", "#b35806"
+row_colors = ((blue, "#92c5de", "#053061", "#4393c3"), (orange, "#fdb863", "#7f3b08", "#e08214"))
+formats = (".png", ".svg")
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What a network of two inputs answers in one output.
+
+    cells: x, y, x2, y2 and prediction; border: segments x, y, x2, y2 along which the prediction is 0.5; lines: segments
+    along which a hidden unit's sum is 0, with its layer; rows: x, y, target.
+    """
+
+    output: int
+    cells: Sequence[Record]
+    border: Sequence[Record]
+    lines: Sequence[Record]
+    rows: Sequence[Record]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The data of a figure. losses, floors and predictions by epoch; units: layer, unit, row, whether it is on."""
+
+    title: str
+    notes: Sequence[str]
+    losses: Sequence[Record]
+    floors: Sequence[Record]
+    predictions: Sequence[Record]
+    surfaces: Sequence[Surface]
+    units: Sequence[Record]
+
+
+def summarise_training(
+    configuration: Configuration, example: Example, floors: Mapping[str, float], *, title: str, notes: Sequence[str]
+) -> Picture:
+    """The data of a run's figure. `floors`: losses to mark, by name. What is not finite is left out."""
+    c = configuration
+    names = c.task.row_names or tuple(f"row {i}" for i in range(c.task.n_rows))
+    is_finite = np.isfinite(example.losses)
+    losses = [
+        {"epoch": int(t), "loss": float(x)}
+        for t, x in zip(example.epochs[is_finite], example.losses[is_finite], strict=True)
+    ]
+    predictions = [
+        {
+            "epoch": int(t),
+            "prediction": float(p),
+            "row": names[row] + (f" output {output}" if c.task.n_outputs > 1 else ""),
+            "target": c.task.targets[row][output],
+        }
+        for s, t in enumerate(example.epochs)
+        for (row, output), p in np.ndenumerate(example.predictions[s])
+        if np.isfinite(p)
+    ]
+    has_surface = c.task.n_inputs == 2 and bool(np.isfinite(example.weights).all())
+    return Picture(
+        title=title,
+        notes=notes,
+        losses=losses,
+        floors=[{"floor": value, "name": f"{name}: {value:.4f}"} for name, value in floors.items()],
+        predictions=predictions,
+        surfaces=_surfaces(c, example) if has_surface else [],
+        units=_units(c, example, names),
+    )
+
+
+def _surfaces(c: Configuration, example: Example) -> list[Surface]:
+    inputs = c.inputs().astype(np.float64)
+    low, high = inputs.min(axis=0), inputs.max(axis=0)
+    margin = room * np.where(high > low, high - low, 1.0)
+    x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], n_grid) for i in range(2))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    *hidden, last = (sums.reshape(n_grid, n_grid, -1) for sums in layer_sums(c, example.weights, points))
+    lines = [
+        {**segment, "layer": f"of layer {layer}"}
+        for layer, unit in [(i, u) for i, n in enumerate(c.layers, 1) for u in range(n)][:max_lines]
+        for segment in zero_segments(hidden[layer - 1][:, :, unit], x, y)
+    ]
+    step = (x[1] - x[0], y[1] - y[0])
+    surfaces: list[Surface] = []
+    for output in range(min(c.task.n_outputs, max_outputs)):
+        answers = sigmoid(last[:, :, output])
+        cells = [
+            {"x": x[j] - step[0] / 2, "x2": x[j] + step[0] / 2, "y": y[i] - step[1] / 2, "y2": y[i] + step[1] / 2}
+            | {"prediction": round(float(answers[i, j]), 4)}
+            for i in range(n_grid)
+            for j in range(n_grid)
+        ]
+        rows = [
+            {"x": float(p[0]), "y": float(p[1]), "target": t[output]}
+            for p, t in zip(inputs, c.task.targets, strict=True)
+        ]
+        surfaces.append(Surface(output, cells, zero_segments(last[:, :, output], x, y), lines, rows))
+    return surfaces
+
+
+def zero_segments(values: Doubles, x: Doubles, y: Doubles) -> list[dict[str, float]]:
+    """Where values on a grid `[y, x]` change sign: segments x, y, x2, y2, by marching squares with straight edges.
+
+    >>> zero_segments(np.array([[-1.0, 1.0], [-1.0, 1.0]]), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    [{'x': 0.5, 'y': 0.0, 'x2': 0.5, 'y2': 1.0}]
+    """
+    is_above = values > 0
+    mixed = is_above[:-1, :-1] + 0 + is_above[:-1, 1:] + is_above[1:, :-1] + is_above[1:, 1:]
+    segments: list[dict[str, float]] = []
+    for i, j in np.argwhere((mixed > 0) & (mixed < 4)).tolist():
+        corners = [(i, j), (i, j + 1), (i + 1, j + 1), (i + 1, j)]
+        crossings: list[tuple[float, float]] = []
+        for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
+            if is_above[a] != is_above[b]:
+                share = values[a] / (values[a] - values[b])
+                crossings.append((x[a[1]] + share * (x[b[1]] - x[a[1]]), y[a[0]] + share * (y[b[0]] - y[a[0]])))
+        for (x1, y1), (x2, y2) in zip(crossings[::2], crossings[1::2], strict=True):
+            segments.append({"x": float(x1), "y": float(y1), "x2": float(x2), "y2": float(y2)})
+    return segments
+
+
+def _units(c: Configuration, example: Example, names: Sequence[str]) -> list[Record]:
+    """Which relu units are on for which rows; none for other activations, or where there are too many to see."""
+    too_many = sum(c.layers) > max_units or c.task.n_rows > max_rows
+    if c.activation.name != "relu" or too_many or not np.isfinite(example.weights).all():
+        return []
+    hidden = layer_sums(c, example.weights, c.inputs().astype(np.float64))[:-1]
+    return [
+        {"layer": f"layer {layer}", "unit": unit + 1, "row": names[row], "state": "on" if value > 0 else "off"}
+        for layer, sums in enumerate(hidden, 1)
+        for (row, unit), value in np.ndenumerate(sums)
+    ]
+
+
+# drawing --------------------------------------------------------------------------------------------------------------
+
+
+def draw_training(picture: Picture) -> dict[str, Any]:
+    """A picture as a chart: its Vega-Lite specification."""
+    import altair as alt
+
+    data = _Datasets()
+    blocks = [_draw_losses(picture, data), _draw_predictions(picture, data)]
+    if picture.units:
+        blocks.append(_draw_units(picture, data))
+    chart = alt.vconcat(*blocks, spacing=14).resolve_scale(color="independent")
+    if picture.surfaces:
+        left = [_draw_surface(surface, data, has_others=len(picture.surfaces) > 1) for surface in picture.surfaces]
+        surfaces = alt.vconcat(*left, spacing=14).resolve_scale(color="independent", strokeDash="independent")
+        chart = alt.hconcat(surfaces, chart, spacing=34)
+        chart = chart.resolve_scale(color="independent", strokeDash="independent", strokeWidth="independent")
+    title = alt.TitleParams(
+        picture.title, subtitle=list(picture.notes), anchor="start", subtitleColor="#444", offset=14
+    )
+    chart = chart.properties(title=title, padding=14, background="white")
+    chart = chart.configure_view(stroke="#bbb").configure_legend(titleLimit=side)
+    return {**chart.to_dict(), "datasets": data.by_name}
+
+
+class _Datasets:
+    """The records of a chart by name: beside it, so that Altair does not check each of thousands of them."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, list[Record]] = {}
+
+    def add(self, records: Sequence[Record]) -> Any:
+        import altair as alt
+
+        name = f"data-{len(self.by_name)}"
+        self.by_name[name] = list(records)
+        return alt.NamedData(name)
+
+
+def _epoch(title: str) -> Any:
+    import altair as alt
+
+    axis = alt.Axis(title=title, format=",d", grid=False, tickCount=6, labelFlush=False)
+    return alt.X("epoch:Q", scale=alt.Scale(type="sqrt", nice=False), axis=axis)
+
+
+def _draw_losses(picture: Picture, data: _Datasets) -> Any:
+    import altair as alt
+
+    top = max([r["loss"] for r in picture.losses] + [r["floor"] for r in picture.floors], default=1.0)
+    scale = alt.Scale(domain=[0, 1.12 * top], nice=False)
+    y = alt.Y("loss:Q", scale=scale, axis=alt.Axis(title="loss of the table", grid=False, format="~g", tickCount=5))
+    line = alt.Chart(data.add(picture.losses)).mark_line(color="#222", strokeWidth=2).encode(x=_epoch(""), y=y)
+    floors = alt.Chart(data.add(picture.floors))
+    rules = floors.mark_rule(strokeDash=[4, 3], color="#888").encode(y=alt.Y("floor:Q", scale=scale, title=""))
+    texts = floors.mark_text(align="right", baseline="bottom", dy=-2, dx=-3, fontSize=9, color="#666").encode(
+        x=alt.value(width), y=alt.Y("floor:Q", scale=scale, title=""), text="name:N"
+    )
+    layers = [rules, texts, line] if picture.floors else [line]
+    return alt.layer(*layers).properties(width=width, height=height)
+
+
+def _draw_predictions(picture: Picture, data: _Datasets) -> Any:
+    import altair as alt
+
+    by_row: dict[str, list[Record]] = {}
+    for record in picture.predictions:
+        by_row.setdefault(record["row"], []).append(record)
+    x = _epoch("epoch (square-root scale)")
+    y = alt.Y(
+        "prediction:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title="prediction of each row", tickCount=5)
+    )
+    half = alt.Chart(data.add([{"half": 0.5}])).mark_rule(color="#aaa", strokeDash=[4, 3]).encode(y="half:Q")
+    if len(by_row) <= max_named_rows:
+        names = {row: f"{row} wants {records[0]['target']}" for row, records in by_row.items()}
+        scale = alt.Scale(domain=list(names.values()), range=_row_colors([r[0]["target"] for r in by_row.values()]))
+        lines: list[Any] = []
+        for i, (row, records) in enumerate(by_row.items()):
+            named = [{**r, "row": names[row]} for r in records]
+            # rows of one prediction lie on each other: the first widest, so that each shows
+            chart = alt.Chart(data.add(named)).mark_line(strokeWidth=1.6 + 1.8 * (len(by_row) - 1 - i))
+            lines.append(chart.encode(x=x, y=y, color=alt.Color("row:N", scale=scale, legend=alt.Legend(title="row"))))
+    else:
+        color = alt.Color("target:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]))
+        chart = alt.Chart(data.add(picture.predictions)).mark_line(strokeWidth=1, opacity=0.7)
+        lines = [chart.encode(x=x, y=y, color=color, detail="row:N")]
+    return alt.layer(half, *lines).properties(width=width, height=height)
+
+
+def _row_colors(targets: Sequence[int]) -> list[str]:
+    """A colour for each row: blues for target 0, oranges for 1."""
+    used = [0, 0]
+    colors: list[str] = []
+    for target in targets:
+        colors.append(row_colors[target][used[target] % len(row_colors[target])])
+        used[target] += 1
+    return colors
+
+
+def _draw_surface(surface: Surface, data: _Datasets, *, has_others: bool) -> Any:
+    import altair as alt
+
+    first, last = surface.cells[0], surface.cells[-1]
+    axes = {axis: alt.Scale(domain=[first[axis], last[f"{axis}2"]], nice=False, zero=False) for axis in ("x", "y")}
+    x = alt.X("x:Q", scale=axes["x"], axis=alt.Axis(title="first input", grid=False, tickCount=5))
+    y = alt.Y("y:Q", scale=axes["y"], axis=alt.Axis(title="second input", grid=False, tickCount=5))
+    place: dict[str, Any] = {"x": x, "y": y, "x2": "x2", "y2": "y2"}
+    of_output = f" of output {surface.output}" if has_others else ""
+    shades = alt.Scale(domain=[0, 0.5, 1], range=["#92c5de", "#f7f7f7", "#fdb863"])
+    legend = alt.Legend(
+        title=f"prediction{of_output}", orient="bottom", type="gradient", gradientLength=side - 60, values=[0, 0.5, 1]
+    )
+    cells = (
+        alt.Chart(data.add(surface.cells))
+        .mark_rect(strokeWidth=0.6)
+        .encode(
+            **place,
+            color=alt.Color("prediction:Q", scale=shades, legend=legend),
+            stroke=alt.Stroke("prediction:Q", scale=shades, legend=None),
+        )
+    )
+    layers = list(dict.fromkeys(r["layer"] for r in surface.lines))
+    dashes = [[1, 0], [6, 3], [2, 3], [8, 3, 2, 3]]
+    dash = alt.StrokeDash(
+        "layer:N",
+        scale=alt.Scale(domain=layers, range=[dashes[min(i, 3)] for i in range(len(layers))]),
+        legend=alt.Legend(
+            title="where the sum of a hidden unit is 0", orient="bottom", symbolStrokeColor="#555", columns=4
+        ),
+    )
+    drawn: list[Any] = [cells]
+    if surface.lines:
+        drawn.append(
+            alt.Chart(data.add(surface.lines)).mark_rule(color="#555", strokeWidth=1.1).encode(**place, strokeDash=dash)
+        )
+    drawn.append(
+        alt.Chart(data.add(surface.border)).mark_rule(color="black", strokeWidth=2.6, strokeCap="round").encode(**place)
+    )
+    rows = alt.Chart(data.add(surface.rows))
+    fill = alt.Color("target:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]), legend=None)
+    drawn.append(
+        rows.mark_point(filled=True, size=330, opacity=1, stroke="white", strokeWidth=2).encode(x=x, y=y, color=fill)
+    )
+    drawn.append(rows.mark_text(color="white", fontWeight="bold", fontSize=12).encode(x=x, y=y, text="target:N"))
+    return (
+        alt.layer(*drawn).resolve_scale(color="independent", stroke="independent").properties(width=side, height=side)
+    )
+
+
+def _draw_units(picture: Picture, data: _Datasets) -> Any:
+    import altair as alt
+
+    rows = list(dict.fromkeys(r["row"] for r in picture.units))
+    color = alt.Color(
+        "state:N",
+        scale=alt.Scale(domain=["on", "off"], range=["#4d4d4d", "#e6e6e6"]),
+        legend=alt.Legend(title="unit is"),
+    )
+    charts: list[Any] = []
+    for layer in dict.fromkeys(r["layer"] for r in picture.units):
+        own = [r for r in picture.units if r["layer"] == layer]
+        chart = alt.Chart(data.add(own), title=alt.TitleParams(f"units of {layer}", fontSize=11))
+        charts.append(
+            chart.mark_rect(stroke="white", strokeWidth=2)
+            .encode(
+                x=alt.X("unit:O", axis=alt.Axis(title="unit", labelAngle=0)),
+                y=alt.Y("row:N", sort=rows, title="row"),
+                color=color,
+            )
+            .properties(width=alt.Step(22), height=alt.Step(18))
+        )
+    return alt.hconcat(*charts, spacing=24)
+
+
+def write_figure(chart: Mapping[str, Any], path: Path) -> None:
+    """Write a chart as .png (twice its size in pixels) or .svg; `ResultsError` for another ending."""
+    check_figure_path(path)
+    import vl_convert
+
+    specification = json.dumps(chart)
+    if path.suffix == ".svg":
+        content = vl_convert.vegalite_to_svg(specification).encode()
+    else:
+        content = vl_convert.vegalite_to_png(specification, scale=2)
+    write_atomically(path, content)
+
+
+def check_figure_path(path: Path) -> None:
+    """Raise `ResultsError` for a file name whose ending is no format of a figure."""
+    if path.suffix not in formats:
+        raise ResultsError(f"{path}: found the ending {path.suffix or 'none'}; allowed: {', '.join(formats)}")

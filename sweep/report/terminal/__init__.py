@@ -1,0 +1,1 @@
+"""Words, bars and progress for a terminal."""

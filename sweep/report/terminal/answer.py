@@ -1,0 +1,200 @@
+"""The answer of a sweep in the terminal: the question, the best configurations, the smallest, how the others failed."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.results.results import Results
+from sweep.results.selection import setting_text
+
+bar_width = 14
+verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
+pipe_width = 1000
+_numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}
+_titles = {"batch_size": "batch", "learning_rate": "rate", "dropout": "drop"}
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which ends quietly; rich would end with code 1."""
+        raise BrokenPipeError
+
+
+def _console() -> Console:
+    """Standard output: as wide as the terminal (or COLUMNS says); a file or a pipe has room for every column."""
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return _Output(highlight=False, markup=False, emoji=False, width=None if has_width else pipe_width)
+
+
+def print_answer(results: Results, top: int = 10) -> None:
+    """The closing words of a sweep: the question, the answer, the best configurations, the smallest, the failures."""
+    console = _console()
+    answer = summarise(results, top)
+    # all is read before a word is printed: a damaged file leaves no half of an answer
+    merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows")["merged_rows"])
+    closing = (*_named_lines(answer), _failure_line(answer, merged), _look_line(results, answer))
+    asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
+    console.print(f"\n{asked} reliably learn {', '.join(answer.tasks)}? ({answer.conditions})")
+    console.print(_answer_sentence(answer) + "\n")
+    rows = answer.shown.to_dict("records")
+    named = answer.named
+    if named is not None and named["configuration"] not in {row["configuration"] for row in rows}:
+        rows.append(named)  # the last row, out of order: the one that the closing sentence is about
+    _print_rows(console, rows, answer)
+    console.print()
+    for line in closing:
+        console.print(line)
+
+
+def print_configurations(results: Results, rows: Any) -> None:
+    """Rows of the configurations table."""
+    _print_rows(_console(), rows.to_dict("records"), summarise(results))
+
+
+def _seeds_words(answer: Answer) -> str:
+    """How many seeds a verdict rests on: `64 seeds`, `up to 1,024 seeds`."""
+    seeds = answer.allocation.block
+    up_to = "" if seeds.up_to is None else "up to "
+    return f"{up_to}{len(seeds):,} seed{'s' if len(seeds) != 1 else ''}"
+
+
+def _answer_sentence(answer: Answer) -> str:
+    v, n = answer.verdicts, answer.n_configurations
+    if n == 1:
+        is_open = f"That is open: {_seeds_words(answer)} cannot tell."
+        return "It does." if v["reliable"] else "It does not." if v["unreliable"] else is_open
+    do, do_not = "does" if v["reliable"] == 1 else "do", "does" if v["unreliable"] == 1 else "do"
+    sentence = f"{v['reliable']:,} of {n:,} {do}, {v['unreliable']:,} {do_not} not"
+    if v["inconclusive"]:
+        are = "is" if v["inconclusive"] == 1 else "are"
+        sentence += f", {v['inconclusive']:,} {are} open: {_seeds_words(answer)} cannot tell"
+    return sentence + "."
+
+
+def _print_rows(console: Console, rows: Sequence[Mapping[str, Any]], answer: Answer) -> None:
+    """Rows of configurations.csv: as a table with as much beside the numbers as has room, else some lines for each."""
+    has_fresh = any(_fresh(row, answer) for row in rows)
+    for is_fresh_shown, is_bar_shown in ((has_fresh, True), (False, True), (False, False)):
+        table = _table(rows, answer, is_fresh_shown=is_fresh_shown, is_bar_shown=is_bar_shown)
+        if console.measure(table, options=console.options.update(max_width=10 * pipe_width)).maximum <= console.width:
+            console.print(table)
+            return
+    for row in rows:
+        head = f"{_short(row, answer)}  {_learned(row)}  {_interval(row)}  "
+        console.print(Text(head) + Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
+        words = Text(f"{_describe(answer, row)}: {row['n_parameters']:,} parameters")
+        for line in words.wrap(console, max(20, console.width - 2)):
+            console.print(Text("  ") + line)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown: bool, is_bar_shown: bool) -> Table:
+    """A configuration by the beginning of its id that no other has; `fresh`: its seeds that had no part in choosing."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
+    table.add_column("id", no_wrap=True)
+    for column in answer.columns:
+        table.add_column(_title(column), justify="right" if column in _numeric else "left", no_wrap=True)
+    for title in ("params", "learned"):
+        table.add_column(title, justify="right", no_wrap=True)
+    others = ["", "interval", "verdict"] if is_bar_shown else ["interval", "verdict"]
+    for title in others + (["fresh seeds", "interval"] if is_fresh_shown else []):
+        table.add_column(title, justify="right" if title == "fresh seeds" else "left", no_wrap=True)
+    for row in rows:
+        style = verdict_styles[row["verdict"]]
+        cells: list[str | Text] = [_short(row, answer), *(setting_text(row[c]) for c in answer.columns)]
+        cells += [f"{row['n_parameters']:,}", _learned(row)]
+        if is_bar_shown:
+            cells.append(Text(_bar(row["success_rate"]) if row["n_runs"] else "", style=style))
+        cells += [_interval(row), Text(_verdict(row, answer), style=style)]
+        fresh = _fresh(row, answer) if is_fresh_shown else None
+        table.add_row(*cells, *([_learned(fresh), _interval(fresh)] if fresh else []))
+    return table
+
+
+def _fresh(row: Mapping[str, Any], answer: Answer) -> Mapping[str, Any] | None:
+    """The confirmation, where the row is the configuration that was trained again."""
+    confirmation = answer.confirmation
+    is_own = confirmation is not None and confirmation["configuration"] == row["configuration"]
+    return confirmation if is_own else None
+
+
+def _short(row: Mapping[str, Any], answer: Answer) -> str:
+    return str(row["configuration"][: answer.id_length])
+
+
+def _learned(row: Mapping[str, Any]) -> str:
+    return f"{row['n_learned']:,}/{row['n_runs']:,}"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"{row['ci_low']:.3f}-{row['ci_high']:.3f}"
+
+
+def _bar(share: float) -> str:
+    return "█" * round(share * bar_width) + "·" * (bar_width - round(share * bar_width))
+
+
+def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
+    """The verdict; of an open one, about how many seeds in all would probably settle it."""
+    if row["verdict"] != "inconclusive":
+        return str(row["verdict"])
+    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"])
+    return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
+
+
+def _title(column: str) -> str:
+    return _titles.get(column, column.replace("_", " "))
+
+
+def _describe(answer: Answer, row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_title(c)} {setting_text(row[c])}" for c in answer.columns)
+
+
+def _named_lines(answer: Answer) -> list[str]:
+    named, confirmation = answer.named, answer.confirmation
+    if named is None or confirmation is None:
+        return []
+    is_one = answer.n_configurations == 1
+    none = "trained again" if is_one else f"none is shown reliable by {_seeds_words(answer)}; the best"
+    title = "smallest reliable" if named["verdict"] == "reliable" else none
+    fresh = f"{confirmation['n_learned']:,} of {confirmation['n_runs']:,} fresh seeds"
+    return [
+        f"{title}: {_short(named, answer)} ({_describe(answer, named)}), {named['n_parameters']:,} parameters; "
+        f"{fresh}, {_interval(confirmation)}: {confirmation['verdict']}"
+    ]
+
+
+def _failure_line(answer: Answer, merged: str | None) -> str:
+    """How the runs failed, the commonest first; `merged`: the rows that stuck runs most often give one output."""
+    total = sum(answer.n_failed.values())
+    if not total:
+        return "no run failed" if answer.n_runs else "no run was trained"
+    parts: list[str] = []
+    for name, n in sorted(answer.n_failed.items(), key=lambda item: -item[1]):
+        if n:
+            most = f" (most often with {merged} given one output)" if merged and name == "stuck" else ""
+            parts.append(f"{_share(n, total)} {name}{most}")
+    return f"the {total:,} failure{'s' if total != 1 else ''}: " + ", ".join(parts)
+
+
+def _share(n: int, total: int) -> str:
+    """A share as a percentage that is 0% or 100% only where it is exactly that."""
+    percent = round(100 * n / total)
+    return "under 1%" if percent == 0 else "over 99%" if percent == 100 and n < total else f"{percent}%"
+
+
+def _look_line(results: Results, answer: Answer) -> str:
+    """Where to look next: the page (or the command that makes it anew), the rows, why a configuration fails."""
+    folder = results.folder
+    path = shlex.quote(str(folder.path))
+    is_fresh = folder.report.exists() and folder.report.stat().st_mtime >= folder.configurations.stat().st_mtime
+    parts = [f"look: {folder.report if is_fresh else f'sweep report {path}'}", f"rows: {folder.runs}"]
+    if answer.puzzling is not None:
+        parts.append(f"why: sweep rescue {path} {answer.puzzling[: answer.id_length]}")
+    return "   ".join(parts)

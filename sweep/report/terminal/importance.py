@@ -1,0 +1,43 @@
+"""What matters, in words."""
+
+from sweep.commands.importance import Importances
+
+
+def describe_importances(found: Importances) -> list[str]:
+    """Importances in words, line by line."""
+    seeds = f"{found.n_seeds:,} seed{'s' if found.n_seeds != 1 else ''}"
+    shared = "" if found.are_seeds_common else ", not the same for all: rates weigh configurations by their runs"
+    lines = [
+        f"{found.n_configurations:,} configurations, {seeds}{shared}",
+        f"success rate by value, with {100 * found.confidence:g}% intervals clustered by seed:",
+    ]
+    for name, levels in found.levels.items():
+        follows = f" (decided by {found.follows[name]})" if name in found.follows else ""
+        lines += ["", f"{name}{follows}"]
+        width = max(len(level.level) for level in levels)
+        for level in levels:
+            rate = "    -" if level.rate is None else f"{level.rate:.3f}"
+            interval = f"{level.low:.3f}-{level.high:.3f}"
+            lines.append(
+                f"  {level.level:>{width}}  {rate}  {interval}  {level.n_runs:,} run{'s' if level.n_runs != 1 else ''}"
+            )
+    return [*lines, "", *_effect_lines(found), "", *_optuna_lines(found)]
+
+
+def _effect_lines(found: Importances) -> list[str]:
+    title = "share of the variance of the rate"
+    if not found.effects:
+        return [f"{title}: {found.why_no_effects}"]
+    lines = [f"{title} (in parentheses what seeds alone would make of it):"]
+    for effect in found.effects:
+        name = " x ".join(effect.names) or "everything else"
+        noise = "unknown, one seed" if effect.noise is None else f"{effect.noise:.1%}"
+        lines.append(f"  {effect.share:6.1%}  {name} ({noise})")
+    return lines
+
+
+def _optuna_lines(found: Importances) -> list[str]:
+    title = "Optuna's importances (PED-ANOVA: what tells the best tenth from all)"
+    if not found.optuna:
+        return [f"{title}: {found.why_no_optuna}"]
+    return [f"{title}:", *(f"  {share:6.1%}  {name}" for name, share in found.optuna.items())]

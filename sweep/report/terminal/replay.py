@@ -1,0 +1,242 @@
+"""A run trained again, in words and characters: is it the same, how did it go, why did it end so."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floors, save_tolerance
+from sweep.networks.forward import predict
+from sweep.report.page.training_figure import Picture, summarise_training
+from sweep.report.terminal.rescue import describe_configuration
+
+shades = " ░▒▓█"
+sparks = "▁▂▃▄▅▆▇█"
+surface_size = (31, 13)
+max_shown_rows = 8
+max_shown_units = 32
+max_differences = 6
+
+
+def describe_replay(replayed: Replay) -> list[str]:
+    """The lines that a terminal shows."""
+    lines = [
+        describe_head(replayed),
+        *describe_sameness(replayed),
+        *describe_outcome(replayed),
+        "",
+        *describe_training(replayed),
+    ]
+    return [*lines, *_with_gap(describe_units(replayed)), *_with_gap(draw_surface(replayed))]
+
+
+def describe_head(replayed: Replay) -> str:
+    """Which run it is."""
+    return f"{replayed.example.run}: {describe_configuration(replayed.configuration)}, seed {replayed.example.seed}"
+
+
+def describe_saved(saved: Saved) -> str:
+    """Whether the saved model predicts what the run did."""
+    verb = "equal the run's to rounding" if saved.is_equal else "DIFFER from the run's"
+    return (
+        f"saved {saved.path}: read back in Keras's safe mode, its predictions {verb} "
+        f"(largest difference {saved.difference:.2g}, allowed {save_tolerance:g})"
+    )
+
+
+def summarise_replay(replayed: Replay) -> Picture:
+    """The data of the figure of a run."""
+    return summarise_training(
+        replayed.configuration,
+        replayed.example,
+        marked_floors(replayed),
+        title=describe_head(replayed),
+        notes=describe_outcome(replayed),
+    )
+
+
+def _with_gap(lines: list[str]) -> list[str]:
+    return ["", *lines] if lines else []
+
+
+def describe_sameness(replayed: Replay) -> list[str]:
+    """Whether the row came out again, and what did not."""
+    if replayed.is_same:
+        return [f"trained again by {replayed.engine}: every value equals the row's"]
+    lines: list[str] = []
+    if replayed.engine != replayed.trainer:
+        same = "the same outcome" if replayed.has_same_outcome else "ANOTHER OUTCOME"
+        name = replayed.trainer.partition(" ")[0]
+        lines = [
+            f"trained again by {replayed.engine}, the row by {replayed.trainer}: {same}; "
+            f"equal bits are not to be expected (--engine {name})"
+        ]
+    else:
+        n = len(replayed.differences)
+        verb = "value DIFFERS" if n == 1 else "values DIFFER"
+        lines = [f"trained again by {replayed.engine}: {n} {verb} from the row"]
+    shown = replayed.differences[:max_differences]
+    lines += [f"  {d.column}: row {d.in_row or 'empty'}, now {d.now or 'empty'}" for d in shown]
+    more = len(replayed.differences) - len(shown)
+    return [*lines, f"  and {more} more"] if more else lines
+
+
+def describe_outcome(replayed: Replay) -> list[str]:
+    """How it ended, with the numbers that say so."""
+    seen = evidence(replayed)
+    runs = replayed.runs
+    name = replayed.example.outcome
+    said = {
+        "learned": lambda: _learned(replayed),
+        "diverged": lambda: (
+            f"not finite from epoch {seen.first_infinite:,} on"
+            if seen.first_infinite is not None
+            else "a weight is not finite"
+        ),
+        "dead": lambda: _dead(replayed),
+        "stuck": lambda: _stuck(replayed, seen),
+        "unconverged": lambda: f"the loss was still falling: it changed by {seen.change:.1%} over the last tenth",
+        "unsettled": lambda: f"the loss wandered: it changed by {seen.change:.1%} over the last tenth",
+    }[name]()
+    numbers = f"loss {runs.final_loss[0]:.6g}, accuracy {runs.accuracy[0]:.0%}, margin {runs.margin[0] + 0:.4g}"
+    return [f"{name}: {said}", f"  {numbers}"]
+
+
+def _learned(replayed: Replay) -> str:
+    start = int(replayed.runs.epochs_to_learn[0])
+    when = "from the start" if start == 0 else f"from epoch {start:,} on"
+    return f"every row is on its side of 0.5 {when} (margin {replayed.runs.margin[0]:.4g} > {replayed.margin:g})"
+
+
+def _dead(replayed: Replay) -> str:
+    layer = int(replayed.runs.dead_layer[0])
+    n = replayed.configuration.layers[layer - 1]
+    at_start = int(replayed.units_off_initial[layer - 1])
+    born = "before training began" if at_start == n else f"{at_start} of {n} before training"
+    return f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
+
+
+def _stuck(replayed: Replay, seen: Evidence) -> str:
+    still = f"the loss changed by {seen.change:.2g} of itself over the last tenth"
+    merged = str(replayed.runs.merged_rows[0])
+    if not merged:
+        return f"{still}; no rows are merged"
+    loss = float(replayed.runs.final_loss[0])
+    floor = "" if math.isnan(seen.floor) else f", whose floor is {seen.floor:.6f} (loss {loss:.6f})"
+    return f"{still}; rows {merged} get one output{floor}"
+
+
+def describe_training(replayed: Replay) -> list[str]:
+    """Loss by epoch as a line of bars, high to low, and the predictions at some epochs as a table."""
+    e, task = replayed.example, replayed.configuration.task
+    finite = e.losses[np.isfinite(e.losses)]
+    lines = [f"loss  {sparkline(e.losses)}", f"      {_short(e.losses[0])} -> {_short(e.losses[-1])}"]
+    if len(finite):
+        lines[1] += f", lowest {_short(finite.min())}"
+    names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
+    n_rows = min(task.n_rows, max_shown_rows)
+    head = ["epoch", "loss"]
+    for i in range(n_rows):
+        wanted = "".join(map(str, task.targets[i]))
+        head.append(f"{names[i]}={wanted}")
+    rows = [head]
+    for s in _shown_snapshots(e.epochs):
+        cells = [" ".join(f"{p:.3f}" for p in e.predictions[s, i]) for i in range(n_rows)]
+        rows.append([f"{e.epochs[s]:,}", _short(e.losses[s]), *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines += ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    if n_rows < task.n_rows:
+        lines.append(f"({task.n_rows - n_rows} more rows)")
+    return lines
+
+
+def _short(x: np.float32 | float) -> str:
+    return f"{float(x):.4g}"
+
+
+def _shown_snapshots(epochs: npt.NDArray[np.int64]) -> list[int]:
+    """The kept epochs nearest to 0, 1, 3, 10, 30, 60, 90 and 100 percent."""
+    shares = np.array([0.0, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 1.0]) * epochs[-1]
+    return sorted({int(np.abs(epochs - share).argmin()) for share in shares})
+
+
+def sparkline(values: npt.NDArray[np.float32]) -> str:
+    """Values as characters of eight heights, from 0 to the largest; `x` where not finite.
+
+    >>> sparkline(np.array([0.7, 0.4, 0.1, 0.0, np.inf], np.float32))
+    '█▅▂▁x'
+    """
+    is_finite = np.isfinite(values)
+    top = float(values[is_finite].max()) if is_finite.any() else 0.0
+    heights = np.where(is_finite, values, 0) / (top or 1.0) * (len(sparks) - 1)
+    marks = [sparks[round(float(h))] for h in heights]
+    return "".join(m if ok else "x" for m, ok in zip(marks, is_finite, strict=True))
+
+
+def describe_units(replayed: Replay) -> list[str]:
+    """Which relu units are off where: for each layer the rows, a mark for each unit."""
+    c = replayed.configuration
+    if c.activation.name != "relu" or not c.layers:
+        return []
+    names = c.task.row_names or tuple(f"row {i}" for i in range(c.task.n_rows))
+    lines = ["hidden units after training, on # and off . on each row"]
+    for layer, off in enumerate(replayed.units_off, 1):
+        n_dead = int(off.all(axis=0).sum())
+        n_born = int(replayed.units_off_initial[layer - 1])
+        shown = [
+            f"{names[i]} {''.join('.#'[int(not x)] for x in off[i, :max_shown_units])}"
+            for i in range(min(len(off), max_shown_rows))
+        ]
+        more = " ..." if off.shape[1] > max_shown_units or len(off) > max_shown_rows else ""
+        lines.append(
+            f"  layer {layer}: {'  '.join(shown)}{more}  {n_dead} of {off.shape[1]} off everywhere ({n_born} at first)"
+        )
+    return lines
+
+
+def draw_surface(replayed: Replay) -> list[str]:
+    """What the network answers over the input square, in shades, for two inputs; the rows stand as their targets."""
+    c = replayed.configuration
+    if c.task.n_inputs != 2 or not np.isfinite(replayed.example.weights).all():
+        return []
+    inputs = c.inputs().astype(np.float64)
+    low, high = inputs.min(axis=0), inputs.max(axis=0)
+    room = 0.25 * np.where(high > low, high - low, 1.0)
+    width, height = surface_size
+    x = np.linspace(low[0] - room[0], high[0] + room[0], width)
+    y = np.linspace(high[1] + room[1], low[1] - room[1], height)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    answers = predict(c, replayed.example.weights, points)
+    lines: list[str] = []
+    for output in range(c.task.n_outputs):
+        of_output = f" of output {output}" if c.task.n_outputs > 1 else ""
+        lines.append(f"prediction{of_output} over the inputs, ' ' near 0, █ near 1; rows stand as their targets")
+        grid = [[_shade(p) for p in row] for row in answers[:, output].reshape(height, width)]
+        for point, target in zip(inputs, c.task.targets, strict=True):
+            column, row = int(np.abs(x - point[0]).argmin()), int(np.abs(y - point[1]).argmin())
+            grid[row][column] = str(target[output])
+        lines += _framed(grid, (x, y), inputs)
+    return lines
+
+
+def _shade(p: float) -> str:
+    return shades[min(len(shades) - 1, int(p * len(shades)))]
+
+
+def _framed(
+    grid: list[list[str]], axes: tuple[npt.NDArray[np.float64], ...], inputs: npt.NDArray[np.float64]
+) -> Iterator[str]:
+    """The grid in a frame, with the rows' lowest and highest coordinates beside it."""
+    x, y = axes
+    marks = {int(np.abs(y - v).argmin()): f"{v:g}" for v in (inputs[:, 1].min(), inputs[:, 1].max())}
+    side = max(map(len, marks.values()))
+    yield " " * side + " ┌" + "─" * len(x) + "┐"
+    for i, row in enumerate(grid):
+        yield marks.get(i, "").rjust(side) + " │" + "".join(row) + "│"
+    yield " " * side + " └" + "─" * len(x) + "┘"
+    below = [" "] * (len(x) + 2)
+    for v in (inputs[:, 0].min(), inputs[:, 0].max()):
+        text, at = f"{v:g}", int(np.abs(x - v).argmin()) + 1
+        below[at : at + len(text)] = text
+    yield " " * side + " " + "".join(below).rstrip()

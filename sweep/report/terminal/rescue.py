@@ -1,0 +1,199 @@
+"""A rescue in words and a table, for a person who wants to know what to change."""
+
+from collections.abc import Iterator, Sequence
+
+from sweep.commands.rescue.rescue import Attempt, Rescue, Rescued, Share, max_changes, max_cost_ratio, redraw_kinds
+from sweep.networks import vocabulary
+from sweep.networks.configuration import Configuration
+
+bar_width = 14
+meanings = {
+    "diverged": "the numbers grew beyond all bounds",
+    "dead": "a whole layer is off on every row, so no gradient passes it and no training wakes it",
+    "stuck": "the loss has come to rest above what the task needs",
+    "unconverged": "the loss was still falling when training ended",
+    "unsettled": "the loss wandered up and down to the end",
+}
+class_names = {"sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
+
+
+def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
+    """The lines that a terminal of `width` characters shows."""
+    lines = [describe_failures(rescue)]
+    lines += [f"  {name}: {meanings[name]}" for name in rescue.by_outcome]
+    if rescue.attempts:
+        lines += ["", *_table(rescue, width), "", describe_cause(rescue)]
+        lines += describe_longer(rescue)
+    return [*lines, "", *describe_end(rescue)]
+
+
+def describe_configuration(c: Configuration) -> str:
+    """A configuration in a few words.
+
+    >>> from sweep.model import resolve
+    >>> describe_configuration(resolve({"width": 2, "depth": 3, "dropout": 0.1}))
+    'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
+    """
+    labels = c.labels()
+    hidden = "-".join(map(str, c.layers)) if c.depth <= 6 else f"{c.depth} layers of {labels['width']}"
+    network = f"{hidden} {labels['activation']}" if c.depth else "no hidden layer"
+    parts = [network, f"dropout {c.dropout:g}"] if c.dropout else [network]
+    parts += [f"{labels['optimizer']} {c.learning_rate:g}", f"batch {c.batch_size}", f"{c.epochs:,} epochs"]
+    return f"{c.task.label}: {', '.join(parts)}"
+
+
+def describe_failures(rescue: Rescue) -> str:
+    """One line: how many seeds failed, and how."""
+    head = describe_configuration(rescue.configuration)
+    if not rescue.n_failed:
+        return f"{head}: none of {_seeds(rescue.n_seeds)} failed, so there is nothing to rescue."
+    how = ", ".join(f"{n:,} {name}" for name, n in rescue.by_outcome.items())
+    return f"{head}: {rescue.n_failed:,} of {_seeds(rescue.n_seeds)} failed: {how}."
+
+
+def _seeds(n: int) -> str:
+    return f"{n:,} seed{'s' if n != 1 else ''}"
+
+
+def _table(rescue: Rescue, width: int) -> Iterator[str]:
+    """A row for each change, its cells in columns; then the redraws.
+
+    Where the columns do not fit, those that can be missed most easily are left out: bars, steps, parameters.
+    """
+    outcomes = list(rescue.by_outcome) if len(rescue.by_outcome) > 1 else []
+    above = ["", "rescues", "", f"{100 * rescue.reliability.confidence:g}%"]
+    below = ["one change", f"of {rescue.n_failed:,}", "", "interval"]
+    above += [*(f"of {rescue.by_outcome[name]:,}" for name in outcomes), "loses", "", ""]
+    below += [*outcomes, f"of {rescue.n_seeds - rescue.n_failed:,}", "params", "steps"]
+    changes = [_cells(a, outcomes) for a in rescue.attempts if a.kind not in redraw_kinds]
+    redrawn = [_cells(a, outcomes) for a in rescue.attempts if a.kind in redraw_kinds]
+    if redrawn:
+        redrawn.insert(0, ["the same again, but"] + [""] * (len(below) - 1))
+    rows = [above, below, *changes, *redrawn]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    shown, bars, steps, parameters = list(range(len(widths))), 2, len(widths) - 1, len(widths) - 2
+    for missed in (bars, steps, parameters):
+        if sum(widths[i] for i in shown) + 2 * (len(shown) - 1) > width:
+            shown.remove(missed)
+    for row in rows:
+        padded = [row[i].ljust(widths[i]) if i in (0, bars) else row[i].rjust(widths[i]) for i in shown]
+        yield "  ".join(padded).rstrip()
+
+
+def _cells(a: Attempt, outcomes: Sequence[str]) -> list[str]:
+    bar = "█" * round(a.rescued.k / a.rescued.n * bar_width)
+    parts = [f"{a.by_outcome[name][0]:,}" for name in outcomes]
+    ratios = [f"x{_ratio(a.parameters_ratio)}", f"x{_ratio(a.steps_ratio)}"]
+    return [a.label, f"{a.rescued.k:,}", bar, percent(a.rescued), *parts, f"{a.lost.k:,}", *ratios]
+
+
+def _ratio(x: float) -> str:
+    return f"{x:.2g}" if x < 10 else f"{x:,.0f}"
+
+
+def percent(share: Share) -> str:
+    """An interval in whole percents, wider rather than narrower.
+
+    >>> percent(Share(41, 57, 0.591, 0.8212))
+    '59-83%'
+    """
+    return f"{int(100 * share.low + 1e-9)}-{int(-(-(100 * share.high - 1e-9) // 1))}%"
+
+
+def describe_longer(rescue: Rescue) -> list[str]:
+    """Whether longer training helps: a line, where it was tried."""
+    for a in rescue.attempts:
+        if a.kind == "longer":
+            if a.rescued.high < 0.1:
+                return [f"Longer training does not help: {_rescues(a)}."]
+            if a.rescued.low > 0.5:
+                return [f"Longer training is enough for most: {_rescues(a)}."]
+    return []
+
+
+def _rescues(a: Attempt) -> str:
+    return f"{a.label}: {a.rescued.k:,} of {a.rescued.n:,} rescued ({percent(a.rescued)})"
+
+
+def describe_cause(rescue: Rescue) -> str:
+    """Whether it was the weights, the rest of the randomness, or both; see `commands.rescue.rescue.Cause`."""
+    cause = rescue.cause
+    drawn = {a.kind: a for a in rescue.attempts if a.kind in redraw_kinds}
+    if cause is None:
+        return ""
+    weights, rest = (drawn.get(kind) for kind in redraw_kinds)
+    told = "; ".join(_rescues(a) for a in (weights, rest) if a)
+    other = rest.label.removeprefix("other ") if rest else ""
+    drawn_anew = " or the ".join(name for name in ("weights" if weights else "", other) if name)
+    if cause.p_value is not None:
+        told += f"; McNemar's exact p = {cause.p_value:.2g}"
+    heads = {
+        "weights": f"It was the weights, more than the {other}",
+        "rest": f"It was the {other}, more than the weights",
+        "both": f"It was the weights and the {other}, one as much as the other",
+        "neither": f"It was hardly the {drawn_anew}: the configuration itself",
+        "only weights": "It was the weights: nothing else depends on the seed here",
+        "only rest": f"It was the {other}: the weights are the same for every seed",
+        "nothing": "Nothing depends on the seed here: every seed ends in the same way",
+        "open": f"Was it the {drawn_anew}? {_seeds(rescue.n_failed)} that failed cannot tell",
+    }
+    return heads[cause.name] + (f" ({told})." if told else ".")
+
+
+def describe_end(rescue: Rescue) -> list[str]:
+    """What to do now."""
+    fresh = describe_fresh(rescue.as_it_is)
+    if rescue.is_reliable:
+        return [f"It is reliable as it is: {fresh}. A seed that failed was unlucky: start again with another."]
+    if not rescue.n_failed:
+        return [f"As it is: {fresh}. More seeds would show failures to rescue."]
+    if rescue.cheapest is None:
+        return [
+            f"Nothing that was tried makes it reliable: {rescue.n_tried} configurations, up to {max_changes} changes "
+            f"together, up to {max_cost_ratio} times the cost (parameters times steps).",
+            f"As it is: {fresh}.",
+        ]
+    return list(_advice(rescue, rescue.cheapest, fresh))
+
+
+def _advice(rescue: Rescue, found: Rescued, as_it_is: str) -> Iterator[str]:
+    yield f"Cheapest change that makes it reliable (at least {rescue.reliability.target:g}): {found.label}."
+    costs = f"x{_ratio(found.parameters_ratio)} parameters, x{_ratio(found.steps_ratio)} steps"
+    yield f"  {describe_fresh(found.fresh)}; {costs}. As it is: {as_it_is}."
+    yield f"  in Keras: {keras_recipe(found.configuration)}"
+
+
+def describe_fresh(share: Share) -> str:
+    """A rate on fresh seeds.
+
+    >>> describe_fresh(Share(981, 1024, 0.9441, 0.9687))
+    '981 of 1,024 fresh seeds learn (0.944-0.969)'
+    """
+    return f"{share.k:,} of {share.n:,} fresh seeds learn ({share.low:.3f}-{share.high:.3f})"
+
+
+def keras_recipe(c: Configuration) -> str:
+    """The network and its training as one would write them in Keras, in a line.
+
+    >>> from sweep.model import resolve
+    >>> keras_recipe(resolve({"width": 4, "depth": 2}))
+    '2 x Dense(4, "relu"), Dense(1, "sigmoid"); Adam(0.001); fit(epochs=1000, batch_size=4)'
+    """
+    initializer = c.kernel_initializer
+    extra = "" if initializer.name == "glorot_uniform" else f', kernel_initializer="{initializer.name}"'
+    if not c.use_bias:
+        extra += ", use_bias=False"
+    parts: list[str] = []
+    for i, n in enumerate(c.layers):
+        if i and n == c.layers[i - 1]:
+            continue
+        same = next((j for j in range(i, c.depth) if c.layers[j] != n), c.depth) - i
+        layer = f'Dense({n}, "{c.activation.label(vocabulary.activations)}"{extra})'
+        if c.dropout:
+            layer = f"({layer}, Dropout({c.dropout:g}))" if same > 1 else f"{layer}, Dropout({c.dropout:g})"
+        parts.append(f"{same} x {layer}" if same > 1 else layer)
+    parts.append(f'Dense({c.task.n_outputs}, "sigmoid"{extra})')
+    name = class_names.get(c.optimizer.name, c.optimizer.name.capitalize())
+    shown = c.optimizer.label(vocabulary.optimizers).partition("(")[2].removesuffix(")").replace(",", ", ")
+    arguments = f"{c.learning_rate:g}" + (f", {shown}" if shown else "")
+    return f"{', '.join(parts)}; {name}({arguments}); fit(epochs={c.epochs}, batch_size={c.batch_size})"

@@ -1,0 +1,114 @@
+"""One network in the terminal: the interval while its seeds come in, and what came of them."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from sweep.commands.rescue.likely import Likely
+from sweep.commands.train import Answer
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import failures
+from sweep.report.words import describe
+from sweep.results.trainings import OwnResults, count_outcomes, reliability
+from sweep.statistics.intervals import Rates, wilson
+
+bar_width = 30
+verdict_words = {"reliable": "yes", "unreliable": "no", "inconclusive": "open, the seeds cannot tell"}
+
+
+def percent(rates: Rates) -> str:
+    """A rate with its interval: `11.2% (9.4-13.3%)`."""
+    return f"{float(rates.value):.1%} ({100 * float(rates.low):.1f}-{100 * float(rates.high):.1f}%)"
+
+
+def answer_lines(answer: Answer) -> list[str]:
+    """The answer for a person."""
+    lines = [describe(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
+    if answer.n_born_dead:
+        seeds = f"{answer.n_born_dead:,} seed{'s' if answer.n_born_dead > 1 else ''}"
+        lines.append(
+            f"for {seeds} ({answer.n_born_dead / answer.n_runs:.1%}) a whole hidden layer is off "
+            "on every row before training begins, and no training wakes it"
+        )
+    if any(share > 0 for _, share in answer.shares):
+        lines += ["", "share learned after", *_chart(answer.shares)]
+    return lines
+
+
+def training_lines(results: OwnResults) -> list[str]:
+    """What came of a network that a function builds, for a person."""
+    row, training, counts = results.configurations.iloc[0], results.training, count_outcomes(results.runs)
+    head = (
+        f"{results.name}: {row['n_parameters']:,} parameters, {results.n_epochs:,} epochs, batch {row['batch_size']:,}"
+    )
+    lines = [f"{head}; learned: {training['learned']}"]
+    lines += count_lines(wilson(counts["learned"], len(results.runs), reliability.confidence), counts)
+    lines.append(f"reliable at {reliability.target:g}: {verdict_words[row['verdict']]}")
+    if counts["learned"]:
+        lines += ["", "share learned after", *_chart(results.shares)]
+    return [*lines, "", f"look: {results.folder.report}   rows: {results.folder.runs}"]
+
+
+def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
+    """How many seeds learned, and how the others ended, most first; `outcomes` counts runs by outcome."""
+    n_runs = int(rate.n)
+    failed = sorted(((name, n) for name, n in outcomes.items() if n and name != "learned"), key=lambda item: -item[1])
+    ended = [f"{name} {n / n_runs:.1%} ({n:,})" for name, n in failed]
+    return [
+        f"learned by {outcomes['learned']:,} of {n_runs:,} seeds: {percent(rate)}, 95% interval "
+        f"({rate.method.capitalize()})",
+        "the others: " + ", ".join(ended) if ended else "no seed failed",
+    ]
+
+
+def _chart(shares: Sequence[tuple[int, float]]) -> list[str]:
+    width = len(f"{shares[-1][0]:,}")
+    return [f"  {epoch:>{width},} epochs  {_bar(share)} {share:6.1%}" for epoch, share in shares]
+
+
+def _bar(share: float) -> str:
+    """A bar to an eighth of a character.
+
+    >>> _bar(0.5)
+    '███████████████···············'
+    """
+    eighths = round(share * bar_width * 8)
+    whole, rest = divmod(eighths, 8)
+    bar = "█" * whole + ("", *"▏▎▍▌▋▊▉")[rest]
+    return bar + "·" * (bar_width - len(bar))
+
+
+medicines = {
+    "diverged": "a learning rate divided by ten",
+    "dead": "more units in each layer, fewer layers, or leaky_relu, which is never off",
+    "stuck": "more units in each layer, or leaky_relu or tanh",
+    "unconverged": "more epochs, or a learning rate times ten",
+    "unsettled": "a learning rate divided by ten, the whole table as one batch, no dropout",
+}
+
+
+def advice_lines(
+    configuration: Configuration, outcomes: Mapping[str, int], likely: Likely | None, arguments: Sequence[str]
+) -> list[str]:
+    """What would probably help, and the commands that find out; `arguments` are those of `sweep train`."""
+    failed = {name: n for name, n in outcomes.items() if n and name in failures}
+    save = f"sweep train {shlex.join(arguments)} --save mine.yaml"
+    if not failed:
+        return [f"as an experiment: {save}"]
+    if likely is not None and likely.rescued.k:
+        r = likely.rescued
+        said = (
+            f"{likely.change}: {r.k:,} of {r.n:,} failing seeds learn "
+            f"({100 * r.low:.0f}-{100 * r.high:.0f}%), the best of {likely.n_tried} single changes"
+        )
+    elif likely is not None:
+        said = f"no single change: of {likely.n_tried}, none lets one of {likely.rescued.n:,} failing seeds learn"
+    else:
+        most = max(failed, key=lambda name: failed[name])
+        said = f"where runs end {most}: {medicines[most]}"
+    return [
+        f"likely rescue: {said}",
+        "to find out, with cost, combinations and fresh seeds:",
+        f"  {save}",
+        "  sweep run mine.yaml",
+        f"  sweep rescue results/mine {configuration.id[:6]}",
+    ]

@@ -1,0 +1,200 @@
+"""What a results folder holds, read once, and what its experiment plans."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.experiment import file as experiment_file
+from sweep.experiment.experiment import Experiment, shown_storage
+from sweep.experiment.file import ExperimentFileError
+from sweep.networks.configuration import Configuration
+from sweep.networks.runs import Entry, no_runs
+from sweep.results.files import ResultsError
+from sweep.results.folder import Folder
+from sweep.results.resume import study_name
+from sweep.results.tables import hyperparameter_columns, read_table, runs_from_table
+from sweep.runs.errors import SettingError
+from sweep.search.allocation import Allocation
+from sweep.search.reading import StoredTrial, stored_trials
+
+max_named = 5
+
+
+def at_most(findings: Iterable[str], file: Path, what: str) -> list[str]:
+    """The first few findings of one kind, and how many more there are."""
+    listed = list(findings)
+    more = len(listed) - max_named
+    return listed if more <= 1 else [*listed[:max_named], f"{file.name}: {more:,} more {what}"]
+
+
+@dataclass(frozen=True)
+class RecordedTrainer:
+    """The engine and device that a folder says trained its runs."""
+
+    name: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A configuration that the experiment asks for: the trial that first suggested it, and the seeds planned."""
+
+    trial: int
+    configuration: Configuration
+    seeds: npt.NDArray[np.uint32]
+
+
+def planned_seeds(experiment: Experiment) -> npt.NDArray[np.uint32]:
+    """The seeds that each configuration is trained under, rising."""
+    return experiment.seeds.seeds()
+
+
+def planned_runs(experiment: Experiment, trials: Sequence[StoredTrial]) -> list[Planned]:
+    """What the experiment asks for: a grid says so itself, other samplers by the trials of the study."""
+    points: Iterable[tuple[int, Mapping[str, Any]]] = ((t.index, t.point) for t in trials)
+    if experiment.study.sampler == "grid":
+        points = zip(range(experiment.n_trials), experiment.grid(), strict=False)
+    planned: dict[str, Planned] = {}
+    for index, point in points:
+        configuration = experiment.configuration(point)
+        planned.setdefault(configuration.id, Planned(index, configuration, planned_seeds(experiment)))
+    return list(planned.values())
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's cells as they stand in the file."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def column(self, name: str) -> list[str]:
+        """A column's cells."""
+        i = self.columns.index(name)
+        return [row[i] for row in self.rows]
+
+
+def parse_cells(content: bytes, name: str) -> Table:
+    """Read a table of equal rows. Raises `ResultsError`."""
+    try:
+        header, *rows = map(tuple, csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+    except (ValueError, csv.Error) as error:
+        raise ResultsError(f"{name}: cannot be read: {error}") from None
+    for i, row in enumerate(rows):
+        if len(row) != len(header):
+            raise ResultsError(f"{name}: line {i + 2}: {len(row)} cells under {len(header)} columns")
+    return Table(header, tuple(rows))
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A results folder as it was read.
+
+    trials: the study's, and why they cannot be read where they cannot; planned: what the experiment asks for; table:
+    runs.csv by its cells, frame: the same as a DataFrame.
+    """
+
+    folder: Folder
+    experiment: Experiment
+    manifest: Mapping[str, Any]
+    trainer: RecordedTrainer
+    trials: Sequence[StoredTrial]
+    study_problem: str | None
+    planned: Sequence[Planned]
+    table: Table
+    frame: Any
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The hyperparameters that the tables show."""
+        e = self.experiment
+        return hyperparameter_columns({**e.fixed, **e.vary, **{k: 0 for case in e.cases for k in case}})
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The place of each planned run in runs.csv, by its name; of a name that stands twice the first."""
+        wanted = {run for planned in self.planned for run in run_names(planned)}
+        places: dict[str, int] = {}
+        for i, run in enumerate(self.table.column("run")):
+            if run in wanted:
+                places.setdefault(run, i)
+        return places
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The rows that the experiment planned, as the sweep would hold them."""
+        entries: list[Entry] = []
+        for p in self.planned:
+            places = [self.rows[run] for run in run_names(p) if run in self.rows]
+            if places:
+                runs = runs_from_table(self.frame.iloc[places], p.configuration)
+                entries.append(Entry(p.trial, p.configuration, runs))
+            else:
+                entries.append(Entry(p.trial, p.configuration, no_runs(p.configuration)))
+        return entries
+
+
+def run_names(planned: Planned) -> Iterator[str]:
+    """The names of a configuration's runs."""
+    return (f"{planned.configuration.id}-{seed}" for seed in planned.seeds.tolist())
+
+
+def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
+    """What a folder holds; None where its experiment or its runs cannot be read. With what was found on the way."""
+    findings: list[str] = []
+    try:
+        manifest = folder.read_manifest()
+    except ResultsError as error:
+        findings.append(_of_file(error, folder))
+        manifest = {}
+    try:
+        experiment = experiment_file.load(folder.experiment)
+        table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_table(folder.runs)
+    except FileNotFoundError:
+        return None, findings  # named with the files
+    except (ExperimentFileError, ResultsError) as error:
+        return None, [*findings, _of_file(error, folder)]
+    first = dict(zip(table.columns, table.rows[0], strict=True)) if table.rows else {}
+    engine, device = (str(manifest.get(k) or first.get(k)) for k in ("engine", "device"))
+    trainer = RecordedTrainer(engine, device)
+    trials, problem = _read_study(folder, experiment, trainer)
+    planned = [_settled(p, experiment, frame) for p in planned_runs(experiment, trials)]
+    return Contents(folder, experiment, manifest, trainer, trials, problem, planned, table, frame), findings
+
+
+def allocation_of(experiment: Experiment) -> Allocation:
+    """How many of its seeds each configuration gets."""
+    return Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
+
+
+def _settled(planned: Planned, experiment: Experiment, frame: Any) -> Planned:
+    """With the seeds that the configuration's own rows ask for, where their number is not fixed."""
+    if experiment.seeds.up_to is None:
+        return planned
+    rows = frame[(frame["configuration"] == planned.configuration.id) & frame["seed"].isin(planned.seeds)]
+    rows = rows.drop_duplicates("seed").sort_values("seed")
+    return replace(planned, seeds=allocation_of(experiment).seeds(runs_from_table(rows, planned.configuration)))
+
+
+def _of_file(error: Exception, folder: Folder) -> str:
+    return str(error).replace(f"{folder.path}{os.sep}", "")
+
+
+def _read_study(
+    folder: Folder, experiment: Experiment, trainer: RecordedTrainer
+) -> tuple[list[StoredTrial], str | None]:
+    storage = experiment.study.storage
+    try:
+        place = folder.journal if storage == "journal" else storage
+        return stored_trials(experiment, place, study_name(experiment, trainer)), None
+    except SettingError as error:
+        name = folder.journal.name if storage == "journal" else shown_storage(storage)
+        return [], f"{name}: {error.found.replace(f'{folder.path}{os.sep}', '')}"

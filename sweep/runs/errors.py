@@ -1,0 +1,50 @@
+"""What a user did wrong: one message that says where, what was found, what is allowed."""
+
+import difflib
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+
+def show(value: object, longest: int = 60) -> str:
+    """A value as it would stand in a file, cut to `longest` characters, for messages.
+
+    >>> show({"name": "sgd", "nesterov": True}), show([1, None]), show("8")
+    ("{name: 'sgd', nesterov: true}", '[1, null]', "'8'")
+    """
+    if value is None or isinstance(value, bool):
+        text = "null" if value is None else str(value).lower()
+    elif isinstance(value, Mapping):
+        items = itertools.islice(cast(Mapping[object, object], value).items(), longest)
+        text = "{" + ", ".join(f"{k}: {show(v)}" for k, v in items) + "}"
+    elif isinstance(value, list | tuple):
+        text = "[" + ", ".join(map(show, cast(Sequence[object], value)[:longest])) + "]"
+    elif isinstance(value, int) and value.bit_length() > 256:
+        text = f"a whole number of {value.bit_length()} bits"  # Python refuses to write the longest ones
+    else:
+        text = repr(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """The allowed words, the nearest one first in a hint if one is near.
+
+    >>> did_you_mean("widht", ["depth", "width"]), did_you_mean("ReLU", ["elu", "relu"])
+    ('did you mean width? allowed: depth, width', 'did you mean relu? allowed: elu, relu')
+    """
+    words = sorted(allowed)
+    near = difflib.get_close_matches(word.lower(), words, n=1)
+    return (f"did you mean {near[0]}? " if near else "") + "allowed: " + ", ".join(words)
+
+
+class SettingError(ValueError):
+    """A setting that cannot be: where (keys from the outside in), what was found, what is allowed.
+
+    `place` starts at a hyperparameter's name inside a mapping of settings; a file's reader puts its own keys before.
+    """
+
+    def __init__(self, place: tuple[str | int, ...], found: str, allowed: str) -> None:
+        super().__init__(f"{'.'.join(map(str, place))}: {found}; {allowed}")
+        self.place = place
+        self.found = found
+        self.allowed = allowed

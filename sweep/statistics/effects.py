@@ -1,0 +1,154 @@
+"""What the hyperparameters do to the success rate: marginal rates, and on full grids the shares of its variance.
+
+Notation: `learned` `[configuration, seed]` holds 1, 0, or -1 where the run is missing; `codes` `[configuration]` is a
+factor's level of each configuration, from 0. All configurations share their seeds, so runs of one seed go up and down
+together: whatever is pooled over configurations gets its error from what differs between seeds.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.statistics.intervals import Rates
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Learned = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Marginals:
+    """Of each level of a factor the rate over all its runs, and its standard error between seeds: `[level]`."""
+
+    rates: Rates
+    standard_errors: Floats
+    n_seeds: Integers
+
+
+def marginal_rates(codes: Integers, learned: Learned, confidence: float) -> Marginals:
+    """The share of all runs at a level that learned: an average over the configurations and the seeds.
+
+    The standard error is that of the means per seed (for unequal numbers of runs: of the ratio, linearised), as
+    configurations share their seeds. The interval is Wilson's for the number of independent runs that would have that
+    error, with Student's quantile for as many seeds; this number is kept between the number of seeds (runs of a seed
+    all alike) and that of runs (none alike), so that it is never narrower than either allows. One seed tells nothing: 0
+    to 1. Source: Korn, Graubard, "Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data", Survey Methodology 24, 1998, with Wilson's interval in place of the exact one.
+    """
+    n_levels = int(codes.max(initial=-1)) + 1
+    runs, successes = np.zeros((2, n_levels, learned.shape[1]))
+    np.add.at(runs, codes, learned >= 0)
+    np.add.at(successes, codes, learned == 1)
+    n, n_seeds = runs.sum(1), (runs > 0).sum(1)
+    value = np.where(n > 0, successes.sum(1) / np.maximum(n, 1), np.nan)
+    residuals = successes - value[:, None] * runs
+    correction = n_seeds / np.maximum(n_seeds - 1, 1)
+    errors = np.sqrt(correction * (residuals**2).sum(1)) / np.maximum(n, 1)
+    errors = np.where(n_seeds > 1, errors, np.nan)
+    return Marginals(_clustered_wilson(value, errors, n, n_seeds, confidence), errors, n_seeds)
+
+
+def _clustered_wilson(value: Floats, errors: Floats, n: Floats, n_seeds: Integers, confidence: float) -> Rates:
+    from scipy.special import stdtrit
+
+    is_known = n_seeds > 1
+    variance = np.where(is_known, errors, 1.0) ** 2
+    p = np.where(is_known, value, 0.5)
+    as_if = np.where(p * (1 - p) > 0, p * (1 - p) / np.maximum(variance, np.finfo(np.float64).tiny), 0.0)
+    as_if = np.clip(as_if, np.maximum(n_seeds, 1), np.maximum(n, 1))
+    t2 = stdtrit(np.maximum(n_seeds - 1, 1), (1 + confidence) / 2) ** 2
+    centre = (p + t2 / (2 * as_if)) / (1 + t2 / as_if)
+    half = np.sqrt(t2 * (p * (1 - p) + t2 / (4 * as_if)) / as_if) / (1 + t2 / as_if)
+    low = np.where(is_known & (p > 0), centre - half, 0.0)
+    high = np.where(is_known & (p < 1), centre + half, 1.0)
+    return Rates(value, low, high, n.astype(np.int64), "wilson, clustered by seed")
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of the variance of the rate that an effect has, and how much of it the seeds alone would make.
+
+    `factors`: one for a main effect, two for an interaction; none for all that is left. `noise` is NaN with one seed.
+    """
+
+    factors: tuple[int, ...]
+    share: float
+    noise: float
+
+
+def is_full_grid(codes: Integers) -> bool:
+    """Whether every combination of levels occurs exactly once; `codes` `[factor, configuration]`."""
+    sizes = codes.max(axis=1) + 1
+    return math.prod(sizes.tolist()) == codes.shape[1] == len(np.unique(codes, axis=1).T)
+
+
+def common_seeds(learned: Learned) -> Learned:
+    """The columns of the seeds that no configuration misses."""
+    return learned[:, (learned >= 0).all(axis=0)]
+
+
+def variance_shares(codes: Integers, learned: Learned) -> list[Share]:
+    """How the variance of the rates over a full grid divides: main effects, two-way interactions, the rest.
+
+    `codes` `[factor, configuration]` is a full grid, `learned` misses no run. The rates' sum of squares around their
+    mean falls into orthogonal parts, so the shares add up to 1; largest first, the rest last. The seeds would make
+    rates differ even if no hyperparameter did anything: of that, each part expects its degrees of freedom times the
+    variance of a rate within seeds, the residual mean square of configurations by seeds over the number of seeds. No
+    shares where all rates are equal. Source: Fisher's analysis of variance; the same shares as Hutter, Hoos,
+    Leyton-Brown, "An efficient approach for assessing hyperparameter importance", ICML 2014, of the full grid instead
+    of a fitted forest.
+    """
+    sizes = (codes.max(axis=1) + 1).tolist()
+    rates = learned.mean(axis=1)
+    grid = np.zeros(sizes)
+    grid[tuple(codes)] = rates - rates.mean()
+    total = float((grid**2).sum())
+    if total <= 1e-12:
+        return []
+    noise = _noise_variance(learned) / total
+    effects, shares = dict[tuple[int, ...], Floats](), list[Share]()
+    left, n_left = 1.0, math.prod(sizes) - 1
+    for parts in (*itertools.combinations(range(len(sizes)), 1), *itertools.combinations(range(len(sizes)), 2)):
+        others = tuple(i for i in range(len(sizes)) if i not in parts)
+        effect = grid.mean(axis=others, keepdims=True) - sum(effects[(i,)] for i in parts if len(parts) > 1)
+        effects[parts] = effect
+        share = float((effect**2).sum()) * math.prod(sizes[i] for i in others) / total
+        freedom = math.prod(sizes[i] - 1 for i in parts)
+        left, n_left = left - share, n_left - freedom
+        shares.append(Share(parts, share, freedom * noise))
+    shares.sort(key=lambda s: -s.share)
+    return [*shares, Share((), max(0.0, left), n_left * noise)] if n_left else shares
+
+
+def _noise_variance(learned: Learned) -> float:
+    """The variance that the seeds give a configuration's rate, apart from what they do to all alike."""
+    n, n_seeds = learned.shape
+    if n < 2 or n_seeds < 2:
+        return math.nan
+    y = learned.astype(np.float64)
+    residuals = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0, keepdims=True) + y.mean()
+    return float((residuals**2).sum()) / ((n - 1) * (n_seeds - 1)) / n_seeds
+
+
+def followers(codes: Sequence[Integers], free: Sequence[int], leading: Sequence[int]) -> dict[int, int]:
+    """Factors whose level another one decides, each with that other: they have no effect of their own to tell.
+
+    `free` never follow; only `leading` are followed.
+
+    >>> optimizer, rate = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 1, 1, 1])
+    >>> width = np.array([0, 1, 0, 1, 0, 1])
+    >>> followers([optimizer, rate, width], free=[0, 2], leading=[0, 2])
+    {1: 0}
+    """
+    found: dict[int, int] = {}
+    for i, own in enumerate(codes):
+        for j in leading:
+            n_pairs = len(np.unique(np.stack([own, codes[j]]), axis=1).T)
+            if i != j and i not in free and j not in found and n_pairs == len(np.unique(codes[j])):
+                found[i] = j
+                break
+    return found

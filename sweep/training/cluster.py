@@ -1,0 +1,251 @@
+"""Cohorts trained on a Ray cluster: tasks of about a second go to its nodes, and what is kept of them comes back.
+
+The driver, this process, alone asks, stores and tells; nodes only compute. A run's bits depend on nothing but its
+configuration and seed, so it does not matter where a task runs, or how often: Ray gives the tasks of a node that dies
+to others.
+"""
+
+import hashlib
+import os
+import secrets
+import socket
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from sweep.networks.runs import Broken, Cohort, no_runs
+from sweep.training import choice
+from sweep.training.costs import run_seconds
+from sweep.training.engine import Engine
+from sweep.training.executor import ExecutorError, Kept, Threads, join_kept
+from sweep.training.threads import Guard, available_cores
+
+task_seconds = 1.0
+n_retries = 20  # how often Ray begins a task again whose node or process dies
+connect_seconds = 10.0
+object_store_bytes = 128 * 2**20
+
+
+class Part(NamedTuple):
+    """Some models of the cohort that has this place among all."""
+
+    place: int
+    cohort: Cohort
+
+
+class Done(NamedTuple):
+    """What a task came to: what is kept of each part, what broke; its seconds, and whether it was a process's first."""
+
+    kept: list[Kept]
+    broken: list[Broken]
+    seconds: float
+    is_first: bool
+
+
+@cache
+def sources_digest() -> str:
+    """A digest of this package's sources: the same code gives the same bytes, so every node must have it."""
+    folder = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _engine(name: str, device: str) -> Engine:
+    """The engine of this process of a node, made once: what it compiles or loads serves all tasks."""
+    return choice.choose(name, device, ())
+
+
+def train_task(name: str, device: str, cohorts: Sequence[Cohort], sources: str) -> Done:
+    """Train parts of cohorts on a node; one thread, since Ray starts a process for each core."""
+    started = perf_counter()
+    if sources != sources_digest():
+        raise ExecutorError(f"the node {socket.gethostname()} has another version of xor-sweep than this machine")
+    is_first = _engine.cache_info().currsize == 0
+    broken: list[Broken] = []
+    guard = Guard(broken.append, is_stopped=lambda: False)
+    kept = list(Threads(1).train(_engine(name, device), cohorts, lambda *_: None, guard))
+    return Done(kept, broken, perf_counter() - started, is_first)
+
+
+class Cluster:
+    """Trains on the nodes of a Ray cluster that this process is connected to; at most `most` tasks at a time."""
+
+    seconds_at_once = 20.0  # at the end of each round workers wait for each other, up to a task's second
+
+    def __init__(self, library: Any, most: int | None) -> None:
+        self._ray = library
+        self._most = most
+        self._remote = library.remote(num_cpus=1, max_retries=n_retries)(train_task)
+        self._expected_seconds = 0.0
+        self._task_seconds = 0.0
+        self._busy_seconds = 0.0
+        self._n_tasks = 0
+
+    @property
+    def n_workers(self) -> int:
+        """How many tasks run at the same time: the cores of the nodes that are alive, or fewer where asked for."""
+        n_cores = int(self._ray.cluster_resources().get("CPU", 0))
+        return max(1, n_cores if self._most is None else min(self._most, n_cores))
+
+    def record(self) -> dict[str, Any]:
+        """How it trained, for the manifest: nodes and cores alive at the end, tasks and their mean seconds."""
+        return {
+            "executor": "ray",
+            "workers": self.n_workers,
+            "nodes": sum(bool(node["Alive"]) for node in self._ray.nodes()),
+            "tasks": self._n_tasks,
+            "seconds_in_tasks": round(self._busy_seconds, 3),
+        }
+
+    def train(
+        self, engine: Engine, cohorts: Sequence[Cohort], on_count: Callable[[int, int], None], guard: Guard
+    ) -> Iterator[Kept]:
+        """Train cohorts; see `Executor`."""
+        tasks = deque(self._tasks(engine, cohorts))
+        n_open = [0] * len(cohorts)
+        for part in (part for task in tasks for part in task):
+            n_open[part.place] += len(part.cohort)
+        found: list[list[Kept]] = [[] for _ in cohorts]
+        running: dict[Any, list[Part]] = {}
+        n_given = 0
+        while running or (tasks and not guard.is_stopped()):
+            # beyond what is running a task waits at each worker, so that none is idle until the driver hears of it
+            n_at_once = self.n_workers if self._most is not None else 2 * self.n_workers
+            while tasks and len(running) < n_at_once and not guard.is_stopped():
+                task = tasks.popleft()
+                parts = [part.cohort for part in task]
+                running[self._remote.remote(engine.name, engine.device, parts, sources_digest())] = task
+            # Python hears of Ctrl-C between two calls: of two within one call as if there had been one
+            for reference in self._ray.wait(list(running), num_returns=1, timeout=0.1)[0]:
+                task = running.pop(reference)
+                done = self._result(reference, task)
+                self._count(engine, task, done)
+                for broken in done.broken:
+                    guard.on_broken(broken)
+                for part, kept in zip(task, done.kept, strict=True):
+                    on_count(len(kept.runs), int(kept.runs.learned.sum()))
+                    found[part.place].append(kept)
+                    n_open[part.place] -= len(part.cohort)
+            while n_given < len(cohorts) and n_open[n_given] == 0:
+                yield join_kept(cohorts[n_given], found[n_given])
+                found[n_given] = []
+                n_given += 1
+        for cohort, kept in zip(cohorts[n_given:], found[n_given:], strict=True):
+            yield join_kept(cohort, kept)
+
+    def _tasks(self, engine: Engine, cohorts: Sequence[Cohort]) -> Iterator[list[Part]]:
+        """Parts of cohorts that together train for about a second; less, where that keeps every worker busy."""
+        scale = self._task_seconds / self._expected_seconds if self._task_seconds > task_seconds else 1.0
+        seconds = [scale * run_seconds(cohort.configuration, engine.name) for cohort in cohorts]
+        total = sum(s * len(cohort) for s, cohort in zip(seconds, cohorts, strict=True))
+        size = min(task_seconds, total / (4 * self.n_workers))  # four for each worker, that they end together
+        task: list[Part] = []
+        room = size
+        for place, cohort in enumerate(cohorts):
+            first = 0
+            while first < len(cohort):
+                n_pieces = max(1, round(room / seconds[place] / engine.piece_size))
+                part = cohort.part(slice(first, first + n_pieces * engine.piece_size))
+                task.append(Part(place, part))
+                first += len(part)
+                room -= seconds[place] * len(part)
+                if room < seconds[place] * engine.piece_size / 2:
+                    yield task
+                    task, room = [], size
+        if task:
+            yield task
+
+    def _result(self, reference: Any, task: Sequence[Part]) -> Done:
+        """What a task came to; where it was begun again and again, its runs are broken."""
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference)
+        except errors.RayTaskError as error:
+            reason = str(error).strip().rpartition("\n")[2]
+            raise ExecutorError(
+                f"Ray: a task failed: {reason}\n"
+                "  the same xor-sweep must be installed on every node, for the same Python"
+            ) from None
+        except errors.RayError as error:
+            told = f"{type(error).__name__}: {error}"
+            cohorts = [part.cohort for part in task]
+            broken = [Broken(c.configuration.id, tuple(c.seeds.tolist()), told) for c in cohorts]
+            return Done([Kept(c.configuration.id, no_runs(c.configuration), []) for c in cohorts], broken, 0.0, True)
+
+    def _count(self, engine: Engine, task: Sequence[Part], done: Done) -> None:
+        self._n_tasks += 1
+        self._busy_seconds += done.seconds
+        if not done.is_first:  # that one loaded the kernel too
+            self._task_seconds += done.seconds
+            self._expected_seconds += sum(
+                run_seconds(part.cohort.configuration, engine.name) * len(part.cohort) for part in task
+            )
+
+
+def _library() -> Any:
+    """Ray, imported when it is asked for."""
+    try:
+        import ray
+    except ImportError:
+        raise ExecutorError("--ray needs Ray: pip install 'xor-sweep[ray]'") from None
+    return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Raise `ExecutorError` where nothing answers at once; Ray itself would wait for it."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in address or not port.isdigit() or not 0 < int(port) < 2**16:
+        allowed = "allowed: local (starts Ray here), auto (a cluster this machine belongs to), HOST:PORT of a head node"
+        raise ExecutorError(f"--ray: found {address}; {allowed}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), connect_seconds).close()
+    except OSError as error:
+        raise ExecutorError(
+            f"--ray {address}: nothing answers there ({error.strerror or error}); ray start --head on the first node "
+            "prints the address"
+        ) from None
+
+
+def _environment(address: str) -> dict[str, str]:
+    """Settings that Ray takes from the environment; those that are there already stay."""
+    quiet = {"RAY_BACKEND_LOG_LEVEL": "fatal"}  # this process's messages are few and for people
+    if address != "local":
+        return quiet | {"RAY_NUM_REDIS_GET_RETRIES": "1"}  # one wait of 40 s for something that is no Ray
+    # with a token of its own it leaves none in the user's home
+    return quiet | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+@contextmanager
+def connected(address: str, workers: int | None = None) -> Generator[Cluster]:
+    """A Ray cluster, at most `workers` of whose cores are used at a time; the connection ends with the block.
+
+    `address`: `local` starts Ray on this machine, and ends it; `auto` or `HOST:PORT` is a cluster that runs. Raises
+    `ExecutorError` where there is none.
+    """
+    if address not in ("local", "auto"):
+        _check_reachable(address)
+    for name, value in _environment(address).items():  # read when Ray is imported
+        os.environ.setdefault(name, value)
+    ray = _library()
+    if ray.is_initialized():
+        raise ExecutorError("--ray: this process is connected to Ray already; end that with ray.shutdown() first")
+    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "error"}
+    if address == "local":
+        n_cores = workers or available_cores()
+        settings |= {"num_cpus": n_cores, "include_dashboard": False, "object_store_memory": object_store_bytes}
+    try:
+        ray.init(**settings)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ExecutorError(f"--ray {address}: no Ray cluster can be used there: {reason}") from None
+    try:
+        yield Cluster(ray, workers)
+    finally:
+        ray.shutdown()

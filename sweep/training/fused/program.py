@@ -1,0 +1,256 @@
+"""A training of many networks of one shape as one compiled program.
+
+Fixed in a program: the shape of the network, table and snapshots, the optimizer with its arguments, the loss, and how
+many models there are. Values at run time: table, weights, seeds, learning rate, dropout rate, batch size, epochs.
+
+Notation: everything at the border has models last: weights `[parameter, model]`, seeds `[purpose, model]`, rows of a
+step in slots, of which there are as many as rows where a table is small. A slot that the batch does not fill repeats
+the batch's first row and counts nothing: no number of another row comes near the step.
+"""
+
+import itertools
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from sweep.training.fused.layouts import Layout, layout_for
+from sweep.training.fused.operations import computed_once, ops
+from sweep.training.fused.optimizers import StatelessOptimizer, activation_function
+from sweep.training.fused.shapes import MAX_SMALL_TABLE, ProgramShape
+from sweep.training.fused.streams import draw_batch, kept_units, order_words, padded_units, row_order
+
+
+class Arguments(NamedTuple):
+    """What a program is given; see the head of this module.
+
+    seeds: of weights' successors, row order and dropout `[2, model]`. counts: how often each row was drawn `[row,
+    model]`, zeros for the table itself. snapshots: epochs, -1 behind the last. threshold, scale: of dropout, 0 and 1
+    without. one: see `computed_once`. is_whole: whether a batch is the whole data set and knows no order.
+    """
+
+    inputs: Any
+    targets: Any
+    weights: Any
+    seeds: Any
+    counts: Any
+    snapshots: Any
+    learning_rate: Any
+    threshold: Any
+    scale: Any
+    one: Any
+    is_whole: Any
+    batch_size: Any
+    epochs: Any
+    margin: Any
+
+
+class Answers(NamedTuple):
+    """What a program gives.
+
+    weights `[parameter, model]`; losses `[snapshot, model]`; predictions `[snapshot, row, output, model]`;
+    last_unlearned `[model]`; units off before and after `[layer, model]`.
+    """
+
+    weights: Any
+    losses: Any
+    predictions: Any
+    last_unlearned: Any
+    units_off_initial: Any
+    units_off: Any
+
+
+class _Records(NamedTuple):
+    """What is recorded of a training as it goes on.
+
+    logits `[output, row, snapshot, model]`; place: where the next snapshot goes; the others as in `Answers`.
+    """
+
+    logits: Any
+    place: Any
+    last_unlearned: Any
+    units_off_initial: Any
+    units_off: Any
+
+
+class Training:
+    """A training to be compiled: calling it traces it on the backend's tensors."""
+
+    def __init__(self, shape: ProgramShape, backend: ModuleType) -> None:
+        self.shape = shape
+        self._backend = backend
+        self._activation = activation_function(shape.activation)
+        self._layout: Layout = layout_for(shape)
+        self._optimizer = StatelessOptimizer(shape.optimizer, self._layout.carried_shapes)
+
+    def __call__(self, *arguments: Any) -> Answers:
+        """Train: see `Arguments` and `Answers`."""
+        a = Arguments(*arguments)
+        n, s = self.shape.n_models, self.shape.n_snapshots
+        off = ops.zeros((len(self.shape.n_units) - 2, n), "int32")
+        records = _Records(
+            logits=ops.zeros((self.shape.n_units[-1], self.shape.n_rows, s, n), "float32"),
+            place=ops.zeros((), "int32"),
+            last_unlearned=ops.full((n,), -1, dtype="int32"),
+            units_off_initial=off,
+            units_off=off,
+        )
+
+        def epoch(i: Any, carried: Any, records: Any) -> tuple[Any, Any, Any]:
+            """Record what the last epoch made, then the next one; the table's evaluation is compiled once."""
+            records = self._record(a, i, self._layout.variables(carried[0]), _Records(*records))
+            return i + 1, self._epoch(a, i, carried), tuple(records)
+
+        carried = (self._layout.carried(a.weights), self._optimizer.begin(a.learning_rate))
+        start = (ops.zeros((), "int32"), carried, tuple(records))
+        _, carried, records = ops.while_loop(lambda i, carried, records: i <= a.epochs, epoch, start)
+        logits, _, *others = records
+        losses = ops.mean(self._loss(logits, ops.transpose(a.targets)[:, :, None, None]), axis=0)
+        predictions = ops.transpose(ops.sigmoid(logits), (2, 1, 0, 3))
+        return Answers(self._layout.weights(carried[0]), losses, predictions, *others)
+
+    def _layers(self, weights: Sequence[Any]) -> list[tuple[Any, Any]]:
+        """Kernel and bias of each layer, None where there is no bias."""
+        if self.shape.use_bias:
+            return list(zip(weights[::2], weights[1::2], strict=True))
+        return [(kernel, None) for kernel in weights]
+
+    def _forward(self, a: Arguments, variables: Sequence[Any], signal: Any, kept: Sequence[Any] = ()) -> list[Any]:
+        """Every layer's sums in this layout, the last the logits `[output, row, model]`.
+
+        kept, in this layout: by what each hidden unit is multiplied, 0 where it is dropped; empty without dropout.
+        """
+        sums: list[Any] = []
+        for i, (kernel, bias) in enumerate(self._layers(variables)):
+            if i:
+                signal = self._activation(sums[-1])
+                if kept:
+                    signal = ops.where(kept[i - 1] > 0, signal * kept[i - 1], 0.0)
+            total = self._layout.dense(signal, kernel, bias)
+            sums.append(computed_once(total, a.one) if self._layout.is_fusible else total)
+        return [*sums[:-1], self._layout.turned(sums[-1])]
+
+    def _loss(self, logits: Any, targets: Any) -> Any:
+        """Each row's loss, the mean over outputs, the first axis; cross-entropy from logits, as compiled Keras's."""
+        if self.shape.loss == "mean_squared_error":
+            return ops.mean(ops.square(ops.sigmoid(logits) - targets), axis=0)
+        return ops.mean(ops.softplus(logits) - targets * logits, axis=0)
+
+    def _table(self, inputs: Any) -> Any:
+        """The table's inputs for all models, in this layout."""
+        return self._layout.turned(self._of_all_models(ops.transpose(inputs)))
+
+    def _of_all_models(self, table: Any) -> Any:
+        """The same for each model: `[.., model]`."""
+        return ops.broadcast_to(table[..., None], (*table.shape, self.shape.n_models))
+
+    def _rows(self, table: Any, rows: Any) -> Any:
+        """Each model's rows of a table `[row, entry]`: `[entry, slot, model]`; rows `[slot, model]`."""
+        columns = ops.transpose(table)[:, :, None, None]
+        if self.shape.n_rows > MAX_SMALL_TABLE:
+            return ops.take(ops.transpose(table), rows, axis=1)
+        chosen = ops.broadcast_to(columns[:, 0], (table.shape[1], *rows.shape))
+        for row in range(1, self.shape.n_rows):
+            chosen = ops.where(rows == row, columns[:, row], chosen)
+        return chosen
+
+    def _record(self, a: Arguments, epoch: Any, variables: Sequence[Any], before: _Records) -> _Records:
+        """Evaluate the table after an epoch; keep it in the place of the next snapshot, which a later one takes."""
+        *sums, logits = self._forward(a, variables, self._table(a.inputs))
+        targets = ops.transpose(a.targets)[:, :, None]
+        is_learned = ops.all((2 * targets - 1) * (2 * ops.sigmoid(logits) - 1) > a.margin, axis=(0, 1))
+        off = before.units_off
+        if sums:
+            is_end = ops.logical_or(epoch == 0, epoch == a.epochs)
+            off = ops.cond(is_end, lambda: self._units_off(sums), lambda: before.units_off)
+        place = before.place
+        is_kept = ops.take(a.snapshots, place) == epoch
+        return _Records(
+            logits=ops.slice_update(before.logits, (0, 0, place, 0), logits[:, :, None]),
+            # the last place is met by the last epoch only
+            place=ops.minimum(place + ops.cast(is_kept, "int32"), self.shape.n_snapshots - 1),
+            last_unlearned=ops.where(is_learned, before.last_unlearned, epoch),
+            units_off_initial=ops.where(epoch == 0, off, before.units_off_initial),
+            units_off=off,
+        )
+
+    def _units_off(self, sums: Sequence[Any]) -> Any:
+        """Units with output and slope zero on every row: `[layer, model]`."""
+        counts: list[Any] = []
+        for total in sums:
+            [slope] = self._backend.gradients(lambda x: ops.sum(self._activation(x[0])), [total])
+            off = ops.all(ops.logical_and(self._activation(total) == 0, slope == 0), axis=1, keepdims=True)
+            counts.append(ops.sum(ops.cast(off, "int32"), axis=(1, self._layout.unit_axis)))
+        return ops.stack(counts)
+
+    def _epoch(self, a: Arguments, epoch: Any, carried: Any) -> Any:
+        return self._drawn_epoch(a, epoch, carried) if self.shape.n_samples else self._table_epoch(a, epoch, carried)
+
+    def _table_epoch(self, a: Arguments, epoch: Any, carried: Any) -> Any:
+        """All batches of one epoch, the last one what is left."""
+        n, n_slots, n_in = self.shape.n_rows, self.shape.n_slots, self.shape.n_units[0]
+        slots = ops.arange(n_slots, dtype="int32")
+        table = ops.concatenate([a.inputs, a.targets], axis=1)
+        ordered = ops.cond(
+            a.is_whole,
+            lambda: self._of_all_models(ops.transpose(table)),
+            lambda: self._rows(table, row_order(a.seeds[0], epoch, n)),
+        )
+        ordered = ops.concatenate([ordered, ordered[:, :n_slots]], axis=1)  # so that no batch's slots run over the end
+
+        def step(start: Any, carried: Any) -> tuple[Any, Any]:
+            n_live = ops.minimum(a.batch_size, n - start)
+            is_live = slots < n_live
+            share = ops.where(is_live, 1.0 / ops.cast(n_live, "float32"), 0.0)[:, None]
+            rows = ops.slice(ordered, (0, start, 0), (ordered.shape[0], n_slots, ordered.shape[2]))
+            rows = computed_once(ops.where(is_live[:, None], rows, rows[:, :1]), a.one)
+            batch = self._layout.turned(rows[:n_in]), rows[n_in:]
+            kept = self._kept(a, epoch, start + ops.where(is_live, slots, 0))
+            return start + n_live, self._update(a, carried, batch, share, kept)
+
+        end = ops.where(epoch < a.epochs, n, 0)  # nothing after the last
+        return ops.while_loop(lambda start, carried: start < end, step, (ops.zeros((), "int32"), carried))[1]
+
+    def _kept(self, a: Arguments, epoch: Any, positions: Any) -> list[Any]:
+        """By what dropout multiplies each hidden unit, in this layout; drawn only where the rate is not 0."""
+        hidden = self.shape.n_units[1:-1]
+        if not hidden:
+            return []
+        ends = list(itertools.accumulate(padded_units(n) for n in hidden))
+        size = (ends[-1], positions.shape[0], self.shape.n_models)
+        kept = ops.cond(
+            a.threshold > 0,
+            lambda: kept_units(a.seeds[1], epoch, positions, hidden, ops.cast(a.threshold, "uint32")),
+            lambda: ops.ones(size, "bool"),
+        )
+        factors = computed_once(ops.where(kept, a.scale, 0.0), a.one)
+        starts = [0, *ends[:-1]]
+        return [self._layout.turned(factors[start : start + n]) for start, n in zip(starts, hidden, strict=True)]
+
+    def _update(self, a: Arguments, carried: Any, batch: tuple[Any, Any], share: Any, kept: Sequence[Any]) -> Any:
+        """One step; share, `[slot, model]` or `[slot, 1]`: what each slot's loss counts."""
+
+        def loss(variables: Sequence[Any]) -> Any:
+            each = self._loss(self._forward(a, variables, batch[0], kept)[-1], batch[1])
+            return ops.sum(ops.where(share > 0, each * share, 0.0))
+
+        weights, state = carried
+        gradients = self._backend.gradients(loss, self._layout.variables(weights))
+        return self._optimizer.step(weights, state, self._layout.joined(gradients))
+
+    def _drawn_epoch(self, a: Arguments, epoch: Any, carried: Any) -> Any:
+        """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""
+        n_samples = self.shape.n_samples or 0
+        words = order_words(a.seeds[0], epoch, n_samples)
+        table = (self._table(a.inputs), ops.transpose(a.targets)[:, :, None])
+
+        def step(start: Any, below: Any, carried: Any) -> tuple[Any, Any, Any]:
+            end = ops.minimum(start + a.batch_size, n_samples)
+            after = draw_batch(below, words, start, end)
+            taken = below - after
+            drawn = taken - ops.concatenate([ops.zeros_like(taken[:1]), taken[:-1]], axis=0)
+            share = ops.cast(drawn, "float32") / ops.cast(end - start, "float32")
+            return end, after, self._update(a, carried, table, share, [])
+
+        last = ops.where(epoch < a.epochs, n_samples, 0)  # nothing after the last
+        first = (ops.zeros((), "int32"), ops.cumsum(a.counts, axis=0), carried)
+        return ops.while_loop(lambda start, below, carried: start < last, step, first)[2]

@@ -1,0 +1,1 @@
+"""Real Keras on TensorFlow: the referee, saving and importing models, models of one's own."""

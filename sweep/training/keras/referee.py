@@ -1,0 +1,402 @@
+"""The referee: real Keras layers, losses and optimizers on TensorFlow, one network at a time.
+
+Only the random numbers are ours: initial weights, drawn samples, row order and dropout masks come from the streams of
+each seed, so that a run can be compared step by step with the same run of another engine. All of Keras's arithmetic
+stays Keras's.
+
+Notation: orders `[epoch, position]`; kept, per hidden layer with dropout, `[epoch, position, unit]`, where `position`
+is the place in the epoch's row order; shares `[epoch, step, row]`, with drawn samples: how often each row of the table
+stands in a batch, over the mean of that number. They are Keras's sample weights, and every batch is the whole table.
+Bits repeat on the same machine with the same versions and TensorFlow settings.
+
+The training loop is a graph without XLA: on a CPU, that compiles two to three times faster and runs as fast or faster.
+TensorFlow keeps some 4 MiB of each compiled program for the life of the process, whatever is collected or cleared, so
+configurations share a program wherever they can.
+"""
+
+import functools
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.networks.configuration import Configuration
+from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
+from sweep.networks.runs import Cohort, Floats, Integers, Measurements
+from sweep.networks.vocabulary import Named
+from sweep.training.initial import initial_weights
+from sweep.training.keras.library import tensorflow_and_keras
+
+Booleans = npt.NDArray[np.bool_]
+Orders = npt.NDArray[np.int32]
+# orders, or shares with drawn samples
+Batches = Orders | Floats
+
+CPU = "/CPU:0"
+# masks, shares and predictions held at a time while one network trains
+max_values_held = 1 << 22
+# compiled programs kept for the next cohorts
+max_programs = 8
+
+
+class KerasEngine:
+    """Trains each model of a cohort with Keras on the TensorFlow backend; the first use takes seconds to import them.
+
+    Raises `EngineError` where Keras already runs on another backend in this process.
+    """
+
+    name: str = "keras"
+    device: str = "cpu"
+    is_threaded: bool = False
+    piece_size: int = 64
+
+    @property
+    def n_programs(self) -> int:
+        """Programs compiled so far in this process."""
+        return compiled_program.cache_info().misses
+
+    def programs(self, configuration: Configuration, n_models: int) -> frozenset[Hashable]:
+        """The one of the configuration; compiled again where too many others came between."""
+        return frozenset([ProgramShape.of(configuration)])
+
+    def refusal(self, configuration: Configuration) -> str | None:
+        """None: whatever a configuration can say, Keras does."""
+        return None
+
+    def train(self, cohort: Cohort) -> Measurements:
+        """Train the cohort's models one after the other on one compiled program."""
+        return self.train_from(cohort, initial_weights(cohort))
+
+    def train_from(self, cohort: Cohort, weights: Floats) -> Measurements:
+        """Train from other weights `[model, parameter]` than those of the seeds."""
+        program = compiled_program(ProgramShape.of(cohort.configuration))
+        records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
+        return _gather(records, cohort).check(cohort)
+
+
+@dataclass(frozen=True)
+class ProgramShape:
+    """What is fixed in a compiled program. Table, learning rate, dropout rate and epochs are values at run time.
+
+    With drawn samples so are their number and the batches: `batch_size` is then None.
+    """
+
+    n_rows: int
+    n_units: tuple[int, ...]
+    activation: Named
+    has_dropout: bool
+    use_bias: bool
+    optimizer: Named
+    batch_size: int | None
+    loss: str
+
+    @classmethod
+    def of(cls, c: Configuration) -> "ProgramShape":
+        """The shape that a configuration needs."""
+        dropout = c.dropout > 0
+        batch_size = c.batch_size if c.samples is None else None
+        return cls(c.task.n_rows, c.n_units, c.activation, dropout, c.use_bias, c.optimizer, batch_size, c.loss)
+
+
+@functools.lru_cache(maxsize=max_programs)
+def compiled_program(shape: ProgramShape) -> "Program":
+    """The program of this shape, compiled now or kept from before."""
+    return Program(shape)
+
+
+def _activation(activation: Named) -> Any:
+    function = getattr(tensorflow_and_keras()[1].activations, activation.name)
+    return functools.partial(function, **dict(activation.arguments)) if activation.arguments else function
+
+
+def _optimizer(optimizer: Named) -> Any:
+    """Keras's optimizer, its learning rate set later. A weight decay of 0 is None to Keras, but AdamW insists on it."""
+    arguments = dict(optimizer.arguments)
+    if arguments["weight_decay"] == 0.0 and optimizer.name != "adamw":
+        arguments["weight_decay"] = None  # pyright: ignore[reportArgumentType]  (Keras's own default)
+    return tensorflow_and_keras()[1].optimizers.get({"class_name": optimizer.name, "config": arguments})
+
+
+def _network(shape: ProgramShape) -> Any:
+    """The network as anybody would write it: `Input -> [Dense -> Dropout] x depth -> Dense(sigmoid)`."""
+    layers = tensorflow_and_keras()[1].layers
+    stack = [layers.Input((shape.n_units[0],))]
+    for n in shape.n_units[1:-1]:
+        stack.append(layers.Dense(n, activation=_activation(shape.activation), use_bias=shape.use_bias))
+        if shape.has_dropout:
+            stack.append(layers.Dropout(0.5))  # stands for the place; masks and scale come from outside
+    stack.append(layers.Dense(shape.n_units[-1], activation="sigmoid", use_bias=shape.use_bias))
+    return tensorflow_and_keras()[1].Sequential(stack)
+
+
+class Program:
+    """One Keras network with its optimizer, compiled once and reused: weights and optimizer are reset for each run."""
+
+    def __init__(self, shape: ProgramShape) -> None:
+        tf, keras = tensorflow_and_keras()
+        self._shape = shape
+        with tf.device(CPU):
+            self._network = _network(shape)
+            self._optimizer = _optimizer(shape.optimizer)
+            self._optimizer.build(self._network.trainable_variables)
+        losses = {"binary_crossentropy": "BinaryCrossentropy", "mean_squared_error": "MeanSquaredError"}
+        self._loss = getattr(keras.losses, losses[shape.loss])()
+        self._fresh_optimizer = [v.value.numpy() for v in self._optimizer.variables]
+        n_masks = len(shape.n_units) - 2 if shape.has_dropout else 0
+        table = [tf.TensorSpec((shape.n_rows, n), tf.float32) for n in (shape.n_units[0], shape.n_units[-1])]
+        batches = tf.TensorSpec((None, shape.n_rows), tf.int32)
+        if shape.batch_size is None:
+            batches = tf.TensorSpec((None, None, shape.n_rows), tf.float32)
+        kept = [tf.TensorSpec((None, shape.n_rows, n), tf.bool) for n in shape.n_units[1 : 1 + n_masks]]
+        scale = tf.TensorSpec((), tf.float32)
+        self._train = tf.function(self._trace_epochs, input_signature=[*table, scale, batches, *kept])
+        self._evaluate = tf.function(self._trace_evaluation, input_signature=table)
+        self._units_off = tf.function(self._trace_units_off, input_signature=table[:1])
+
+    @property
+    def n_traces(self) -> int:
+        """How often the training has been traced: 1 after its first use."""
+        return self._train.experimental_get_tracing_count()
+
+    def reset(self, weights: Floats, learning_rate: float) -> None:
+        """Put the network at `weights` `[parameter]`, the optimizer at its beginning."""
+        start = 0
+        for variable in self._network.trainable_variables:
+            n = int(np.prod(variable.shape))
+            variable.assign(weights[start : start + n].reshape(variable.shape))
+            start += n
+        for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
+            variable.assign(value)
+        self._optimizer.learning_rate = learning_rate
+
+    def weights(self) -> Floats:
+        """The weights now: `[parameter]`."""
+        return np.concatenate([np.ravel(v.value.numpy()) for v in self._network.trainable_variables])
+
+    def train(self, table: "_Table", batches: Batches, kept: Sequence[Booleans]) -> tuple[Floats, Floats]:
+        """Train for the epochs of `batches`: the table's loss `[epoch]`, predictions `[epoch, row, output]` after."""
+        tf, _ = tensorflow_and_keras()
+        with tf.device(CPU):
+            losses, predictions = self._train(table.inputs, table.targets, table.scale, batches, *kept)
+        return losses.numpy(), predictions.numpy()
+
+    def evaluate(self, table: "_Table") -> tuple[Floats, Floats]:
+        """The table's loss `[]` and predictions `[row, output]` now."""
+        tf, _ = tensorflow_and_keras()
+        with tf.device(CPU):
+            loss, predictions = self._evaluate(table.inputs, table.targets)
+        return loss.numpy(), predictions.numpy()
+
+    def units_off(self, table: "_Table") -> Integers:
+        """Units with output and slope zero on every row: `[layer]`."""
+        tf, _ = tensorflow_and_keras()
+        if len(self._shape.n_units) == 2:
+            return np.zeros(0, np.int64)
+        with tf.device(CPU):
+            return self._units_off(table.inputs).numpy()
+
+    def _forward(self, inputs: Any, kept: Sequence[Any], scale: Any) -> Any:
+        """Predictions while training: Keras's layers, its dropout (kept units scaled, the others zero) by our masks."""
+        tf, keras = tensorflow_and_keras()
+        masks = iter(kept)
+        signal = inputs
+        for layer in self._network.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                signal = tf.where(next(masks), signal * scale, 0.0)
+            else:
+                signal = layer(signal)
+        return signal
+
+    def _trace_step(self, batch: tuple[Any, Any], scale: Any, kept: Sequence[Any], share: Any = None) -> None:
+        tf, _ = tensorflow_and_keras()
+        with tf.GradientTape() as tape:
+            loss = self._loss(batch[1], self._forward(batch[0], kept, scale), sample_weight=share)
+        variables = self._network.trainable_variables
+        self._optimizer.apply(tape.gradient(loss, variables), variables)
+
+    def _trace_drawn_epoch(self, table: tuple[Any, Any], scale: Any, shares: Any) -> None:
+        """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""
+        tf, _ = tensorflow_and_keras()
+
+        def step(i: Any) -> Any:
+            self._trace_step(table, scale, (), shares[i])
+            return i + 1
+
+        tf.while_loop(lambda i: i < tf.shape(shares)[0], lambda i: [step(i)], [0])
+
+    def _trace_epoch(self, table: tuple[Any, Any], scale: Any, kept: Sequence[Any], size: int) -> None:
+        """All batches of one epoch; table and masks in the epoch's order, the last batch what is left."""
+        tf, _ = tensorflow_and_keras()
+        n = self._shape.n_rows
+
+        def step(start: Any, rows: int) -> Any:
+            inputs, targets, *masks = (
+                tf.ensure_shape(values[start : start + rows], (rows, values.shape[1])) for values in (*table, *kept)
+            )
+            self._trace_step((inputs, targets), scale, masks)
+            return start + rows
+
+        if n // size == 1:
+            step(0, size)
+        else:
+            tf.while_loop(lambda start: start + size <= n, lambda start: [step(start, size)], [0])
+        if n % size:
+            step(n - n % size, n % size)
+
+    def _trace_epochs(self, inputs: Any, targets: Any, scale: Any, batches: Any, *kept: Any) -> tuple[Any, Any]:
+        tf, _ = tensorflow_and_keras()
+        n_epochs, size = tf.shape(batches)[0], self._shape.batch_size
+        losses = tf.TensorArray(tf.float32, n_epochs, element_shape=())
+        predictions = tf.TensorArray(tf.float32, n_epochs, element_shape=targets.shape)
+
+        def body(epoch: Any, losses: Any, predictions: Any) -> tuple[Any, Any, Any]:
+            if size is None:
+                self._trace_drawn_epoch((inputs, targets), scale, batches[epoch])
+            else:
+                table = (tf.gather(inputs, batches[epoch]), tf.gather(targets, batches[epoch]))
+                self._trace_epoch(table, scale, [mask[epoch] for mask in kept], size)
+            loss, predicted = self._trace_evaluation(inputs, targets)
+            return epoch + 1, losses.write(epoch, loss), predictions.write(epoch, predicted)
+
+        start = (tf.constant(0), losses, predictions)
+        _, losses, predictions = tf.while_loop(lambda epoch, *_: epoch < n_epochs, body, start, parallel_iterations=1)
+        return losses.stack(), predictions.stack()
+
+    def _trace_evaluation(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
+        predicted = self._network(inputs, training=False)
+        return self._loss(targets, predicted), predicted
+
+    def _trace_units_off(self, inputs: Any) -> Any:
+        """The slope of a unit is the gradient of its activation by its sum of inputs, as TensorFlow takes it."""
+        tf, keras = tensorflow_and_keras()
+        counts = []
+        signal = inputs
+        for layer in [layer for layer in self._network.layers if isinstance(layer, keras.layers.Dense)][:-1]:
+            total = tf.matmul(signal, layer.kernel)
+            if self._shape.use_bias:
+                total = total + layer.bias
+            with tf.GradientTape() as tape:
+                tape.watch(total)
+                signal = layer.activation(total)
+            off = tf.reduce_all((signal == 0) & (tape.gradient(signal, total) == 0), axis=0)
+            counts.append(tf.reduce_sum(tf.cast(off, tf.int64)))
+        return tf.stack(counts)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What a program is given of a configuration: the table, and what kept units are multiplied by."""
+
+    inputs: Floats
+    targets: Floats
+    scale: np.float32
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One model's measurements; losses `[snapshot]`, predictions `[snapshot, row, output]`."""
+
+    losses: Floats
+    predictions: Floats
+    weights: Floats
+    last_unlearned: int
+    units_off_initial: Integers
+    units_off: Integers
+
+
+def _shares(cohort: Cohort, model: int, epochs: range) -> Floats:
+    """The sample weights of one model's batches in `epochs` (from 0): `[epoch, step, row]`.
+
+    Keras divides a batch's weighted loss by the rows of the table; it is to be divided by the samples of the batch.
+    """
+    c = cohort.configuration
+    n = c.task.n_rows
+    counts = sample_counts(cohort.stream_seeds(Stream.SAMPLE)[model : model + 1], c.rows_per_epoch, n)
+    seeds = np.repeat(cohort.stream_seeds(Stream.ORDER)[model], len(epochs))
+    drawn = urn_batches(seeds, np.array(epochs), np.repeat(counts, len(epochs), axis=0), c.batch_size)
+    return (drawn * n / drawn.sum(axis=2, keepdims=True)).astype(np.float32)
+
+
+def _randomness(cohort: Cohort, model: int, epochs: range) -> tuple[Batches, list[Booleans]]:
+    """Row orders, or shares with drawn samples, and kept units of one model in `epochs` (from 0)."""
+    c = cohort.configuration
+    n = c.task.n_rows
+    if c.samples is not None:
+        return _shares(cohort, model, epochs), []
+    if c.is_full_batch:
+        orders = np.tile(np.arange(n, dtype=np.int32), (len(epochs), 1))
+    else:
+        seed = cohort.stream_seeds(Stream.ORDER)[model : model + 1]
+        orders = np.concatenate([row_order(seed, epoch, n) for epoch in epochs]).astype(np.int32)
+    if c.dropout == 0:
+        return orders, []
+    seed = cohort.stream_seeds(Stream.DROPOUT)[model : model + 1]
+    threshold = keep_threshold(c.dropout)
+    kept = [
+        np.concatenate([mask_bits(seed, epoch, layer, (n, units)) for epoch in epochs]) >= threshold
+        for layer, units in enumerate(c.layers)
+    ]
+    return orders, kept
+
+
+def _is_learned(predictions: Floats, targets: Floats, margin: float) -> Booleans:
+    """Whether every entry is on its target's side by more than `margin`: `[epoch]`; never where one is not a number."""
+    signed = (2 * targets - 1) * (2 * predictions - 1)
+    return signed.min(axis=(1, 2)) > np.float32(margin)
+
+
+def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) -> _Record:
+    c = cohort.configuration
+    table = _Table(c.inputs(), c.targets(), np.float32(1 / (1 - c.dropout)))
+    program.reset(weights, c.learning_rate)
+    units_off_initial = program.units_off(table)
+    loss, predicted = program.evaluate(table)
+    losses, predictions = [loss[None]], [predicted[None]]
+    last_unlearned = -1 if _is_learned(predicted[None], table.targets, cohort.margin)[0] else 0
+    held = c.task.n_rows * (sum(c.layers) + c.task.n_outputs + 1)
+    if c.samples is not None:
+        held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
+    length = max(1, max_values_held // held)
+    for first in range(0, c.epochs, length):
+        epochs = range(first, min(first + length, c.epochs))
+        chunk_losses, chunk_predictions = program.train(table, *_randomness(cohort, model, epochs))
+        unlearned = np.flatnonzero(~_is_learned(chunk_predictions, table.targets, cohort.margin))
+        if len(unlearned):
+            last_unlearned = first + 1 + int(unlearned[-1])
+        wanted = cohort.snapshots - first - 1
+        wanted = wanted[(wanted >= 0) & (wanted < len(epochs))]
+        losses.append(chunk_losses[wanted])
+        predictions.append(chunk_predictions[wanted])
+    return _Record(
+        np.concatenate(losses),
+        np.concatenate(predictions),
+        program.weights(),
+        last_unlearned,
+        units_off_initial,
+        program.units_off(table),
+    )
+
+
+def _gather(records: Sequence[_Record], cohort: Cohort) -> Measurements:
+    """The measurements of a cohort from those of its models, in order; of none, arrays of length 0."""
+    c = cohort.configuration
+    shape = (len(records), len(cohort.snapshots))
+    return Measurements(
+        losses=np.array([r.losses for r in records], np.float32).reshape(shape),
+        predictions=np.array([r.predictions for r in records], np.float32).reshape(
+            *shape, c.task.n_rows, c.task.n_outputs
+        ),
+        weights=np.array([r.weights for r in records], np.float32).reshape(len(records), c.n_parameters),
+        last_unlearned=np.array([r.last_unlearned for r in records], np.int64),
+        units_off_initial=np.array([r.units_off_initial for r in records], np.int64).reshape(len(records), c.depth),
+        units_off=np.array([r.units_off for r in records], np.int64).reshape(len(records), c.depth),
+    )
+
+
+def new_optimizer(configuration: Configuration) -> Any:
+    """A configuration's optimizer with its learning rate."""
+    made = _optimizer(configuration.optimizer)
+    made.learning_rate = configuration.learning_rate
+    return made

@@ -1,0 +1,229 @@
+"""The native engine: a numba kernel that trains networks side by side in vector registers, for CPUs.
+
+Strict IEEE 754 float32 and no vendor mathematics, so a run's bits never depend on its cohort, the threads or the
+machine.
+"""
+
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Hashable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.networks.configuration import Configuration
+from sweep.networks.randomness import Stream, keep_threshold, sample_counts
+from sweep.networks.runs import Cohort, Measurements
+from sweep.training.initial import initial_weights
+
+# float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
+ALIGNMENT = 32
+# measurements in the order in which the kernel takes them
+MEASURED = ("weights", "losses", "predictions", "last_unlearned", "units_off_initial", "units_off")
+
+
+_one_at_a_time = threading.Lock()
+
+
+def compiled_kernel() -> Any:
+    """The kernel, compiled for this processor at its first call or taken from the cache beside this file.
+
+    Says so where it has to be compiled, as a warning: by default on stderr. The same function for every thread, or
+    each would compile its own.
+    """
+    with _one_at_a_time:
+        return _kernel()
+
+
+@cache
+def _kernel() -> Any:
+    """The function.
+
+    Numba's cache looks at one source file only; the folder is named after all of them, so that a changed kernel is
+    never mistaken for the old one.
+    """
+    import numba
+
+    from sweep.training.native.kernel import train_models
+
+    folder = Path(__file__).parent
+    sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    digest = hashlib.sha256(sources).hexdigest()[:16]
+    cached = cache_folder(folder, digest)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+    if cached is None:
+        logging.getLogger(__name__).warning(
+            "compiling the kernel for this processor: about half a minute, each time, as no folder keeps it; "
+            "XDG_CACHE_HOME may name one"
+        )
+        return numba.njit(**options)(train_models)
+    if not any(cached.rglob("*.nbi")):
+        logging.getLogger(__name__).warning("compiling the kernel for this processor: once, about half a minute")
+    config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]  (documented, not listed)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cached)
+    try:
+        return numba.njit(cache=True, **options)(train_models)
+    finally:
+        config.CACHE_DIR = before
+
+
+def cache_folder(folder: Path, digest: str) -> Path | None:
+    """Where the compiled kernel is kept: beside its source, else in the user's cache; None where neither can be."""
+    beside = folder / "__pycache__"
+    if os.access(beside if beside.exists() else folder, os.W_OK):
+        return beside / "kernel" / digest
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # begins with ~ where there is no home
+    cached = Path(caches) / "xor-sweep" / "kernel" / digest
+    try:
+        if caches.startswith("~"):
+            return None
+        cached.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return cached if os.access(cached, os.W_OK) else None
+
+
+def _aligned(n: int, dtype: Any) -> npt.NDArray[Any]:
+    """`n` zeros of 4 bytes each, beginning at a multiple of 128 bytes."""
+    room = np.zeros(n + ALIGNMENT, dtype)
+    start = (-room.ctypes.data // 4) % ALIGNMENT
+    return room[start : start + n]
+
+
+def _optimizer_settings(configuration: Configuration) -> Any:
+    from sweep.training.native import optimizers
+
+    arguments: dict[str, Any] = dict(configuration.optimizer.arguments)
+    variant = arguments.get("nesterov") or arguments.get("centered") or arguments.get("amsgrad") or False
+    return optimizers.Settings(
+        code=optimizers.codes[configuration.optimizer.name],
+        learning_rate=configuration.learning_rate,
+        momentum=float(arguments.get("momentum", 0.0)),
+        beta_1=float(arguments.get("beta_1", 0.0)),
+        beta_2=float(arguments.get("beta_2", arguments.get("rho", 0.0))),
+        epsilon=float(arguments.get("epsilon", 0.0)),
+        variant=bool(variant),
+        weight_decay=float(arguments.get("weight_decay", 0.0)),
+        initial_state=float(arguments.get("initial_accumulator_value", 0.0)),
+    )
+
+
+def _plan(cohort: Cohort) -> Any:
+    """Sizes and places of a tile's arrays; see the head of `passes` for their meaning."""
+    from sweep.training.native import optimizers, passes
+    from sweep.training.native.simd import MODELS
+
+    c = cohort.configuration
+    n_units, max_units = sum(c.n_units), max(c.n_units)
+    is_whole = c.samples is not None or c.is_full_batch  # every step sees the table's rows in table order
+    n_slots = c.task.n_rows if is_whole else c.batch_size
+    shares = is_whole and c.dropout == 0
+    place = 0
+    places: dict[str, int] = {}
+    for name, n_vectors in (
+        ("weights", c.n_parameters),
+        ("gradients", c.n_parameters),
+        ("state", optimizers.N_STATES * c.n_parameters),
+        ("errors", 2 * 4 * max_units),
+        ("targets", c.task.n_outputs * n_slots),
+        ("table", 2 * n_units * c.task.n_rows),
+        ("batch", 0 if shares else 2 * n_units * n_slots),
+        ("row_weights", 0 if c.samples is None else c.task.n_rows),
+    ):
+        places[name] = place
+        place += n_vectors * MODELS
+    if shares:
+        places["batch"] = places["table"]
+    return passes.Plan(
+        n_rows=c.task.n_rows,
+        n_inputs=c.task.n_inputs,
+        n_outputs=c.task.n_outputs,
+        n_layers=c.depth + 1,
+        n_units=n_units,
+        n_parameters=c.n_parameters,
+        max_units=max_units,
+        batch_size=c.batch_size,
+        n_slots=n_slots,
+        n_samples=c.samples or 0,
+        epochs=c.epochs,
+        use_bias=int(c.use_bias),
+        loss=passes.loss_codes[c.loss],
+        dropout=c.dropout,
+        keep_threshold=keep_threshold(c.dropout),
+        margin=cohort.margin,
+        n_elements=place,
+        **places,
+    )
+
+
+class NativeEngine:
+    """Trains cohorts on the CPU, one tile of 16 or 32 models after the other; threads may call `train` together."""
+
+    name = "native"
+    device = "cpu"
+    piece_size = 64  # whole tiles on every processor
+    is_threaded = True
+    n_programs = 1  # the kernel
+
+    def programs(self, configuration: Configuration, n_models: int) -> frozenset[Hashable]:
+        """None: the kernel has every configuration as values."""
+        return frozenset()
+
+    def refusal(self, configuration: Configuration) -> str | None:
+        """None: the kernel has the whole vocabulary."""
+        return None
+
+    def train(self, cohort: Cohort) -> Measurements:
+        """Train a cohort; raises `ValueError` for a configuration that `refusal` names."""
+        lacking = self.refusal(cohort.configuration)
+        if lacking:
+            raise ValueError(f"the native engine has no {lacking}")
+        from sweep.training.native.simd import MODELS
+
+        c = cohort.configuration
+        n, n_snapshots = len(cohort), len(cohort.snapshots)
+        weights = initial_weights(cohort)
+        measured = Measurements(
+            losses=np.empty((n, n_snapshots), np.float32),
+            predictions=np.empty((n, n_snapshots, c.task.n_rows, c.task.n_outputs), np.float32),
+            weights=weights,
+            last_unlearned=np.empty(n, np.int64),
+            units_off_initial=np.empty((n, c.depth), np.int64),
+            units_off=np.empty((n, c.depth), np.int64),
+        )
+        plan = _plan(cohort)
+        compiled_kernel()(
+            plan,
+            *_values(c),
+            np.array([cohort.stream_seeds(Stream.ORDER), cohort.stream_seeds(Stream.DROPOUT)]),
+            _counts(cohort),
+            _aligned(2 * MODELS, np.uint32),
+            _aligned(plan.n_elements, np.float32),
+            _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32),
+            cohort.snapshots,
+            *(getattr(measured, name) for name in MEASURED),
+        )
+        return measured
+
+
+def _counts(cohort: Cohort) -> npt.NDArray[np.uint32]:
+    """How often each model's seed drew each row, `[model, row]`; empty where no samples are drawn."""
+    c = cohort.configuration
+    if c.samples is None:
+        return np.zeros((0, 0), np.uint32)
+    return sample_counts(cohort.stream_seeds(Stream.SAMPLE), c.samples, c.task.n_rows).astype(np.uint32)
+
+
+def _values(configuration: Configuration) -> tuple[Any, ...]:
+    """What the kernel is told of a configuration beside its plan: activation, optimizer, units, inputs, targets."""
+    from sweep.training.native import functions
+
+    units = np.array(configuration.n_units, np.int64)
+    activation = functions.activation_settings(configuration.activation)
+    return activation, _optimizer_settings(configuration), units, configuration.inputs(), configuration.targets()

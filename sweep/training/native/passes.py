@@ -1,0 +1,230 @@
+# numba, not the signatures, gives compiled functions their types
+# pyright: basic
+"""The forward and the backward pass of a tile, some models of one configuration side by side.
+
+Everything that a configuration may vary is a runtime value, so one compiled program serves all. All numbers of a tile
+live in one block of memory; `Plan` holds where.
+
+    W  weights          [parameter]           D  errors at a layer's units   [unit, row]
+    G  gradients        [parameter]           T  targets                     [output, row]
+    M  first moment     [parameter]           H  outputs of units            [unit, row], inputs first
+    V  second moment    [parameter]           S  slopes of units, as H; for the output layer the logits
+
+and, where samples are drawn, how often each row stands in the batch [row].
+
+Each entry is a vector of `MODELS` models; places count elements. A row is a row of the table when evaluating, a
+position in the batch when training. Rows go through the network in blocks of four, two and one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sweep.training.native import optimizers
+from sweep.training.native.functions import activate, inlined, shared, sigmoid
+from sweep.training.native.simd import (
+    MODELS,
+    align_stack,
+    fold,
+    load,
+    n_rows_of,
+    select,
+    shift_right,
+    splat,
+    spread,
+    store,
+    zeros1,
+    zeros2,
+    zeros4,
+)
+from sweep.training.native.streams import DROPOUT_STREAM, threefry
+
+CROSS_ENTROPY, SQUARED_ERROR = range(2)
+loss_codes = {"binary_crossentropy": CROSS_ENTROPY, "mean_squared_error": SQUARED_ERROR}
+
+
+class Plan(NamedTuple):
+    """A tile's sizes, choices, and where its arrays begin (in elements).
+
+    `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
+    all rows of the table.
+    """
+
+    n_rows: int
+    n_inputs: int
+    n_outputs: int
+    n_layers: int
+    n_units: int
+    n_parameters: int
+    max_units: int
+    batch_size: int
+    n_slots: int
+    n_samples: int
+    epochs: int
+    use_bias: int
+    loss: int
+    dropout: float
+    keep_threshold: int
+    margin: float
+    weights: int
+    gradients: int
+    state: int
+    errors: int
+    targets: int
+    batch: int
+    table: int
+    row_weights: int
+    n_elements: int
+
+
+@inlined
+def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, layer, epoch):
+    """Dropout on a layer's outputs and slopes for `n` rows from `slot`; `position`: the first one's in the epoch."""
+    one = zeros1(memory)
+    factor = splat(1 / (1 - plan.dropout), one)
+    threshold = splat(np.uint32(plan.keep_threshold), key)
+    low = splat(np.uint32(0xFFFF), key)
+    quads = (n_units + 3) // 4
+    for r in range(n):
+        for quad in range(quads):
+            words = threefry(key, DROPOUT_STREAM, (layer << 24) + (position + r) * quads + quad, epoch)
+            for k in range(min(4, n_units - 4 * quad)):
+                word = words[0] if k < 2 else words[1]
+                half = (word & low) if k % 2 == 0 else shift_right(word, 16)
+                keep = half >= threshold
+                at = out + (4 * quad + k) * stride + (slot + r) * MODELS
+                store(memory, at, select(keep, load(memory, at, one) * factor, one))
+                store(memory, at + slope, select(keep, load(memory, at + slope, one) * factor, one))
+
+
+@inlined
+def _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position, epoch, like):
+    """Take a block of rows through the network: H at `region`, S behind it, `slots` rows to a unit."""
+    one = zeros1(memory)
+    stride = slots * MODELS
+    slope = plan.n_units * stride
+    into = region
+    w = plan.weights
+    for layer in range(plan.n_layers):
+        n_in, n_out = units[layer], units[layer + 1]
+        out = into + n_in * stride
+        for o in range(n_out):
+            z = splat(0.0, like)
+            if plan.use_bias:
+                z = spread(load(memory, w + (n_in * n_out + o) * MODELS, one), like)
+            for i in range(n_in):
+                weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
+                z = z + load(memory, into + i * stride + slot * MODELS, like) * weight
+            if layer < plan.n_layers - 1:
+                y, s = activate(activation, z)
+            else:
+                y, s = sigmoid(z), z
+            store(memory, out + o * stride + slot * MODELS, y)
+            store(memory, out + o * stride + slot * MODELS + slope, s)
+        if dropping and layer < plan.n_layers - 1:
+            _drop(plan, key, memory, out, slope, n_out, stride, slot, n_rows_of(like), position, layer, epoch)
+        w += (n_in + plan.use_bias) * n_out * MODELS
+        into = out
+
+
+@shared
+def forward(plan, activation, units, memory, region, slots, n, dropping, key, position, epoch):
+    """Take `n` rows through the network, in blocks."""
+    align_stack()
+    slot = 0
+    while slot + 4 <= n:
+        like = zeros4(memory)
+        _forward_block(
+            plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, like
+        )
+        slot += 4
+    if slot + 2 <= n:
+        pair = zeros2(memory)
+        _forward_block(
+            plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, pair
+        )
+        slot += 2
+    if slot < n:
+        one = zeros1(memory)
+        _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
+
+
+@inlined
+def _output_errors(plan, memory, region, slot, share, like):
+    """The loss's gradient at the outputs' logits, for a block of a batch; `share`: of one output of one row."""
+    stride = plan.n_slots * MODELS
+    out = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
+    factor = splat(share, like)
+    one = splat(1.0, like)
+    if plan.n_samples > 0:
+        factor = factor * load(memory, plan.row_weights + slot * MODELS, like)
+    for o in range(plan.n_outputs):
+        p = load(memory, out + o * stride, like)
+        error = p - load(memory, plan.targets + o * stride + slot * MODELS, like)
+        if plan.loss == SQUARED_ERROR:
+            error = (error + error) * (p * (one - p))
+        store(memory, plan.errors + o * n_rows_of(like) * MODELS, error * factor)
+
+
+@inlined
+def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
+    """Add a block's part to the gradient of the parameter at `at`; the batch's last block makes the step.
+
+    Here, where the next parameter's products need nothing of it, the divisions and roots of a step cost no time of
+    their own.
+    """
+    if slot > 0:
+        gradient = load(memory, plan.gradients + at, gradient) + gradient
+    if is_last:
+        n_elements = plan.n_parameters * MODELS
+        optimizers.update(memory, plan.weights + at, plan.state + at, n_elements, gradient, optimizer, step)
+    else:
+        store(memory, plan.gradients + at, gradient)
+
+
+@inlined
+def _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, like):
+    """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
+    one = zeros1(memory)
+    stride = plan.n_slots * MODELS
+    lanes = n_rows_of(like) * MODELS
+    slope = plan.n_units * stride
+    is_last = slot + n_rows_of(like) == n_slots
+    into = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
+    w = plan.n_parameters * MODELS
+    current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
+    _output_errors(plan, memory, region, slot, share, like)
+    for layer in range(plan.n_layers - 1, -1, -1):
+        n_in, n_out = units[layer], units[layer + 1]
+        w -= (n_in + plan.use_bias) * n_out * MODELS
+        into -= n_in * stride
+        for i in range(n_in + plan.use_bias):
+            is_kernel = i < n_in
+            passes_on = is_kernel and layer > 0
+            x = load(memory, into + i * stride, like) if is_kernel else splat(0.0, like)
+            back = splat(0.0, like)
+            for o in range(n_out):
+                at = w + (i * n_out + o) * MODELS
+                error = load(memory, current + o * lanes, like)
+                if passes_on:
+                    back = back + error * spread(load(memory, plan.weights + at, one), like)
+                gradient = fold(x * error) if is_kernel else fold(error)
+                _learn(plan, memory, at, slot, gradient, optimizer, step, is_last)
+            if passes_on:
+                store(memory, previous + i * lanes, back * load(memory, into + i * stride + slope, like))
+        current, previous = previous, current
+
+
+@inlined
+def backward(plan, units, memory, region, n_slots, n, optimizer, step):
+    """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
+    share = 1.0 / (n * plan.n_outputs)
+    slot = 0
+    while slot + 4 <= n_slots:
+        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
+        slot += 4
+    if slot + 2 <= n_slots:
+        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros2(memory))
+        slot += 2
+    if slot < n_slots:
+        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros1(memory))
