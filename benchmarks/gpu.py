@@ -59,8 +59,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     tests = [
-        "tests/test_engine_contract.py",
-        "tests/test_parity.py",
+        "tests/training/test_engine_contract.py",
+        "tests/training/test_parity.py",
         "-k",
         "fused and not agrees_with_keras",
         "-m",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
-TESTS = ("tests/test_kills.py", "tests/test_hostile.py", "tests/test_cluster.py")
+TESTS = ("tests/commands/test_kills.py", "tests/cli/test_hostile.py", "tests/training/test_cluster.py")
 begin, end = "<!-- make reliability-page: tried -->", "<!-- end -->"
 
 

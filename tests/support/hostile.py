@@ -1,4 +1,4 @@
-"""Hostile input in great numbers: `python tests/hostile.py files|folders N [SECONDS]`.
+"""Hostile input in great numbers: in tests/, `python -m support.hostile files|folders N [SECONDS]`.
 
 `files`: mutated experiment files, of which each must be an experiment or one message, in little memory. `folders`:
 damaged results folders, on which each reading command must end with code 0, 1 or 2 and never with an exception. What
@@ -26,7 +26,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from optuna_dashboard._storage_url import get_storage  # pyright: ignore[reportPrivateUsage]
-from test_experiment_file import WithoutAliases, anything, places_of, replaced
+from support.documents import WithoutAliases, anything, places_of, replaced
 
 import sweep
 from sweep.cli.common import app

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_broken import run_faulty
+from support.faulty_engine import run_faulty
 from typer.testing import CliRunner, Result
 
 import sweep

@@ -12,7 +12,7 @@ from sweep.statistics.intervals import Method, clopper_pearson, confidence_seque
 from sweep.statistics.seeds import doublings, settling
 from sweep.statistics.verdicts import Target, family_confidence
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "interval_coverage.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 
 
 def _load() -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.interruption import INTERRUPTED
 
 import sweep
 from sweep.commands import check as planning
@@ -203,27 +204,6 @@ def test_an_experiment_that_was_damaged_is_refused(tmp_path: Path) -> None:
 
 
 # Ctrl-C
-
-
-INTERRUPTED = """
-import signal, sys
-from sweep import loop, planning
-from sweep.cli import main
-
-left, times = int(sys.argv.pop(1)), int(sys.argv.pop(1))
-plain = run_command._Counter.add
-
-def add(counter, *done):
-    global left
-    plain(counter, *done)
-    left -= 1
-    if left == 0:
-        for _ in range(times):
-            signal.raise_signal(signal.SIGINT)
-
-run_command._Counter.add = add
-main()
-"""
 
 
 def interrupted(path: Path, out: Path, times: int, stderr: int) -> subprocess.Popen[bytes]:

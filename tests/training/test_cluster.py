@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Record
-from test_interference import INTERRUPTED
+from support.interruption import INTERRUPTED
 
 import sweep
 from sweep.commands import check as planning
@@ -286,7 +286,7 @@ def test_ctrl_c_on_ray(tmp_path: Path) -> None:
 def test_nodes_that_die_change_nothing(tmp_path: Path, record: Record) -> None:
     path = written(tmp_path, epochs=1500)
     sweep_run(path, "--out", tmp_path / "threads", "--quiet")
-    script = Path(__file__).parent / "dying_nodes.py"
+    script = Path(__file__).parents[1] / "support" / "dying_nodes.py"
     command = [sys.executable, str(script), str(path), str(tmp_path / "ray")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

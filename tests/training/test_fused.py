@@ -317,7 +317,7 @@ def assert_passes_on_jax(*arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
         env={**os.environ, "KERAS_BACKEND": "jax"},
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         timeout=3600,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Record
-from faults import Ended, Server
+from support.faults import Ended, Server
 
 from sweep import load
 from sweep.results.files import ResultsError

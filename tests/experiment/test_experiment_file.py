@@ -9,7 +9,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from malformed import mistakes
+from support.documents import WithoutAliases, anything, places_of, rates, replaced, scalars
+from support.malformed import mistakes
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment import yaml_text
@@ -253,28 +254,6 @@ def test_reading_loads_no_heavy_library():
 
 # Round trip and fuzz ----------------------------------------------------------------------------------------------
 
-rates = st.floats(0, 1, exclude_max=True)
-scalars: dict[str, st.SearchStrategy[Any]] = {
-    "task": st.sampled_from(
-        ["xor", "and", {"name": "parity", "bits": 4}, {"inputs": [[0.5], [-1]], "targets": [[0], [1]]}]
-    ),
-    "width": st.integers(1, 1000),
-    "depth": st.integers(0, 9),
-    "activation": st.sampled_from(["relu", "tanh", {"name": "leaky_relu", "negative_slope": 0.1}]),
-    "dropout": rates,
-    "use_bias": st.booleans(),
-    "optimizer": st.sampled_from(["sgd", "adam", {"name": "sgd", "momentum": 0.5, "nesterov": True}]),
-    "learning_rate": st.none() | st.floats(0, 1e30),
-    "batch_size": st.just("full") | st.integers(1, 99),
-    "epochs": st.integers(1, 10_000),
-    "loss": st.sampled_from(["binary_crossentropy", "mean_squared_error"]),
-}
-
-
-class WithoutAliases(yaml.SafeDumper):
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
@@ -315,40 +294,6 @@ def is_answered(text: str) -> bool:
         message = str(error)
         return message.startswith("f:") and [line.isprintable() for line in message.split("\n")] == [True, True]
     return True
-
-
-anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.dates()
-    | st.binary(max_size=4)
-    | st.sampled_from([*scalars, "seed", "low", "high", "name", "inputs", "targets", "full", "on"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from([*scalars, "low", "high", "step", "name", "inputs", "targets"]) | st.text(max_size=3),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=6,
-)
-
-
-def places_of(value: object, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place, *(inner for key, child in children for inner in places_of(child, (*place, key)))]
-
-
-def replaced(value: Any, place: tuple[str | int, ...], new: object) -> Any:
-    if not place:
-        return new
-    copy = value.copy()
-    copy[place[0]] = replaced(value[place[0]], place[1:], new)
-    return copy
 
 
 tree = yaml.safe_load(whole)

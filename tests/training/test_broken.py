@@ -1,12 +1,11 @@
 """Runs that an engine cannot train: recorded, counted as missing, tried again, and no loss to the others."""
 
 import dataclasses
-from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from support.faulty_engine import FaultyEngine, run_faulty
 from typer.testing import CliRunner
 
 import sweep
@@ -38,27 +37,6 @@ reliability: {target: 0.2}
 tables = ("runs.csv", "configurations.csv")
 
 
-class FaultyEngine:
-    """The native engine, but `fault` may raise for a cohort before it is trained."""
-
-    def __init__(self, fault: Callable[[Cohort], None]) -> None:
-        self._engine = NativeEngine()
-        self.name, self.device, self.piece_size = "native", "cpu", self._engine.piece_size
-        self.is_threaded = self._engine.is_threaded
-        self.n_programs = self._engine.n_programs
-        self._fault = fault
-
-    def programs(self, configuration: Any, n_models: int) -> frozenset[Hashable]:
-        return frozenset()
-
-    def refusal(self, configuration: Any) -> None:
-        return None
-
-    def train(self, cohort: Cohort) -> Measurements:
-        self._fault(cohort)
-        return self._engine.train(cohort)
-
-
 def one_seed(cohort: Cohort) -> None:
     if cohort.configuration.layers == (3,) and 70 in cohort.seeds:
         raise RuntimeError("the kernel lost its way")
@@ -78,12 +56,6 @@ def written(folder: Path, text: str = TEXT.replace("STUDY", "")) -> Path:
 @pytest.fixture(autouse=True)
 def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     monkeypatch.setattr(planning, "n_confirmation", 32)
-
-
-def run_faulty(path: Path, out: Path, fault: Callable[[Cohort], None], patch: pytest.MonkeyPatch) -> Results:
-    with patch.context() as patched:
-        patched.setattr(choice, "choose", lambda *_: FaultyEngine(fault))
-        return sweep.run(path, out)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

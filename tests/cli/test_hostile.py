@@ -1,4 +1,4 @@
-"""Hostile experiment files and damaged results folders: answered, whatever they hold. See `hostile.py`."""
+"""Hostile experiment files and damaged results folders: answered, whatever they hold. See `support.hostile`."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Record
-from hostile import listing, reading_commands
+from support.hostile import listing, reading_commands
 from typer.testing import CliRunner
 
 import sweep
@@ -22,10 +22,10 @@ seconds = 6000
 
 
 def campaign(*arguments: object, timeout: float = 600) -> dict[str, int]:
-    """What `hostile.py` counted, in a process of its own."""
-    script = Path(__file__).with_name("hostile.py")
-    command = [sys.executable, "-W", "ignore", str(script), *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    """What `support.hostile` counted, in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-m", "support.hostile", *map(str, arguments)]
+    tests = Path(__file__).parents[1]
+    ended = subprocess.run(command, cwd=tests, capture_output=True, text=True, check=False, timeout=timeout)
     assert ended.returncode == 0, ended.stderr[-5000:]
     return json.loads(ended.stdout.splitlines()[-1])
 

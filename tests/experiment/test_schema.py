@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from malformed import mistakes
+from support.malformed import mistakes
 from typer.testing import CliRunner
 
 from sweep.cli.common import app
@@ -15,7 +15,7 @@ from sweep.experiment import schema
 from sweep.experiment.yaml_text import Source, YamlError
 from sweep.networks.settings import hyperparameters
 
-EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
 VALIDATOR = jsonschema.Draft7Validator(schema.experiment_schema())
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgresql import BINARIES, Server, running_server
+from support.postgresql import BINARIES, Server, running_server
 
 import sweep
 from sweep.commands import run as run_command

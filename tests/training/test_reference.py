@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import batches, trajectory
+from support.reference import batches, trajectory
 from test_parity import activations, more_activations, more_optimizers, optimizers
 
 from sweep.networks.configuration import Configuration

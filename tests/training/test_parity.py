@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from reference import trajectory
+from support.reference import trajectory
 from test_engine_contract import fused_engine
 
 from sweep.networks import vocabulary
