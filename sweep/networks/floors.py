@@ -103,7 +103,7 @@ def merged_floor(configuration: Configuration, merged: str) -> float:
 
     Of the table itself: with drawn samples the floor depends on the seed, and this is NaN.
 
-    >>> from sweep.model import resolve
+    >>> from sweep.networks.settings import resolve
     >>> round(merged_floor(resolve({}), "00+11+01"), 6)
     0.477386
     """
@@ -126,7 +126,7 @@ def loss_floors(task: Task, loss: str) -> list[tuple[float, str]]:
     The floor of a group of n of N rows is n/N of `partitions.mixture_loss`; with it the group's size in words. Empty
     for tables of several outputs or of more than 8 rows, which have too many.
 
-    >>> from sweep.tasks import named_task
+    >>> from sweep.networks.tasks import named_task
     >>> [(round(x, 6), name) for x, name in loss_floors(named_task("xor", {}), "binary_crossentropy")]
     [(0.346574, '2 merged'), (0.477386, '3 merged'), (0.693147, 'all merged')]
     """

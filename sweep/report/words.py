@@ -6,7 +6,7 @@ from sweep.networks.configuration import Configuration
 def describe(c: Configuration) -> str:
     """A configuration in a few words: layers, activation, optimizer, batch, epochs, and what is not the default.
 
-    >>> from sweep.model import resolve
+    >>> from sweep.networks.settings import resolve
     >>> describe(resolve({"width": 2, "depth": 3, "dropout": 0.1}))
     'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
     """

@@ -136,7 +136,7 @@ def settling(rate: float, looks: tuple[int, ...], reliability: Target, method: M
 
     Exact: the chances of all counts that are still open, carried from look to look. `looks` rise.
 
-    >>> from sweep.reliability.intervals import confidence_sequence
+    >>> from sweep.statistics.intervals import confidence_sequence
     >>> s = settling(0.99, doublings(16, 1024), Target(0.9), confidence_sequence)
     >>> f"{s.reliable:.3f} {s.unreliable:.4f} {s.expected_runs:.0f}"
     '1.000 0.0000 146'

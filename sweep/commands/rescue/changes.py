@@ -133,7 +133,7 @@ def changed(configuration: Configuration) -> Iterator[tuple[str, Configuration]]
 def describe(before: Configuration, after: Configuration) -> str:
     """What is different, in words: `width 2 -> 4, relu -> tanh`.
 
-    >>> from sweep.model import resolve
+    >>> from sweep.networks.settings import resolve
     >>> describe(resolve({"width": 2, "depth": 3}), resolve({"width": 4, "depth": 2, "epochs": 4000}))
     'width 2 -> 4, depth 3 -> 2, epochs 1,000 -> 4,000'
     """

@@ -30,7 +30,7 @@ def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
 def describe_configuration(c: Configuration) -> str:
     """A configuration in a few words.
 
-    >>> from sweep.model import resolve
+    >>> from sweep.networks.settings import resolve
     >>> describe_configuration(resolve({"width": 2, "depth": 3, "dropout": 0.1}))
     'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
     """
@@ -175,7 +175,7 @@ def describe_fresh(share: Share) -> str:
 def keras_recipe(c: Configuration) -> str:
     """The network and its training as one would write them in Keras, in a line.
 
-    >>> from sweep.model import resolve
+    >>> from sweep.networks.settings import resolve
     >>> keras_recipe(resolve({"width": 4, "depth": 2}))
     '2 x Dense(4, "relu"), Dense(1, "sigmoid"); Adam(0.001); fit(epochs=1000, batch_size=4)'
     """
