@@ -190,7 +190,7 @@ def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.M
         f"likely rescue: {best}: {counts[best]} of {len(failing)} failing seeds learn "
         f"({100 * share['low']:.0f}-{100 * share['high']:.0f}%), the best of 16 single changes"
     ) in said
-    monkeypatch.setattr(likely, "max_seeds", 20)
+    monkeypatch.setattr("sweep.commands.rescue.likely.max_seeds", 20)
     assert json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)["likely_rescue"]["rescued"]["n"] == 20
 
 
