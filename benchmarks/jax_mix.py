@@ -65,7 +65,7 @@ def train(key, widths, epochs, batch_size, dropout, optimizer, rate):
 def measure(configuration, n=1024):
     """Networks per second of a configuration, `n` at once, the best of two; and the seconds to compile its program."""
     c = configuration
-    arguments = ([*c.n_units], c.epochs, c.batch_size, c.dropout, c.optimizer.name, c.learning_rate)
+    arguments = ([*c.n_units], c.epochs, c.batch_size, c.hidden[0].dropout, c.optimizer.name, c.learning_rate)
     keys = jax.random.split(jax.random.key(0), n)
     started = time.perf_counter()
     compiled = jax.jit(jax.vmap(lambda key: train(key, *arguments))).lower(keys).compile()

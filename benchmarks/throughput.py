@@ -95,10 +95,10 @@ def keras_network(c: Configuration) -> Any:
     import keras
 
     hidden: list[Any] = []
-    for width in c.layers:
-        hidden.append(keras.layers.Dense(width, activation="relu"))
-        if c.dropout:
-            hidden.append(keras.layers.Dropout(c.dropout))
+    for layer in c.hidden:
+        hidden.append(keras.layers.Dense(layer.units, activation="relu"))
+        if layer.dropout:
+            hidden.append(keras.layers.Dropout(layer.dropout))
     model = keras.Sequential([keras.layers.Input((2,)), *hidden, keras.layers.Dense(1, activation="sigmoid")])
     optimizer: Any = keras.optimizers.get(c.optimizer.name)
     optimizer.learning_rate = c.learning_rate
@@ -165,7 +165,8 @@ def measure_mix(workers: int) -> dict[str, Any]:
     rates = {"native": native, "jax": jax, "fit": fit, "train_on_batch": on_batch}
     means = {name: len(values) / sum(1 / value for value in values) for name, values in rates.items()}
     labels = [
-        f"{c.layers[0]} x {c.depth}, {c.optimizer.name}, batch {c.batch_size}, dropout {c.dropout:g}" for c in sample
+        f"{c.widths[0]} x {c.depth}, {c.optimizer.name}, batch {c.batch_size}, dropout {c.hidden[0].dropout:g}"
+        for c in sample
     ]
     return {**means, "configurations": labels, "jax_compile_seconds": sum(compilation)}
 

@@ -136,12 +136,12 @@ def answer(results: Results) -> str:
 
 def describe_case(c: Configuration) -> str:
     """A configuration of the advice in words."""
-    words = [f"{c.layers[0]} x {c.depth}"]
+    words = [f"{c.widths[0]} x {c.depth}"]
     if c.samples is not None:
         words.append(f"{c.samples:,} samples")
     words.append(f"batch {c.batch_size}")
-    if c.dropout:
-        words.append(f"dropout {c.dropout:g}")
+    if c.has_dropout:
+        words.append(f"dropout {c.hidden[0].dropout:g}")
     return ", ".join([*words, f"{c.epochs * c.steps_per_epoch:,} steps"])
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from sweep.networks.diagnosis import course_of, judge_course, merged_groups
 from sweep.networks.floors import loss_floors
+from sweep.networks.layers import Head
 from sweep.networks.runs import outcomes
+from sweep.networks.settings import resolve
 from sweep.networks.tasks import Task, table_task
 from sweep.results.tables import frame, prediction_names, whole_numbers
 from sweep.runs.errors import SettingError
@@ -56,7 +58,7 @@ def table_of(job: Job, fits: Sequence[Fit], tried: Probe) -> Any:
 def floors_of(job: Job, fits: Sequence[Fit], tried: Probe) -> list[tuple[float, str]]:
     """The floors of the loss, where it has any that are known."""
     task = _task(job, fits)
-    return [] if task is None or tried.floors is None else loss_floors(task, tried.floors)
+    return [] if task is None or tried.floors is None else loss_floors(task, _head(tried.floors))
 
 
 def _finite(x: float) -> float:
@@ -84,11 +86,16 @@ def _probabilities(fits: Sequence[Fit], task: Task | None) -> Any:
     return np.array([f.probabilities for f in fits], np.float32).reshape(shape)
 
 
+def _head(loss: str) -> Head:
+    """The head of a model whose loss has known floors: the usual output under it."""
+    return resolve({"loss": loss}).head
+
+
 def _merged_rows(task: Task, loss: str, probabilities: Any, fits: Sequence[Fit], codes: Sequence[str]) -> list[str]:
     """The rows of unlike target that a stuck run gives one answer, where its loss is at the floor of that."""
     losses = np.array([f.losses[-1] for f in fits])
     counts = np.ones((len(fits), task.n_rows))
-    names = merged_groups(task, loss, np.nan_to_num(probabilities), losses, counts)
+    names = merged_groups(task, _head(loss), np.nan_to_num(probabilities), losses, counts)
     return [str(name) if code == "stuck" else "" for name, code in zip(names, codes, strict=True)]
 
 

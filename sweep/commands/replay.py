@@ -136,8 +136,8 @@ def units_off(configuration: Configuration, weights: Floats) -> tuple[npt.NDArra
     Units of other activations are never off.
     """
     hidden = layer_sums(configuration, weights, configuration.inputs().astype(np.float64))[:-1]
-    is_relu = configuration.activation.name == "relu"
-    return tuple((sums <= 0) & is_relu for sums in hidden)
+    layers = configuration.hidden
+    return tuple((sums <= 0) & (layer.activation.name == "relu") for layer, sums in zip(layers, hidden, strict=True))
 
 
 @dataclass(frozen=True)

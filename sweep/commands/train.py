@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.diagnosis import table_margin
 from sweep.networks.runs import Cohort, Measurements, outcomes
 from sweep.statistics.intervals import Rates, wilson
 from sweep.training.cohorts import Trained
@@ -44,14 +43,14 @@ def is_learned(cohort: Cohort, measurements: Measurements, snapshot: int) -> Any
     """Whether each model's table is learned at a snapshot: bool `[model]`."""
     predictions = measurements.predictions[:, snapshot]
     with np.errstate(invalid="ignore"):
-        return table_margin(predictions, cohort.configuration.targets()) > np.float32(cohort.margin)
+        return cohort.configuration.head.margin(predictions, cohort.configuration.targets()) > np.float32(cohort.margin)
 
 
 def summarise(trained: Trained, confidence: float = 0.95) -> Answer:
     """Count the runs of one configuration; the interval is Wilson's, for a number of seeds fixed beforehand."""
     cohort, measurements, runs = trained
     counts = np.bincount(runs.outcome, minlength=len(outcomes))
-    is_whole_layer_off = measurements.units_off_initial == np.array(cohort.configuration.layers)
+    is_whole_layer_off = measurements.units_off_initial == np.array(cohort.configuration.widths)
     last = len(cohort.snapshots) - 1
     shown = np.unique(np.linspace(0, last, max_epochs_shown).round().astype(int))
     shares = [(int(cohort.snapshots[i]), float(is_learned(cohort, measurements, i).mean())) for i in shown[:-1]]

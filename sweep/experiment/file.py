@@ -102,7 +102,7 @@ def settings(arguments: Sequence[str]) -> dict[str, Any]:
 def configuration(arguments: Sequence[str]) -> Configuration:
     """Resolve settings given as NAME=VALUE; a task's file lies in the current folder. Raises `ExperimentFileError`.
 
-    >>> configuration(["width=2", "depth=3"]).layers
+    >>> configuration(["width=2", "depth=3"]).widths
     (2, 2, 2)
     """
     given = settings(arguments)

@@ -7,7 +7,8 @@ unused settings become neutral. The id is a digest of the outcome, the task's ta
 import hashlib
 import json
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,35 +16,81 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks import vocabulary
+from sweep.networks.layers import Head, Layer
 from sweep.networks.tasks import Task
-from sweep.networks.vocabulary import Named, Value
+from sweep.networks.vocabulary import Named, Value, format_value
 from sweep.runs.errors import SettingError
 
 
 @dataclass(frozen=True)
+class Variable:
+    """A trained variable: a kernel `[input, output]` or a bias `[output]`, and from what it is drawn.
+
+    `place` numbers it among the variables of a network that has every bias: random numbers are keyed by it.
+    """
+
+    shape: tuple[int, ...]
+    initializer: Named
+    place: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
 class Configuration:
-    """A resolved configuration. `layers`: units of each hidden layer; `optimizer`: without its learning rate."""
+    """A resolved configuration. `layers`: the hidden ones, then the output layer; `optimizer`: without its rate."""
 
     task: Task
     encoding: str
     samples: int | None
-    layers: tuple[int, ...]
-    activation: Named
-    dropout: float
-    use_bias: bool
-    kernel_initializer: Named
-    bias_initializer: Named
+    layers: tuple[Layer, ...]
+    loss: str
     optimizer: Named
     learning_rate: float
     batch_size: int
     epochs: int
-    loss: str
 
     def __post_init__(self) -> None:
         if self.encoding == "bipolar" and not self.task.is_boolean:
             raise SettingError(("encoding",), "bipolar with a table of other values than 0 and 1", "allowed: binary")
-        if self.samples is not None and self.dropout > 0:
-            raise SettingError(("samples",), "samples together with dropout", "allowed: one of the two")
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The hidden layers."""
+        return self.layers[:-1]
+
+    @property
+    def output(self) -> Layer:
+        """The output layer."""
+        return self.layers[-1]
+
+    @property
+    def head(self) -> Head:
+        """What the network answers and how that is judged."""
+        return Head(self.output.activation, self.loss)
+
+    @property
+    def depth(self) -> int:
+        """Hidden layers."""
+        return len(self.hidden)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+        return tuple(layer.units for layer in self.hidden)
+
+    @property
+    def n_units(self) -> tuple[int, ...]:
+        """Units of every layer, inputs first, outputs last."""
+        return (self.task.n_inputs, *(layer.units for layer in self.layers))
+
+    @property
+    def has_dropout(self) -> bool:
+        """Whether a hidden layer drops units."""
+        return any(layer.dropout > 0 for layer in self.hidden)
 
     @cached_property
     def id(self) -> str:
@@ -51,39 +98,33 @@ class Configuration:
         return "c" + hashlib.sha256(self.canonical_json().encode()).hexdigest()[:12]
 
     def canonical_json(self) -> str:
-        """The configuration as JSON: keys sorted, no spaces, every argument spelled out, the task's table included."""
-        plain: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Named):
-                value = [value.name, dict(value.arguments)]
-            elif isinstance(value, Task):
-                value = {"inputs": value.inputs, "targets": value.targets}
-            plain[field.name] = value
+        """The configuration as JSON: keys sorted, no spaces, every argument spelled out, the task's table included.
+
+        Layers that are alike are said by the widths and by what they share, as before layers could differ.
+        """
+        first = self.hidden[0] if self.hidden else replace(self.output, activation=Named("linear"))
+        plain: dict[str, Any] = {name: _plain(value) for name, value in _fields(self) if name != "layers"}
+        plain["task"] = {"inputs": self.task.inputs, "targets": self.task.targets}
+        plain |= {name: _plain(value) for name, value in _fields(first) if name != "units"}
+        plain["layers"] = self.widths
+        if self.layers != alike(first, self.widths, self.task.n_outputs):
+            plain["each_layer"] = [{name: _plain(value) for name, value in _fields(layer)} for layer in self.layers]
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
-    @property
-    def depth(self) -> int:
-        """Hidden layers."""
-        return len(self.layers)
-
-    @property
-    def n_units(self) -> tuple[int, ...]:
-        """Units of every layer, inputs first, outputs last."""
-        return (self.task.n_inputs, *self.layers, self.task.n_outputs)
-
     @cached_property
-    def variable_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of the trained variables in Keras's order: kernel `[input, output]`, then bias, layer by layer."""
-        shapes: list[tuple[int, ...]] = []
-        for n_in, n_out in zip(self.n_units, self.n_units[1:], strict=False):
-            shapes += [(n_in, n_out), (n_out,)] if self.use_bias else [(n_in, n_out)]
-        return tuple(shapes)
+    def variables(self) -> tuple[Variable, ...]:
+        """The trained variables in Keras's order: kernel, then bias, layer by layer."""
+        found: list[Variable] = []
+        for i, (n_in, layer) in enumerate(zip(self.n_units, self.layers, strict=False)):
+            found.append(Variable((n_in, layer.units), layer.kernel_initializer, 2 * i))
+            if layer.use_bias:
+                found.append(Variable((layer.units,), layer.bias_initializer, 2 * i + 1))
+        return tuple(found)
 
     @cached_property
     def n_parameters(self) -> int:
         """Trained numbers: kernels and biases."""
-        return sum(map(math.prod, self.variable_shapes))
+        return sum(variable.size for variable in self.variables)
 
     @property
     def rows_per_epoch(self) -> int:
@@ -110,25 +151,41 @@ class Configuration:
         return np.array(self.task.targets, np.float32)
 
     def labels(self) -> dict[str, Value | None]:
-        """Every hyperparameter as it stands in the tables."""
-        if not self.layers:
-            width: Value = 0
-        else:
-            width = self.layers[0] if len(set(self.layers)) == 1 else "-".join(map(str, self.layers))
+        """Every hyperparameter as it stands in the tables; of unlike layers, those of each joined by `-`."""
+        hidden = self.hidden or (replace(self.output, units=0, activation=Named("linear"), dropout=0.0),)
+        every = self.layers
         return {
             "task": self.task.label,
             "encoding": self.encoding,
             "samples": self.samples,
-            "width": width,
+            "width": _joined([layer.units for layer in hidden]),
             "depth": self.depth,
-            "activation": self.activation.label(vocabulary.activations),
-            "dropout": self.dropout,
-            "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer.label(vocabulary.initializers),
-            "bias_initializer": self.bias_initializer.label(vocabulary.initializers),
+            "activation": _joined([layer.activation.label(vocabulary.activations) for layer in hidden]),
+            "dropout": _joined([layer.dropout for layer in hidden]),
+            "use_bias": _joined([layer.use_bias for layer in every]),
+            "kernel_initializer": _joined([layer.kernel_initializer.label(vocabulary.initializers) for layer in every]),
+            "bias_initializer": _joined([layer.bias_initializer.label(vocabulary.initializers) for layer in every]),
             "optimizer": self.optimizer.label(vocabulary.optimizers),
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
             "loss": self.loss,
         }
+
+
+def alike(layer: Layer, widths: Sequence[int], n_outputs: int) -> tuple[Layer, ...]:
+    """Hidden layers of these widths that are else like `layer`, and the usual output layer: a sigmoid."""
+    output = replace(layer, units=n_outputs, activation=Named("sigmoid"), dropout=0.0)
+    return (*(replace(layer, units=n) for n in widths), output)
+
+
+def _fields(value: Configuration | Layer) -> Iterator[tuple[str, Any]]:
+    return ((field.name, getattr(value, field.name)) for field in fields(value))
+
+
+def _plain(value: Any) -> Any:
+    return [value.name, dict(value.arguments)] if isinstance(value, Named) else value
+
+
+def _joined(values: Sequence[Value]) -> Value:
+    return values[0] if len(set(values)) == 1 else "-".join(map(format_value, values))

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.floors import mixture_loss, name_groups, partition
+from sweep.networks.floors import name_groups, partition
+from sweep.networks.layers import Head
 from sweep.networks.randomness import Stream, sample_counts
 from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths, outcomes
 from sweep.networks.tasks import Task
@@ -50,16 +51,10 @@ class Tolerances:
 tolerances = Tolerances()
 
 
-def table_margin(predictions: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The smallest `(2y - 1)(2p - 1)` over rows and outputs, in [-1, 1]; predictions `[model, row, output]`."""
-    sides = (targets + targets - np.float32(1)) * (predictions + predictions - np.float32(1))
-    return sides.min(axis=(1, 2))
-
-
-def _first_dead_layer(units_off: Integers, layers: tuple[int, ...]) -> Integers:
-    if not layers:
+def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
+    if not widths:
         return np.zeros(len(units_off), np.int64)
-    is_dead = units_off == np.array(layers)
+    is_dead = units_off == np.array(widths)
     return np.where(is_dead.any(axis=1), is_dead.argmax(axis=1) + 1, 0)
 
 
@@ -78,11 +73,7 @@ def training_losses(cohort: Cohort, measurements: Measurements, models: Integers
         return measurements.losses[models].astype(np.float64)
     targets = c.targets().astype(np.float64)
     predictions = measurements.predictions[models].astype(np.float64)
-    if c.loss == "mean_squared_error":
-        entries = (targets - predictions) ** 2
-    else:  # a prediction that rounds to the wrong end is as wrong as float32 can say
-        entries = -np.log(np.maximum(np.where(targets > 0, predictions, 1 - predictions), 1e-7))
-    return np.einsum("msro,mr->ms", entries, counts) / (c.samples * c.task.n_outputs)
+    return np.einsum("msro,mr->ms", c.head.entry_losses(predictions, targets), counts) / (c.samples * c.task.n_outputs)
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,7 @@ class Course:
 def describe_course(losses: Doubles, cohort: Cohort) -> Course:
     """The end of the course of `losses` `[model, snapshot]`."""
     c = cohort.configuration
-    of_a_tie = float(mixture_loss(0.5, c.loss)) / (c.task.n_rows * c.task.n_outputs)
+    of_a_tie = float(c.head.mixture_loss(0.5)) / (c.task.n_rows * c.task.n_outputs)
     return course_of(losses, cohort.snapshots, c.epochs, of_a_tie)
 
 
@@ -166,20 +157,20 @@ def merged_rows(
 ) -> npt.NDArray[np.str_]:
     """The rows of unlike target with one prediction, where the loss `[model]` is at the floor of that; else empty."""
     c = cohort.configuration
-    return merged_groups(c.task, c.loss, predictions, losses, counts, by)
+    return merged_groups(c.task, c.head, predictions, losses, counts, by)
 
 
 def merged_groups(
     task: Task,
-    loss: str,
+    head: Head,
     predictions: npt.NDArray[np.float32],
     losses: Doubles,
     counts: Doubles,
     by: Tolerances = tolerances,
 ) -> npt.NDArray[np.str_]:
-    """The same for any networks of a task, `predictions` `[model, row, output]`, trained by `loss`."""
+    """The same for any networks of a task, `predictions` `[model, row, output]`, with this head."""
     targets = np.array(task.targets, np.float32)
-    found = partition(predictions, targets, counts, loss=loss, gap=by.gap)
+    found = partition(predictions, targets, counts, head=head, gap=by.gap)
     is_at_floor = (found.floors > 0) & (np.abs(losses - found.floors) <= by.floor * found.floors)
     names = task.row_names or tuple(map(str, range(task.n_rows)))
     return name_groups(np.where(is_at_floor[:, None, None], found.groups, -1), names)
@@ -208,9 +199,10 @@ def diagnose(cohort: Cohort, measurements: Measurements) -> Runs:
     final_loss = measurements.losses[:, -1]
     is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
     is_finite &= np.isfinite(final_loss)
-    margin = table_margin(predictions, targets)
+    head = configuration.head
+    margin = head.margin(predictions, targets)
     learned = is_finite & (margin > np.float32(cohort.margin))
-    dead_layer = _first_dead_layer(measurements.units_off, configuration.layers)
+    dead_layer = _first_dead_layer(measurements.units_off, configuration.widths)
     outcome = np.select(
         [~is_finite, learned, dead_layer > 0],
         [outcomes.index(name) for name in ("diverged", "learned", "dead")],
@@ -223,7 +215,7 @@ def diagnose(cohort: Cohort, measurements: Measurements) -> Runs:
     return Runs(
         seed=cohort.seeds,
         final_loss=final_loss,
-        accuracy=((predictions > np.float32(0.5)) == (targets > 0)).mean(axis=(1, 2)),
+        accuracy=head.accuracy(predictions, targets),
         learned=learned,
         margin=margin,
         epochs_to_learn=np.where(learned, measurements.last_unlearned + 1, -1),

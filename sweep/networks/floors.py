@@ -15,23 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Head
 from sweep.networks.tasks import Task
 
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-
-def mixture_loss(share: npt.ArrayLike, loss: str) -> Doubles:
-    """The lowest loss of one prediction for rows of which a `share` are ones: their entropy in nats, or their variance.
-
-    >>> mixture_loss([0.0, 0.5], "mean_squared_error").tolist()
-    [0.0, 0.25]
-    """
-    p = np.asarray(share, np.float64)
-    if loss == "mean_squared_error":
-        return p * (1 - p)
-    q = np.stack([p, 1 - p])
-    return -(q * np.log(np.where(q > 0, q, 1.0))).sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class Partitions:
 
 
 def partition(
-    predictions: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], counts: Doubles, *, loss: str, gap: float
+    predictions: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], counts: Doubles, *, head: Head, gap: float
 ) -> Partitions:
     """Group the rows whose predictions differ by at most `gap` from the next; rows that were not drawn are in no group.
 
@@ -69,7 +57,7 @@ def partition(
     ones = counts_of * targets.T
     weight = np.bincount(place, counts_of.ravel(), n_models * n_outputs * n_rows)
     share = np.bincount(place, ones.ravel(), len(weight)) / np.where(weight > 0, weight, 1.0)
-    losses = (weight * mixture_loss(share, loss)).reshape(n_models, n_outputs * n_rows).sum(axis=1)
+    losses = (weight * head.mixture_loss(share)).reshape(n_models, n_outputs * n_rows).sum(axis=1)
     is_mixed = ((share > 0) & (share < 1))[place].reshape(p.shape) & (counts_of > 0)
     return Partitions(np.where(is_mixed, groups, -1), losses / (counts.sum(axis=1) * n_outputs))
 
@@ -116,18 +104,19 @@ def merged_floor(configuration: Configuration, merged: str) -> float:
         output, colon, rows = group.rpartition(":")
         places = [names.index(row) for row in rows.split("+")]
         made[places, int(output) if colon else 0] = places[0] + 1
-    found = partition(made[None], c.targets(), np.ones((1, c.task.n_rows)), loss=c.loss, gap=0.0)
+    found = partition(made[None], c.targets(), np.ones((1, c.task.n_rows)), head=c.head, gap=0.0)
     return float(found.floors[0])
 
 
-def loss_floors(task: Task, loss: str) -> list[tuple[float, str]]:
+def loss_floors(task: Task, head: Head) -> list[tuple[float, str]]:
     """Where the loss rests when one group of rows of unlike target gets one output and all other rows are fitted.
 
-    The floor of a group of n of N rows is n/N of `partitions.mixture_loss`; with it the group's size in words. Empty
+    The floor of a group of n of N rows is n/N of `Head.mixture_loss`; with it the group's size in words. Empty
     for tables of several outputs or of more than 8 rows, which have too many.
 
-    >>> from sweep.networks.tasks import named_task
-    >>> [(round(x, 6), name) for x, name in loss_floors(named_task("xor", {}), "binary_crossentropy")]
+    >>> from sweep.networks.settings import resolve
+    >>> xor = resolve({})
+    >>> [(round(x, 6), name) for x, name in loss_floors(xor.task, xor.head)]
     [(0.346574, '2 merged'), (0.477386, '3 merged'), (0.693147, 'all merged')]
     """
     if task.n_outputs != 1 or task.n_rows > 8 or len(set(task.inputs)) < task.n_rows:
@@ -138,5 +127,5 @@ def loss_floors(task: Task, loss: str) -> list[tuple[float, str]]:
         for zeros in range(1, task.n_rows - n_ones + 1):
             n, p = ones + zeros, ones / (ones + zeros)
             name = "all merged" if n == task.n_rows else f"{n} merged"
-            floors.setdefault(round(n / task.n_rows * float(mixture_loss(p, loss)), 9), name)
+            floors.setdefault(round(n / task.n_rows * float(head.mixture_loss(p)), 9), name)
     return sorted(floors.items())

@@ -6,53 +6,10 @@ Notation: points `[point, input]`; sums `[point, unit]`, what a layer's units ad
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.activations import activate
 from sweep.networks.configuration import Configuration
-from sweep.networks.vocabulary import Named
 
 Doubles = npt.NDArray[np.float64]
-
-# Keras's constants of selu: keras/src/backend/tensorflow/nn.py by way of tf.nn.selu
-SELU_SCALE = 1.0507009873554805
-SELU_ALPHA = 1.6732632423543772
-
-
-def sigmoid(z: Doubles) -> Doubles:
-    """`1 / (1 + exp(-z))` without overflow."""
-    return np.exp(-np.logaddexp(0.0, -z))
-
-
-def activate(activation: Named, z: Doubles) -> Doubles:
-    """Keras's activation of this name, elementwise. Source: `keras.activations`.
-
-    >>> activate(Named("relu"), np.array([-1.0, 2.0])).tolist()
-    [0.0, 2.0]
-    """
-    name = activation.name
-    if name == "gelu":
-        return _gelu(z, bool(activation["approximate"]))
-    if name == "leaky_relu":
-        return np.where(z > 0, z, z * float(activation["negative_slope"]))
-    if name in ("elu", "selu"):
-        scale, alpha = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, float(activation["alpha"]))
-        return scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
-    plain = {
-        "linear": lambda: z,
-        "relu": lambda: np.where(z < 0, 0.0, z),
-        "tanh": lambda: np.tanh(z),
-        "sigmoid": lambda: sigmoid(z),
-        "softplus": lambda: np.logaddexp(0.0, z),
-        "softsign": lambda: z / (1 + np.abs(z)),
-        "silu": lambda: z * sigmoid(z),
-    }
-    return plain[name]()
-
-
-def _gelu(z: Doubles, is_approximate: bool) -> Doubles:
-    if is_approximate:
-        return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
-    from scipy.special import erf
-
-    return 0.5 * z * (1 + erf(z / np.sqrt(2)))
 
 
 def layer_sums(configuration: Configuration, weights: npt.NDArray[np.float32], points: Doubles) -> list[Doubles]:
@@ -60,24 +17,22 @@ def layer_sums(configuration: Configuration, weights: npt.NDArray[np.float32], p
 
     Numbers that are not finite pass through.
     """
-    c = configuration
     signal = points
     sums: list[Doubles] = []
     start = 0
     with np.errstate(all="ignore"):
-        for layer, (n_in, n_out) in enumerate(zip(c.n_units, c.n_units[1:], strict=False)):
-            kernel = weights[start : start + n_in * n_out].astype(np.float64).reshape(n_in, n_out)
-            start += n_in * n_out
-            total = signal @ kernel
-            if c.use_bias:
-                total = total + weights[start : start + n_out]
-                start += n_out
+        for layer, n_in in zip(configuration.layers, configuration.n_units, strict=False):
+            end = start + n_in * layer.units
+            total = signal @ weights[start:end].astype(np.float64).reshape(n_in, layer.units)
+            start = end
+            if layer.use_bias:
+                total = total + weights[start : start + layer.units]
+                start += layer.units
             sums.append(total)
-            if layer < c.depth:
-                signal = activate(c.activation, total)
+            signal = activate(layer.activation, total)
     return sums
 
 
 def predict(configuration: Configuration, weights: npt.NDArray[np.float32], points: Doubles) -> Doubles:
     """Predictions `[point, output]` at encoded inputs `points` `[point, input]`."""
-    return sigmoid(layer_sums(configuration, weights, points)[-1])
+    return configuration.head.answers(layer_sums(configuration, weights, points)[-1])

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sweep.networks import tasks, vocabulary
-from sweep.networks.configuration import Configuration
+from sweep.networks.configuration import Configuration, alike
+from sweep.networks.layers import Layer
 from sweep.networks.tasks import Task
 from sweep.networks.vocabulary import Argument, Named, Signature
 from sweep.runs.errors import SettingError, did_you_mean, show
@@ -132,7 +133,8 @@ def _given_task(table: Mapping[str, object]) -> Task:
     return tasks.table_task(table["inputs"], table["targets"])
 
 
-def _resolve_layers(settings: Mapping[str, Any]) -> tuple[int, ...]:
+def _resolve_widths(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Units of each hidden layer."""
     layers: object = settings.get("layers")
     if layers is None:
         width = _scalar("width", settings.get("width", defaults["width"]))
@@ -189,26 +191,30 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
             raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
     values = {**defaults, **settings}
     task = _resolve_task(values["task"])
-    layers = _resolve_layers(settings)
+    widths = _resolve_widths(settings)
     optimizer, learning_rate = _resolve_optimizer(settings)
     samples = None if values["samples"] is None else int(_scalar("samples", values["samples"]))
     dropout = _scalar("dropout", values["dropout"])
     use_bias = _scalar("use_bias", values["use_bias"])
-    activation = _resolve_named("activation", values["activation"])
+    if samples is not None and dropout > 0:  # at any depth, though without a hidden layer nothing is dropped
+        raise SettingError(("samples",), "samples together with dropout", "allowed: one of the two")
     bias_initializer = _resolve_named("bias_initializer", values["bias_initializer"])
+    layer = Layer(
+        units=0,
+        activation=_resolve_named("activation", values["activation"]),
+        dropout=dropout,
+        use_bias=use_bias,
+        kernel_initializer=_resolve_named("kernel_initializer", values["kernel_initializer"]),
+        bias_initializer=bias_initializer if use_bias else Named("zeros"),
+    )
     return Configuration(
         task=task,
         encoding=_scalar("encoding", values["encoding"]),
         samples=samples,
-        layers=layers,
-        activation=activation if layers else Named("linear"),
-        dropout=dropout if layers or samples else 0.0,  # with samples an error at any depth
-        use_bias=use_bias,
-        kernel_initializer=_resolve_named("kernel_initializer", values["kernel_initializer"]),
-        bias_initializer=bias_initializer if use_bias else Named("zeros"),
+        layers=alike(layer, widths, task.n_outputs),
+        loss=_scalar("loss", values["loss"]),
         optimizer=optimizer,
         learning_rate=learning_rate,
         batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
         epochs=_scalar("epochs", values["epochs"]),
-        loss=_scalar("loss", values["loss"]),
     )

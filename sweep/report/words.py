@@ -11,8 +11,8 @@ def describe(c: Configuration) -> str:
     'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
     """
     labels = c.labels()
-    hidden = "-".join(map(str, c.layers)) if c.depth <= 8 else f"{c.depth} layers of {labels['width']}"
-    words = [f"{hidden} {labels['activation']}" if c.layers else "linear"]
+    hidden = "-".join(map(str, c.widths)) if c.depth <= 8 else f"{c.depth} layers of {labels['width']}"
+    words = [f"{hidden} {labels['activation']}" if c.depth else "linear"]
     usual = {"encoding": "binary", "samples": None, "dropout": 0.0, "use_bias": True, "loss": "binary_crossentropy"}
     usual |= {"kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"}
     words += [f"{name} {str(labels[name]).lower()}" for name, default in usual.items() if labels[name] != default]

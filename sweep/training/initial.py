@@ -151,20 +151,13 @@ def _words(seeds: Words, sizes: Mapping[int, int]) -> dict[int, Words]:
 
 def initial_weights(cohort: Cohort) -> npt.NDArray[np.float32]:
     """The weights before training: float32 `[model, parameter]`."""
-    c = cohort.configuration
-    initializers = [c.bias_initializer if len(shape) == 1 else c.kernel_initializer for shape in c.variable_shapes]
-    sizes = [math.prod(shape) for shape in c.variable_shapes]
-    places = [i if c.use_bias else 2 * i for i in range(len(sizes))]
-    drawn = {
-        place: n
-        for place, n, initializer in zip(places, sizes, initializers, strict=True)
-        if initializer.name not in ("zeros", "ones", "constant")
-    }
+    variables = cohort.configuration.variables
+    drawn = {v.place: v.size for v in variables if v.initializer.name not in ("zeros", "ones", "constant")}
     bits = _words(cohort.stream_seeds(Stream.WEIGHTS), drawn) if drawn else {}
-    weights = np.empty((len(cohort), c.n_parameters), np.float32)
+    weights = np.empty((len(cohort), cohort.configuration.n_parameters), np.float32)
     start = 0
-    for place, n, initializer, shape in zip(places, sizes, initializers, c.variable_shapes, strict=True):
-        needed = bits[place] if place in bits else np.zeros((len(cohort), n), np.uint32)
-        weights[:, start : start + n] = draw(initializer, shape, needed)
-        start += n
+    for v in variables:
+        words = bits[v.place] if v.place in bits else np.zeros((len(cohort), v.size), np.uint32)
+        weights[:, start : start + v.size] = draw(v.initializer, v.shape, words)
+        start += v.size
     return weights

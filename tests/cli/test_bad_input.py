@@ -19,7 +19,7 @@ SIX = "fixed: {epochs: 20, learning_rate: 0.05}\nvary: {width: [2, 3, 4], seed: 
 
 
 def fail_one(cohort: Cohort) -> None:
-    if cohort.configuration.layers == (3,):
+    if cohort.configuration.widths == (3,):
         raise MemoryError
 
 
@@ -28,7 +28,7 @@ def fail_all(cohort: Cohort) -> None:
 
 
 def fail_some(cohort: Cohort) -> None:
-    if 2 in cohort.seeds and cohort.configuration.layers == (2,):
+    if 2 in cohort.seeds and cohort.configuration.widths == (2,):
         raise MemoryError
 
 

@@ -28,7 +28,7 @@ def test_the_grid_is_the_product_in_file_order_the_last_changing_fastest():
     assert e.n_points == e.n_trials == 12
     assert e.settings(points[0]) == {"epochs": 5, "batch_size": 1, "width": 4, "depth": 1}
     assert e.settings(points[-1]) == {"epochs": 9, "batch_size": 2, "width": 2, "depth": 3}
-    assert e.configuration(points[-1]).layers == (2, 2, 2)
+    assert e.configuration(points[-1]).widths == (2, 2, 2)
 
 
 def test_an_experiment_that_varies_nothing_has_one_point():
@@ -194,7 +194,7 @@ def test_experiments_that_cannot_be(arguments: dict[str, Any], place: tuple[str 
 
 def test_a_case_is_laid_over_what_is_fixed():
     e = Experiment(fixed={"width": 0}, cases=({"width": 2}, {"width": 3}))
-    assert [e.configuration(point).layers for point in e.grid()] == [(2,), (3,)]
+    assert [e.configuration(point).widths for point in e.grid()] == [(2,), (3,)]
 
 
 values_of: dict[str, list[Any]] = {

@@ -160,7 +160,7 @@ def test_a_range_takes_the_type_of_its_hyperparameter(written: str, values: tupl
 def test_choices_may_be_mappings_lists_and_null():
     experiment = parse("vary: {layers: [[4], [4, 2], []], learning_rate: [null, 0.1], samples: [null, 8]}")
     configurations = [experiment.configuration(point) for point in experiment.grid()]
-    assert [c.layers for c in configurations] == [(4,)] * 4 + [(4, 2)] * 4 + [()] * 4
+    assert [c.widths for c in configurations] == [(4,)] * 4 + [(4, 2)] * 4 + [()] * 4
     assert [c.samples for c in configurations] == [None, 8] * 6
 
 

@@ -153,7 +153,7 @@ def test_a_digest_is_a_function_of_what_is_trained(given_settings: dict[str, Any
 def test_resolved_values_and_shapes():
     c = resolve(parity)
     assert c.n_units == (3, 4, 2, 1)
-    assert c.variable_shapes == ((3, 4), (4, 2), (2, 1))
+    assert [v.shape for v in c.variables] == [(3, 4), (4, 2), (2, 1)]
     assert c.n_parameters == 12 + 8 + 2
     assert resolve({"layers": [4, 2]}).n_parameters == (2 * 4 + 4) + (4 * 2 + 2) + (2 + 1)
     assert (c.depth, c.rows_per_epoch, c.steps_per_epoch, c.is_full_batch) == (2, 8, 4, False)

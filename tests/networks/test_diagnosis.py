@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.diagnosis import diagnose, examples, table_margin
+from sweep.networks.diagnosis import diagnose, examples
 from sweep.networks.randomness import sample_counts
 from sweep.networks.runs import Cohort, Measurements, Runs, outcomes
 from sweep.networks.settings import resolve
@@ -138,7 +138,7 @@ def test_every_output_counts() -> None:
     assert runs.learned.tolist() == [True, False]
     assert runs.accuracy.tolist() == [1.0, 0.875]
     np.testing.assert_allclose(runs.margin, [0.8, -0.4], rtol=1e-6)
-    np.testing.assert_array_equal(table_margin(np.stack([good, bad]), c.targets()), runs.margin)
+    np.testing.assert_array_equal(c.head.margin(np.stack([good, bad]), c.targets()), runs.margin)
 
 
 def test_an_example_of_each_outcome() -> None:

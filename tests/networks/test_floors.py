@@ -7,8 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sweep.networks.floors import mixture_loss, name_groups, partition
+from sweep.networks.floors import name_groups, partition
+from sweep.networks.layers import Head
 from sweep.networks.settings import resolve
+
+
+def head_of(loss: str) -> Head:
+    return resolve({"loss": loss}).head
 
 
 def floor_of(sizes: list[tuple[int, int]], n_rows: int, loss: str = "binary_crossentropy") -> float:
@@ -27,7 +32,7 @@ def found_floor(task: object, groups: list[list[int]], loss: str = "binary_cross
     p = targets.copy()
     for i, rows in enumerate(groups):
         p[rows] = targets[rows].mean() + 0.001 * i
-    found = partition(p[None], targets, np.ones((1, len(p))), loss=loss, gap=1e-4)
+    found = partition(p[None], targets, np.ones((1, len(p))), head=head_of(loss), gap=1e-4)
     names = c.task.row_names
     assert names is not None
     return float(found.floors[0]), str(name_groups(found.groups, names)[0])
@@ -94,7 +99,7 @@ def test_every_partition_of_a_table_has_the_floor_of_its_mixed_groups(task: str,
     for model, groups in enumerate(partitions):
         for i, rows in enumerate(groups):
             p[model, rows] = i / 10
-    found = partition(p, targets, np.ones((len(p), n)), loss=loss, gap=0.01)
+    found = partition(p, targets, np.ones((len(p), n)), head=head_of(loss), gap=0.01)
     for model, groups in enumerate(partitions):
         sizes = [(int((targets[rows] == 0).sum()), int((targets[rows] == 1).sum())) for rows in groups]
         mixed = [size for size in sizes if min(size)]
@@ -118,7 +123,7 @@ def test_the_floor_is_the_lowest_loss_of_one_prediction_for_weighted_rows() -> N
         "mean_squared_error": ones * (1 - q) ** 2 + zeros * q**2,
     }
     for loss, by_prediction in losses.items():
-        found = partition(p, targets, counts, loss=loss, gap=0.01)
+        found = partition(p, targets, counts, head=head_of(loss), gap=0.01)
         np.testing.assert_allclose(found.floors, (by_prediction / counts.sum(axis=1)).min(axis=0), atol=2e-4)
 
 
@@ -127,17 +132,17 @@ def test_models_and_outputs_are_grouped_for_themselves() -> None:
     targets = resolve({"task": "full_adder"}).targets()
     p: npt.NDArray[np.float32] = (rng.integers(0, 4, (40, 8, 2)) / 4).astype(np.float32)
     counts = np.ones((40, 8))
-    together = partition(p, targets, counts, loss="binary_crossentropy", gap=0.01)
+    together = partition(p, targets, counts, head=head_of("binary_crossentropy"), gap=0.01)
     names = [f"{i:03b}" for i in range(8)]
     for model in range(40):
-        alone = partition(p[model : model + 1], targets, counts[:1], loss="binary_crossentropy", gap=0.01)
+        alone = partition(p[model : model + 1], targets, counts[:1], head=head_of("binary_crossentropy"), gap=0.01)
         assert alone.floors[0] == together.floors[model]
         single = [
             partition(
                 p[model : model + 1, :, o : o + 1],
                 targets[:, o : o + 1],
                 counts[:1],
-                loss="binary_crossentropy",
+                head=head_of("binary_crossentropy"),
                 gap=0.01,
             )
             for o in (0, 1)
@@ -150,19 +155,21 @@ def test_models_and_outputs_are_grouped_for_themselves() -> None:
 def test_a_chain_of_near_predictions_is_one_group() -> None:
     targets = np.array([[0], [1], [1], [0]], np.float32)
     p = np.array([[[0.40], [0.44], [0.48], [0.60]]], np.float32)
-    found = partition(p, targets, np.ones((1, 4)), loss="binary_crossentropy", gap=0.05)
+    found = partition(p, targets, np.ones((1, 4)), head=head_of("binary_crossentropy"), gap=0.05)
     assert name_groups(found.groups, ["00", "01", "10", "11"]).tolist() == ["00+01+10"]
 
 
 def test_the_loss_of_a_mixture() -> None:
     np.testing.assert_allclose(
-        mixture_loss([0, 0.5, 1, 1 / 3], "binary_crossentropy"), [0, math.log(2), 0, 0.636514], atol=1e-6
+        head_of("binary_crossentropy").mixture_loss([0, 0.5, 1, 1 / 3]), [0, math.log(2), 0, 0.636514], atol=1e-6
     )
 
 
 def test_no_models() -> None:
     targets = np.array([[0], [1]], np.float32)
-    found = partition(np.zeros((0, 2, 1), np.float32), targets, np.zeros((0, 2)), loss="mean_squared_error", gap=0.1)
+    found = partition(
+        np.zeros((0, 2, 1), np.float32), targets, np.zeros((0, 2)), head=head_of("mean_squared_error"), gap=0.1
+    )
     assert found.groups.shape == (0, 1, 2) and found.floors.shape == (0,)
     assert len(name_groups(found.groups, ["0", "1"])) == 0
 
@@ -171,5 +178,5 @@ def test_a_row_that_was_not_drawn_joins_no_others() -> None:
     targets = np.array([[0], [1], [1], [0]], np.float32)
     p = np.array([[[0.40], [0.404], [0.408], [0.9]]], np.float32)
     counts = np.array([[2.0, 0.0, 1.0, 1.0]])
-    found = partition(p, targets, counts, loss="binary_crossentropy", gap=0.005)
+    found = partition(p, targets, counts, head=head_of("binary_crossentropy"), gap=0.005)
     assert found.floors.tolist() == [0.0] and (found.groups == -1).all()

@@ -138,20 +138,18 @@ class Optimizer:
 def _split(c: Configuration, w: Doubles) -> list[Pair]:
     """Kernel and bias of each layer, as views of the vector of all weights."""
     variables, start = [], 0
-    for shape in c.variable_shapes:
-        n = int(np.prod(shape))
-        variables.append(w[start : start + n].reshape(shape))
-        start += n
-    if not c.use_bias:
-        return [(kernel, np.zeros(kernel.shape[1])) for kernel in variables]
-    return list(zip(variables[::2], variables[1::2], strict=True))
+    for v in c.variables:
+        variables.append(w[start : start + v.size].reshape(v.shape))
+        start += v.size
+    left = iter(variables)
+    return [(next(left), next(left) if layer.use_bias else np.zeros(layer.units)) for layer in c.layers]
 
 
 @dataclass(frozen=True)
 class Batch:
     """The rows of a step.
 
-    `kept` `[position, unit]` per hidden layer, empty without dropout; `counts` `[position]` where rows stand in
+    `kept` `[position, unit]` for each hidden layer with dropout; `counts` `[position]` where rows stand in
     the batch several times or not at all.
     """
 
@@ -166,9 +164,10 @@ def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
     x, y, kept, counts = batch.x, batch.y, batch.kept, batch.counts
     layers = _split(c, w)
     signals, slopes = [x], []
-    for i, (kernel, bias) in enumerate(layers[:-1]):
-        value, slope = activate(c.activation, signals[-1] @ kernel + bias)
-        factor = kept[i] / (1 - c.dropout) if kept else 1.0
+    masks = iter(kept)
+    for layer, (kernel, bias) in zip(c.hidden, layers, strict=False):
+        value, slope = activate(layer.activation, signals[-1] @ kernel + bias)
+        factor = next(masks) / (1 - layer.dropout) if layer.dropout else 1.0
         signals.append(value * factor)
         slopes.append(slope * factor)
     p = expit(signals[-1] @ layers[-1][0] + layers[-1][1])
@@ -177,7 +176,7 @@ def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
         delta *= (counts / counts.mean())[:, None]
     parts: list[Doubles] = []
     for i in range(len(layers) - 1, -1, -1):
-        parts = [np.ravel(signals[i].T @ delta), *([delta.sum(axis=0)] if c.use_bias else []), *parts]
+        parts = [np.ravel(signals[i].T @ delta), *([delta.sum(axis=0)] if c.layers[i].use_bias else []), *parts]
         if i:
             delta = (delta @ layers[i][0].T) * slopes[i - 1]
     return np.concatenate(parts)
@@ -196,8 +195,11 @@ def batches(cohort: Cohort, model: int, epoch: int) -> Iterator[Batch]:
     order = row_order(cohort.stream_seeds(Stream.ORDER), epoch, n)[model]
     order = np.arange(n) if c.is_full_batch else order
     seeds = cohort.stream_seeds(Stream.DROPOUT)
-    layers = enumerate(c.layers) if c.dropout else ()
-    kept = [mask_bits(seeds, epoch, i, (n, units))[model] >= keep_threshold(c.dropout) for i, units in layers]
+    kept = [
+        mask_bits(seeds, epoch, i, (n, layer.units))[model] >= keep_threshold(layer.dropout)
+        for i, layer in enumerate(c.hidden)
+        if layer.dropout
+    ]
     for start in range(0, n, c.batch_size):
         part = slice(start, start + c.batch_size)
         yield Batch(x[order[part]], y[order[part]], [k[part] for k in kept])

@@ -38,12 +38,12 @@ tables = ("runs.csv", "configurations.csv")
 
 
 def one_seed(cohort: Cohort) -> None:
-    if cohort.configuration.layers == (3,) and 70 in cohort.seeds:
+    if cohort.configuration.widths == (3,) and 70 in cohort.seeds:
         raise RuntimeError("the kernel lost its way")
 
 
 def one_configuration(cohort: Cohort) -> None:
-    if cohort.configuration.layers == (3,):
+    if cohort.configuration.widths == (3,):
         raise MemoryError
 
 
@@ -198,7 +198,7 @@ def test_readers_bear_a_configuration_without_runs(tmp_path: Path, monkeypatch: 
 
 def test_an_interruption_is_no_broken_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fault(cohort: Cohort) -> None:
-        if cohort.configuration.layers == (3,):
+        if cohort.configuration.widths == (3,):
             raise KeyboardInterrupt
 
     path, out = written(tmp_path), tmp_path / "out"

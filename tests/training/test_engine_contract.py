@@ -99,7 +99,7 @@ class TestEngine:
         assert ((measured.predictions >= 0) & (measured.predictions <= 1)).all()
         assert (measured.last_unlearned >= -1).all()
         assert (measured.last_unlearned <= asked.configuration.epochs).all()
-        assert (measured.units_off <= np.array(asked.configuration.layers, np.int64)).all()
+        assert (measured.units_off <= np.array(asked.configuration.widths, np.int64)).all()
 
     def test_drawn_samples(self, engine: Engine) -> None:
         """Same seed, same bits; alone or in company; weights, order and samples each by a stream of its own."""

@@ -142,10 +142,9 @@ def variables(asked: Cohort) -> list[Doubles]:
     """Kernels and biases in Keras's order: `[model, ...]`."""
     w = initial_weights(asked).astype(np.float64)
     found, start = [], 0
-    for of_shape in asked.configuration.variable_shapes:
-        n = math.prod(of_shape)
-        found.append(w[:, start : start + n].reshape(-1, *of_shape))
-        start += n
+    for v in asked.configuration.variables:
+        found.append(w[:, start : start + v.size].reshape(-1, *v.shape))
+        start += v.size
     return found
 
 

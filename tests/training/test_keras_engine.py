@@ -43,9 +43,9 @@ def plain_keras(c: Configuration) -> Any:
     keras = importlib.import_module("keras")
     functions = {"relu": "relu", "tanh": "tanh", "elu": keras.layers.ELU(0.5), "gelu": "gelu"}
     model = keras.Sequential([keras.layers.Input((c.task.n_inputs,))])
-    for n in c.layers:
-        model.add(keras.layers.Dense(n, activation=functions[c.activation.name], use_bias=c.use_bias))
-    model.add(keras.layers.Dense(c.task.n_outputs, activation="sigmoid", use_bias=c.use_bias))
+    for layer in c.hidden:
+        model.add(keras.layers.Dense(layer.units, activation=functions[layer.activation.name], use_bias=layer.use_bias))
+    model.add(keras.layers.Dense(c.task.n_outputs, activation="sigmoid", use_bias=c.output.use_bias))
     kinds: Mapping[str, Any] = {
         kind.__name__.lower(): kind
         for kind in (keras.optimizers.SGD, keras.optimizers.RMSprop, keras.optimizers.Adam, keras.optimizers.AdamW)
@@ -61,10 +61,9 @@ def train_plainly(asked: Cohort, model: int) -> list[np.ndarray[Any, np.dtype[np
     c = asked.configuration
     network = plain_keras(c)
     start, variables = 0, []
-    for shape in c.variable_shapes:
-        n = int(np.prod(shape))
-        variables.append(initial_weights(asked)[model, start : start + n].reshape(shape))
-        start += n
+    for v in c.variables:
+        variables.append(initial_weights(asked)[model, start : start + v.size].reshape(v.shape))
+        start += v.size
     network.set_weights(variables)
     for epoch in range(c.epochs):
         for rows in batches(asked, model, epoch):

@@ -21,6 +21,7 @@ from sweep.cli.common import app
 from sweep.experiment import file as experiment_file
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Layer
 from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Argument, Named
 from sweep.runs.errors import SettingError
@@ -55,18 +56,18 @@ def built(c: Configuration, *, is_functional: bool = False, has_logits: bool = F
     """The configuration as somebody writes it in Keras: one of several ways."""
     stack: list[Any] = []
 
-    def dense(units: int, function: Any) -> None:
-        kernel, bias = initializer(c.kernel_initializer, len(stack)), initializer(c.bias_initializer, None)
-        common = {"use_bias": c.use_bias, "kernel_initializer": kernel, "bias_initializer": bias}
-        stack.append(K.Dense(units, activation=None if is_apart else function, **common))
+    def dense(of: Layer, function: Any) -> None:
+        kernel, bias = initializer(of.kernel_initializer, len(stack)), initializer(of.bias_initializer, None)
+        common = {"use_bias": of.use_bias, "kernel_initializer": kernel, "bias_initializer": bias}
+        stack.append(K.Dense(of.units, activation=None if is_apart else function, **common))
         if is_apart:
             stack.append(K.Activation(function))
 
-    for units in c.layers:
-        dense(units, activation(c.activation))
-        if c.dropout:
-            stack.append(K.Dropout(c.dropout, seed=3))
-    dense(c.task.n_outputs, None if has_logits else "sigmoid")
+    for of in c.hidden:
+        dense(of, activation(of.activation))
+        if of.dropout:
+            stack.append(K.Dropout(of.dropout, seed=3))
+    dense(c.output, None if has_logits else "sigmoid")
     if is_functional:
         first = last = keras.Input((c.task.n_inputs,))
         for layer in stack:

@@ -6,6 +6,7 @@ activations it rounds too, hence the tolerance. Biases are drawn, since at a kin
 depends on whether it compiles.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,13 +51,11 @@ def keras_layers(c: Configuration) -> list[Any]:
     """The layers of a configuration, float64, the last one giving logits."""
     import keras
 
-    hidden = getattr(keras.activations, c.activation.name)
-    arguments = dict(c.activation.arguments)
-    layers = [
-        keras.layers.Dense(n, activation=lambda z: hidden(z, **arguments), use_bias=c.use_bias, dtype="float64")
-        for n in c.n_units[1:-1]
-    ]
-    layers.append(keras.layers.Dense(c.n_units[-1], use_bias=c.use_bias, dtype="float64"))
+    layers: list[Any] = []
+    for of in c.hidden:
+        function = functools.partial(getattr(keras.activations, of.activation.name), **dict(of.activation.arguments))
+        layers.append(keras.layers.Dense(of.units, activation=function, use_bias=of.use_bias, dtype="float64"))
+    layers.append(keras.layers.Dense(c.output.units, use_bias=c.output.use_bias, dtype="float64"))
     for layer, n in zip(layers, c.n_units, strict=False):
         layer.build((None, n))
     return layers
@@ -79,10 +78,9 @@ def trained_by_keras(cohort: Cohort) -> np.ndarray[Any, Any]:
     layers, optimizer = keras_layers(c), keras_optimizer(c)
     variables = [v for layer in layers for v in layer.trainable_variables]
     start = 0
-    for variable, shape in zip(variables, c.variable_shapes, strict=True):
-        n = int(np.prod(shape))
-        variable.assign(initial_weights(cohort)[0, start : start + n].reshape(shape).astype(np.float64))
-        start += n
+    for variable, v in zip(variables, c.variables, strict=True):
+        variable.assign(initial_weights(cohort)[0, start : start + v.size].reshape(v.shape).astype(np.float64))
+        start += v.size
     is_entropy = c.loss == "binary_crossentropy"
     loss: Any = keras.losses.BinaryCrossentropy(from_logits=True) if is_entropy else keras.losses.MeanSquaredError()
     for epoch in range(c.epochs):
@@ -90,10 +88,11 @@ def trained_by_keras(cohort: Cohort) -> np.ndarray[Any, Any]:
             weights = None if batch.counts is None else batch.counts / batch.counts.mean()
             with tf.GradientTape() as tape:
                 x = tf.constant(batch.x)
-                for i, layer in enumerate(layers):
+                kept = iter(batch.kept)
+                for layer, of in zip(layers, c.layers, strict=True):
                     x = layer(x)
-                    if batch.kept and i < len(batch.kept):
-                        x = x * tf.constant(batch.kept[i] / (1 - c.dropout))
+                    if of.dropout:
+                        x = x * tf.constant(next(kept) / (1 - of.dropout))
                 value = loss(batch.y, x if is_entropy else keras.ops.sigmoid(x), sample_weight=weights)
             values = [v.value for v in variables]
             optimizer.apply(tape.gradient(value, values), variables)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Layer
 from sweep.networks.randomness import Stream
 from sweep.networks.settings import defaults, max_depth, max_width
 from sweep.networks.vocabulary import Named, named
@@ -29,30 +30,33 @@ titles = {
 Change = Callable[[Configuration], Configuration]
 
 
+def _hidden(c: Configuration, change: Callable[[Layer], Layer]) -> Configuration:
+    """With every hidden layer changed."""
+    return replace(c, layers=(*map(change, c.hidden), c.output))
+
+
 def _doubled(c: Configuration) -> Configuration:
-    return replace(c, layers=tuple(min(2 * n, max_width) for n in c.layers))
+    return _hidden(c, lambda layer: replace(layer, units=min(2 * layer.units, max_width)))
 
 
 def _less_deep(c: Configuration) -> Configuration:
-    """Without the last hidden layer; what no hidden layer uses becomes neutral, as in `resolve`."""
-    if c.depth > 1:
-        return replace(c, layers=c.layers[:-1])
-    return replace(c, layers=(), activation=Named("linear"), dropout=0.0)
+    """Without the last hidden layer."""
+    return replace(c, layers=(*c.hidden[:-1], c.output))
 
 
 def _deeper(c: Configuration) -> Configuration:
     """With another hidden layer like the last; a first one is as wide as the default and has relu."""
-    if c.depth == 0:
-        return replace(c, layers=(int(defaults["width"]),), activation=Named("relu"))
-    return replace(c, layers=(*c.layers, c.layers[-1])[:max_depth])
+    first = replace(c.output, units=int(defaults["width"]), activation=Named("relu"))
+    return replace(c, layers=(*(*c.hidden, c.hidden[-1] if c.hidden else first)[:max_depth], c.output))
 
 
 def _activated(name: str) -> Change:
-    def change(c: Configuration) -> Configuration:
-        is_other = c.depth > 0 and c.activation.name != name
-        return replace(c, activation=named(name, {}, vocabulary.activations)) if is_other else c
+    activation = named(name, {}, vocabulary.activations)
 
-    return change
+    def change(layer: Layer) -> Layer:
+        return layer if layer.activation.name == name else replace(layer, activation=activation)
+
+    return lambda c: _hidden(c, change)
 
 
 def _longer(c: Configuration) -> Configuration:
@@ -68,7 +72,7 @@ def _with_rate(factor: float) -> Change:
 
 
 def _without_dropout(c: Configuration) -> Configuration:
-    return replace(c, dropout=0.0)
+    return _hidden(c, lambda layer: replace(layer, dropout=0.0))
 
 
 def _optimized(name: str) -> Change:
@@ -99,9 +103,13 @@ def _whole_table(c: Configuration) -> Configuration:
 
 def _he(c: Configuration) -> Configuration:
     """He's initialization, of the distribution that the configuration has."""
-    if c.kernel_initializer.name.startswith("he_"):
-        return c
-    return replace(c, kernel_initializer=Named("he_normal" if "normal" in c.kernel_initializer.name else "he_uniform"))
+
+    def change(layer: Layer) -> Layer:
+        drawn = layer.kernel_initializer.name
+        he = Named("he_normal" if "normal" in drawn else "he_uniform")
+        return layer if drawn.startswith("he_") else replace(layer, kernel_initializer=he)
+
+    return replace(c, layers=tuple(map(change, c.layers)))
 
 
 kinds: Mapping[str, Change] = {
@@ -140,9 +148,9 @@ def describe(before: Configuration, after: Configuration) -> str:
     old, new = before.labels(), after.labels()
     parts: list[str] = []
     hidden = ("width", "depth", "activation", "dropout")
-    if bool(before.layers) == bool(after.layers):
+    if bool(before.hidden) == bool(after.hidden):
         hidden = ()
-    elif after.layers:
+    elif after.hidden:
         parts.append(f"{new['depth']} hidden x {new['width']} {new['activation']}")
     else:
         parts.append("no hidden layer")
@@ -172,13 +180,12 @@ def redraws(configuration: Configuration) -> tuple[Redraw | None, Redraw | None]
     rest: dict[Stream, str] = {}
     if not c.is_full_batch:
         rest[Stream.ORDER] = "row order"
-    if c.dropout > 0:
+    if c.has_dropout:
         rest[Stream.DROPOUT] = "masks"
     if c.samples is not None:
         rest[Stream.SAMPLE] = "samples"
     words = " and ".join(rest.values())
-    initializers = [c.kernel_initializer] + ([c.bias_initializer] if c.use_bias else [])
-    has_random_weights = any(x.name not in constant_initializers for x in initializers)
+    has_random_weights = any(v.initializer.name not in constant_initializers for v in c.variables)
     weights = Redraw("other weights", (Stream.WEIGHTS,))
     others = Redraw(f"other {words}", tuple(rest))
     return weights if has_random_weights else None, others if rest else None

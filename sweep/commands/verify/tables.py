@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.diagnosis import table_margin
 from sweep.networks.runs import Entry, Example, outcomes
 from sweep.results.contents import Contents, allocation_of, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
@@ -54,9 +53,9 @@ def _contradictions(contents: Contents) -> Iterator[str]:
             "epochs_to_learn": (runs.epochs_to_learn >= 0) != runs.learned,
         }
         if np.isfinite(runs.predictions).any():
-            right = (runs.predictions > np.float32(0.5)) == (targets > 0)
-            wrong["margin"] = is_judged & (runs.margin != table_margin(runs.predictions, targets))
-            wrong["accuracy"] = is_judged & (np.abs(runs.accuracy - right.mean(axis=(1, 2))) > 1e-6)
+            head = entry.configuration.head
+            wrong["margin"] = is_judged & (runs.margin != head.margin(runs.predictions, targets))
+            wrong["accuracy"] = is_judged & (np.abs(runs.accuracy - head.accuracy(runs.predictions, targets)) > 1e-6)
             wrong["final_loss"] = is_judged & _has_another_loss(entry, targets)
         for column, rows in wrong.items():
             for seed in runs.seed[rows].tolist():

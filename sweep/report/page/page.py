@@ -119,10 +119,10 @@ def _floors(table: Any, experiment: Experiment) -> list[tuple[float, str]]:
     if len(losses) != 1 or len(names) != 1 or not names <= set(settings):
         return []
     try:
-        task = resolve({"task": settings[names.pop()]}).task
+        found = resolve({"task": settings[names.pop()], "loss": str(losses.pop())})
     except SettingError:
         return []
-    return floors.loss_floors(task, str(losses.pop()))
+    return floors.loss_floors(found.task, found.head)
 
 
 def _column(table: Any, name: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from sweep.experiment.dimensions import Choices
 from sweep.experiment.experiment import Experiment
 from sweep.networks.configuration import Configuration
+from sweep.networks.forward import predict
 from sweep.networks.settings import hyperparameters, resolve
 from sweep.networks.tasks import Task
-from sweep.networks.vocabulary import Named
 from sweep.runs.errors import SettingError
 
 Grid = npt.NDArray[np.float64]
@@ -79,62 +79,6 @@ def configuration_of(row: Mapping[str, Any], tasks: Mapping[str, Any]) -> Config
     except (SettingError, KeyError):
         return None
     return found if found.id == row["configuration"] else None
-
-
-def _sigmoid(z: Grid) -> Grid:
-    return np.exp(-np.logaddexp(0, -z))
-
-
-def _gelu(z: Grid, is_approximate: bool) -> Grid:
-    from scipy.special import erf
-
-    if is_approximate:
-        return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
-    return 0.5 * z * (1 + erf(z / np.sqrt(2)))
-
-
-def activate(activation: Named, z: Grid) -> Grid:
-    """Keras's activation of this name, elementwise, in float64. Source: keras/src/activations/activations.py."""
-    below = np.expm1(np.minimum(z, 0))
-    match activation.name:
-        case "linear":
-            return z
-        case "relu":
-            return np.maximum(z, 0)
-        case "leaky_relu":
-            return np.where(z > 0, z, z * float(activation["negative_slope"]))
-        case "elu":
-            return np.where(z > 0, z, float(activation["alpha"]) * below)
-        case "selu":
-            return 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * below)
-        case "tanh":
-            return np.tanh(z)
-        case "sigmoid":
-            return _sigmoid(z)
-        case "softplus":
-            return np.logaddexp(0, z)
-        case "softsign":
-            return z / (1 + np.abs(z))
-        case "silu":
-            return z * _sigmoid(z)
-        case "gelu":
-            return _gelu(z, bool(activation["approximate"]))
-        case _:
-            raise ValueError(f"no such activation: {activation.name}")
-
-
-def predict(configuration: Configuration, weights: npt.NDArray[np.float32], inputs: Grid) -> Grid:
-    """Predictions `[point, output]` of a network with `weights [parameter]` at encoded `inputs [point, input]`."""
-    shapes = configuration.variable_shapes
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-    variables = iter([part.reshape(s) for part, s in zip(np.split(weights.astype(float), ends), shapes, strict=True)])
-    values = inputs
-    for layer in range(configuration.depth + 1):
-        values = values @ next(variables)
-        if configuration.use_bias:
-            values = values + next(variables)
-        values = activate(configuration.activation, values) if layer < configuration.depth else _sigmoid(values)
-    return values
 
 
 def surface_range(task: Task) -> tuple[float, float, float, float] | None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.forward import layer_sums, sigmoid
+from sweep.networks.forward import layer_sums
 from sweep.networks.runs import Example
 from sweep.results.files import ResultsError, write_atomically
 
@@ -107,13 +107,13 @@ def _surfaces(c: Configuration, example: Example) -> list[Surface]:
     *hidden, last = (sums.reshape(n_grid, n_grid, -1) for sums in layer_sums(c, example.weights, points))
     lines = [
         {**segment, "layer": f"of layer {layer}"}
-        for layer, unit in [(i, u) for i, n in enumerate(c.layers, 1) for u in range(n)][:max_lines]
+        for layer, unit in [(i, u) for i, n in enumerate(c.widths, 1) for u in range(n)][:max_lines]
         for segment in zero_segments(hidden[layer - 1][:, :, unit], x, y)
     ]
     step = (x[1] - x[0], y[1] - y[0])
     surfaces: list[Surface] = []
     for output in range(min(c.task.n_outputs, max_outputs)):
-        answers = sigmoid(last[:, :, output])
+        answers = c.head.answers(last[:, :, output])
         cells = [
             {"x": x[j] - step[0] / 2, "x2": x[j] + step[0] / 2, "y": y[i] - step[1] / 2, "y2": y[i] + step[1] / 2}
             | {"prediction": round(float(answers[i, j]), 4)}
@@ -150,14 +150,14 @@ def zero_segments(values: Doubles, x: Doubles, y: Doubles) -> list[dict[str, flo
 
 
 def _units(c: Configuration, example: Example, names: Sequence[str]) -> list[Record]:
-    """Which relu units are on for which rows; none for other activations, or where there are too many to see."""
-    too_many = sum(c.layers) > max_units or c.task.n_rows > max_rows
-    if c.activation.name != "relu" or too_many or not np.isfinite(example.weights).all():
+    """Which relu units are on for which rows; none of other activations, or where there are too many to see."""
+    if sum(c.widths) > max_units or c.task.n_rows > max_rows or not np.isfinite(example.weights).all():
         return []
     hidden = layer_sums(c, example.weights, c.inputs().astype(np.float64))[:-1]
     return [
         {"layer": f"layer {layer}", "unit": unit + 1, "row": names[row], "state": "on" if value > 0 else "off"}
         for layer, sums in enumerate(hidden, 1)
+        if c.layers[layer - 1].activation.name == "relu"
         for (row, unit), value in np.ndenumerate(sums)
     ]
 

@@ -111,7 +111,7 @@ def _learned(replayed: Replay) -> str:
 
 def _dead(replayed: Replay) -> str:
     layer = int(replayed.runs.dead_layer[0])
-    n = replayed.configuration.layers[layer - 1]
+    n = replayed.configuration.widths[layer - 1]
     at_start = int(replayed.units_off_initial[layer - 1])
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
     return f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
@@ -177,11 +177,14 @@ def sparkline(values: npt.NDArray[np.float32]) -> str:
 def describe_units(replayed: Replay) -> list[str]:
     """Which relu units are off where: for each layer the rows, a mark for each unit."""
     c = replayed.configuration
-    if c.activation.name != "relu" or not c.layers:
+    is_relu = [layer.activation.name == "relu" for layer in c.hidden]
+    if not any(is_relu):
         return []
     names = c.task.row_names or tuple(f"row {i}" for i in range(c.task.n_rows))
     lines = ["hidden units after training, on # and off . on each row"]
     for layer, off in enumerate(replayed.units_off, 1):
+        if not is_relu[layer - 1]:
+            continue
         n_dead = int(off.all(axis=0).sum())
         n_born = int(replayed.units_off_initial[layer - 1])
         shown = [

@@ -1,10 +1,12 @@
 """A rescue in words and a table, for a person who wants to know what to change."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from sweep.commands.rescue.rescue import Attempt, Rescue, Rescued, Share, max_changes, max_cost_ratio, redraw_kinds
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Layer
 
 bar_width = 14
 meanings = {
@@ -35,9 +37,9 @@ def describe_configuration(c: Configuration) -> str:
     'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
     """
     labels = c.labels()
-    hidden = "-".join(map(str, c.layers)) if c.depth <= 6 else f"{c.depth} layers of {labels['width']}"
+    hidden = "-".join(map(str, c.widths)) if c.depth <= 6 else f"{c.depth} layers of {labels['width']}"
     network = f"{hidden} {labels['activation']}" if c.depth else "no hidden layer"
-    parts = [network, f"dropout {c.dropout:g}"] if c.dropout else [network]
+    parts = [network, f"dropout {labels['dropout']:g}"] if c.has_dropout else [network]
     parts += [f"{labels['optimizer']} {c.learning_rate:g}", f"batch {c.batch_size}", f"{c.epochs:,} epochs"]
     return f"{c.task.label}: {', '.join(parts)}"
 
@@ -179,21 +181,20 @@ def keras_recipe(c: Configuration) -> str:
     >>> keras_recipe(resolve({"width": 4, "depth": 2}))
     '2 x Dense(4, "relu"), Dense(1, "sigmoid"); Adam(0.001); fit(epochs=1000, batch_size=4)'
     """
-    initializer = c.kernel_initializer
-    extra = "" if initializer.name == "glorot_uniform" else f', kernel_initializer="{initializer.name}"'
-    if not c.use_bias:
-        extra += ", use_bias=False"
     parts: list[str] = []
-    for i, n in enumerate(c.layers):
-        if i and n == c.layers[i - 1]:
-            continue
-        same = next((j for j in range(i, c.depth) if c.layers[j] != n), c.depth) - i
-        layer = f'Dense({n}, "{c.activation.label(vocabulary.activations)}"{extra})'
-        if c.dropout:
-            layer = f"({layer}, Dropout({c.dropout:g}))" if same > 1 else f"{layer}, Dropout({c.dropout:g})"
-        parts.append(f"{same} x {layer}" if same > 1 else layer)
-    parts.append(f'Dense({c.task.n_outputs}, "sigmoid"{extra})')
+    for layer, same in itertools.groupby(c.layers):
+        n = len(list(same))
+        text = f'Dense({layer.units}, "{layer.activation.label(vocabulary.activations)}"{_extra_arguments(layer)})'
+        if layer.dropout:
+            text = f"({text}, Dropout({layer.dropout:g}))" if n > 1 else f"{text}, Dropout({layer.dropout:g})"
+        parts.append(f"{n} x {text}" if n > 1 else text)
     name = class_names.get(c.optimizer.name, c.optimizer.name.capitalize())
     shown = c.optimizer.label(vocabulary.optimizers).partition("(")[2].removesuffix(")").replace(",", ", ")
     arguments = f"{c.learning_rate:g}" + (f", {shown}" if shown else "")
     return f"{', '.join(parts)}; {name}({arguments}); fit(epochs={c.epochs}, batch_size={c.batch_size})"
+
+
+def _extra_arguments(layer: Layer) -> str:
+    initializer = layer.kernel_initializer.name
+    extra = "" if initializer == "glorot_uniform" else f', kernel_initializer="{initializer}"'
+    return extra if layer.use_bias else f"{extra}, use_bias=False"

@@ -24,8 +24,9 @@ class Arguments(NamedTuple):
     """What a program is given; see the head of this module.
 
     seeds: of weights' successors, row order and dropout `[2, model]`. counts: how often each row was drawn `[row,
-    model]`, zeros for the table itself. snapshots: epochs, -1 behind the last. threshold, scale: of dropout, 0 and 1
-    without. one: see `computed_once`. is_whole: whether a batch is the whole data set and knows no order.
+    model]`, zeros for the table itself. snapshots: epochs, -1 behind the last. thresholds, scales: of the dropout of
+    each hidden unit `[padded unit]`, 0 and 1 without. one: see `computed_once`. is_whole: whether a batch is the whole
+    data set and knows no order.
     """
 
     inputs: Any
@@ -35,8 +36,8 @@ class Arguments(NamedTuple):
     counts: Any
     snapshots: Any
     learning_rate: Any
-    threshold: Any
-    scale: Any
+    thresholds: Any
+    scales: Any
     one: Any
     is_whole: Any
     batch_size: Any
@@ -78,7 +79,8 @@ class Training:
     def __init__(self, shape: ProgramShape, backend: ModuleType) -> None:
         self.shape = shape
         self._backend = backend
-        self._activation = activation_function(shape.activation)
+        self._activations = list(map(activation_function, shape.activations))
+        self._answers = activation_function(shape.head.activation)
         self._layout: Layout = layout_for(shape)
         self._optimizer = StatelessOptimizer(shape.optimizer, self._layout.carried_shapes)
 
@@ -105,14 +107,13 @@ class Training:
         _, carried, records = ops.while_loop(lambda i, carried, records: i <= a.epochs, epoch, start)
         logits, _, *others = records
         losses = ops.mean(self._loss(logits, ops.transpose(a.targets)[:, :, None, None]), axis=0)
-        predictions = ops.transpose(ops.sigmoid(logits), (2, 1, 0, 3))
+        predictions = ops.transpose(self._answers(logits), (2, 1, 0, 3))
         return Answers(self._layout.weights(carried[0]), losses, predictions, *others)
 
     def _layers(self, weights: Sequence[Any]) -> list[tuple[Any, Any]]:
         """Kernel and bias of each layer, None where there is no bias."""
-        if self.shape.use_bias:
-            return list(zip(weights[::2], weights[1::2], strict=True))
-        return [(kernel, None) for kernel in weights]
+        variables = iter(weights)
+        return [(next(variables), next(variables) if has_bias else None) for has_bias in self.shape.has_bias]
 
     def _forward(self, a: Arguments, variables: Sequence[Any], signal: Any, kept: Sequence[Any] = ()) -> list[Any]:
         """Every layer's sums in this layout, the last the logits `[output, row, model]`.
@@ -122,7 +123,7 @@ class Training:
         sums: list[Any] = []
         for i, (kernel, bias) in enumerate(self._layers(variables)):
             if i:
-                signal = self._activation(sums[-1])
+                signal = self._activations[i - 1](sums[-1])
                 if kept:
                     signal = ops.where(kept[i - 1] > 0, signal * kept[i - 1], 0.0)
             total = self._layout.dense(signal, kernel, bias)
@@ -131,8 +132,8 @@ class Training:
 
     def _loss(self, logits: Any, targets: Any) -> Any:
         """Each row's loss, the mean over outputs, the first axis; cross-entropy from logits, as compiled Keras's."""
-        if self.shape.loss == "mean_squared_error":
-            return ops.mean(ops.square(ops.sigmoid(logits) - targets), axis=0)
+        if self.shape.head.loss == "mean_squared_error":
+            return ops.mean(ops.square(self._answers(logits) - targets), axis=0)
         return ops.mean(ops.softplus(logits) - targets * logits, axis=0)
 
     def _table(self, inputs: Any) -> Any:
@@ -157,7 +158,7 @@ class Training:
         """Evaluate the table after an epoch; keep it in the place of the next snapshot, which a later one takes."""
         *sums, logits = self._forward(a, variables, self._table(a.inputs))
         targets = ops.transpose(a.targets)[:, :, None]
-        is_learned = ops.all((2 * targets - 1) * (2 * ops.sigmoid(logits) - 1) > a.margin, axis=(0, 1))
+        is_learned = ops.all((2 * targets - 1) * (2 * self._answers(logits) - 1) > a.margin, axis=(0, 1))
         off = before.units_off
         if sums:
             is_end = ops.logical_or(epoch == 0, epoch == a.epochs)
@@ -176,9 +177,9 @@ class Training:
     def _units_off(self, sums: Sequence[Any]) -> Any:
         """Units with output and slope zero on every row: `[layer, model]`."""
         counts: list[Any] = []
-        for total in sums:
-            [slope] = self._backend.gradients(lambda x: ops.sum(self._activation(x[0])), [total])
-            off = ops.all(ops.logical_and(self._activation(total) == 0, slope == 0), axis=1, keepdims=True)
+        for activation, total in zip(self._activations, sums, strict=True):
+            [slope] = self._backend.gradients(lambda x, function=activation: ops.sum(function(x[0])), [total])
+            off = ops.all(ops.logical_and(activation(total) == 0, slope == 0), axis=1, keepdims=True)
             counts.append(ops.sum(ops.cast(off, "int32"), axis=(1, self._layout.unit_axis)))
         return ops.stack(counts)
 
@@ -218,11 +219,11 @@ class Training:
         ends = list(itertools.accumulate(padded_units(n) for n in hidden))
         size = (ends[-1], positions.shape[0], self.shape.n_models)
         kept = ops.cond(
-            a.threshold > 0,
-            lambda: kept_units(a.seeds[1], epoch, positions, hidden, ops.cast(a.threshold, "uint32")),
+            ops.any(a.thresholds > 0),
+            lambda: kept_units(a.seeds[1], epoch, positions, hidden, ops.cast(a.thresholds, "uint32")),
             lambda: ops.ones(size, "bool"),
         )
-        factors = computed_once(ops.where(kept, a.scale, 0.0), a.one)
+        factors = computed_once(ops.where(kept, a.scales[:, None, None], 0.0), a.one)
         starts = [0, *ends[:-1]]
         return [self._layout.turned(factors[start : start + n]) for start, n in zip(starts, hidden, strict=True)]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Head
 from sweep.networks.runs import max_snapshot_values, max_snapshots
 from sweep.networks.vocabulary import Named
 
@@ -67,24 +68,26 @@ class ProgramShape:
     n_slots: int
     n_samples: int | None
     n_units: tuple[int, ...]
-    activation: Named
-    use_bias: bool
+    activations: tuple[Named, ...]
+    has_bias: tuple[bool, ...]
     optimizer: Named
-    loss: str
+    head: Head
 
     @classmethod
     def of(cls, c: Configuration, n_models: int) -> "ProgramShape":
         """The shape that so many models of a configuration need."""
         n = c.task.n_rows
         n_slots = n if n <= MAX_SMALL_TABLE or c.samples is not None else min(n, padded(c.batch_size))
-        return cls(n_models, n, n_slots, c.samples, c.n_units, c.activation, c.use_bias, c.optimizer, c.loss)
+        activations = tuple(layer.activation for layer in c.hidden)
+        has_bias = tuple(layer.use_bias for layer in c.layers)
+        return cls(n_models, n, n_slots, c.samples, c.n_units, activations, has_bias, c.optimizer, c.head)
 
     @property
     def variable_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the trained variables of one network, in Keras's order."""
         shapes: list[tuple[int, ...]] = []
-        for n_in, n_out in zip(self.n_units, self.n_units[1:], strict=False):
-            shapes += [(n_in, n_out), (n_out,)] if self.use_bias else [(n_in, n_out)]
+        for n_in, n_out, has_bias in zip(self.n_units, self.n_units[1:], self.has_bias, strict=False):
+            shapes += [(n_in, n_out), (n_out,)] if has_bias else [(n_in, n_out)]
         return shapes
 
     @property

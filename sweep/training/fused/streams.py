@@ -58,11 +58,11 @@ def row_order(seeds: Any, epoch: Any, n_rows: int) -> Any:
     return ops.cast(ops.bitwise_and(ops.sort(keys, axis=0), word(0xFF)), "int32")
 
 
-def kept_units(seeds: Any, epoch: Any, positions: Any, layers: Sequence[int], threshold: Any) -> Any:
+def kept_units(seeds: Any, epoch: Any, positions: Any, layers: Sequence[int], thresholds: Any) -> Any:
     """The units that dropout keeps in a step, all hidden layers in one array `[unit, slot, model]`.
 
     Each layer has `padded_units` there. positions `[slot]`: the place of each slot's row in the epoch's order.
-    threshold, of 2^16: see `keep_threshold`. A program holds Threefry once for its masks.
+    thresholds `[unit]`, of 2^16: see `keep_threshold`. A program holds Threefry once for its masks.
     """
     n_slots, n_models = positions.shape[0], seeds.shape[0]
     n_blocks = [padded_units(n_units) // 4 for n_units in layers]
@@ -72,7 +72,7 @@ def kept_units(seeds: Any, epoch: Any, positions: Any, layers: Sequence[int], th
     pair = _words(seeds, Stream.DROPOUT, ops.reshape(places, (-1,)), epoch)
     halves = [half for w in pair for half in (ops.bitwise_and(w, word(0xFFFF)), ops.bitwise_right_shift(w, word(16)))]
     four = [ops.reshape(half, (-1, n_slots, n_models)) for half in halves]
-    return ops.reshape(ops.stack(four, axis=1), (-1, n_slots, n_models)) >= threshold
+    return ops.reshape(ops.stack(four, axis=1), (-1, n_slots, n_models)) >= thresholds[:, None, None]
 
 
 def padded_units(n_units: int) -> int:

@@ -10,6 +10,7 @@ from sweep.networks.randomness import Stream, keep_threshold, sample_counts
 from sweep.networks.runs import Cohort, Measurements
 from sweep.training.fused.program import Answers, Arguments
 from sweep.training.fused.shapes import ProgramShape
+from sweep.training.fused.streams import padded_units
 from sweep.training.initial import initial_weights
 
 Array = npt.NDArray[Any]
@@ -21,6 +22,7 @@ def arguments(cohort: Cohort, shape: ProgramShape) -> Arguments:
     lanes = np.minimum(np.arange(shape.n_models), len(cohort) - 1)
     snapshots = np.full(shape.n_snapshots, -1, np.int32)
     snapshots[: len(cohort.snapshots)] = cohort.snapshots
+    units = [padded_units(n) for n in c.widths]
     counts = np.zeros((shape.n_models, c.task.n_rows), np.int32)
     if c.samples is not None:
         counts[:] = sample_counts(cohort.stream_seeds(Stream.SAMPLE), c.samples, c.task.n_rows)[lanes]
@@ -32,8 +34,8 @@ def arguments(cohort: Cohort, shape: ProgramShape) -> Arguments:
         counts=np.ascontiguousarray(counts.T),
         snapshots=snapshots,
         learning_rate=np.array(c.learning_rate, np.float32),
-        threshold=np.array(keep_threshold(c.dropout), np.int32),
-        scale=np.array(1 / (1 - c.dropout), np.float32),
+        thresholds=np.repeat([keep_threshold(layer.dropout) for layer in c.hidden], units).astype(np.int32),
+        scales=np.repeat([1 / (1 - layer.dropout) for layer in c.hidden], units).astype(np.float32),
         one=np.array(1, np.float32),
         is_whole=np.array(c.is_full_batch),
         batch_size=np.array(c.batch_size, np.int32),

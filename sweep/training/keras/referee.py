@@ -17,12 +17,13 @@ configurations share a program wherever they can.
 import functools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Head
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
 from sweep.networks.runs import Cohort, Floats, Integers, Measurements
 from sweep.networks.vocabulary import Named
@@ -76,6 +77,15 @@ class KerasEngine:
         return _gather(records, cohort).check(cohort)
 
 
+class LayerShape(NamedTuple):
+    """What is fixed of a layer; the rate of its dropout is a value at run time."""
+
+    units: int
+    activation: Named
+    has_dropout: bool
+    use_bias: bool
+
+
 @dataclass(frozen=True)
 class ProgramShape:
     """What is fixed in a compiled program. Table, learning rate, dropout rate and epochs are values at run time.
@@ -84,20 +94,23 @@ class ProgramShape:
     """
 
     n_rows: int
-    n_units: tuple[int, ...]
-    activation: Named
-    has_dropout: bool
-    use_bias: bool
+    n_inputs: int
+    layers: tuple[LayerShape, ...]
+    head: Head
     optimizer: Named
     batch_size: int | None
-    loss: str
 
     @classmethod
     def of(cls, c: Configuration) -> "ProgramShape":
         """The shape that a configuration needs."""
-        dropout = c.dropout > 0
+        layers = tuple(LayerShape(x.units, x.activation, x.dropout > 0, x.use_bias) for x in c.layers)
         batch_size = c.batch_size if c.samples is None else None
-        return cls(c.task.n_rows, c.n_units, c.activation, dropout, c.use_bias, c.optimizer, batch_size, c.loss)
+        return cls(c.task.n_rows, c.task.n_inputs, layers, c.head, c.optimizer, batch_size)
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of each row."""
+        return self.layers[-1].units
 
 
 @functools.lru_cache(maxsize=max_programs)
@@ -120,14 +133,13 @@ def _optimizer(optimizer: Named) -> Any:
 
 
 def _network(shape: ProgramShape) -> Any:
-    """The network as anybody would write it: `Input -> [Dense -> Dropout] x depth -> Dense(sigmoid)`."""
+    """The network as anybody would write it: `Input`, then `Dense` and where asked for `Dropout`, layer by layer."""
     layers = tensorflow_and_keras()[1].layers
-    stack = [layers.Input((shape.n_units[0],))]
-    for n in shape.n_units[1:-1]:
-        stack.append(layers.Dense(n, activation=_activation(shape.activation), use_bias=shape.use_bias))
-        if shape.has_dropout:
+    stack = [layers.Input((shape.n_inputs,))]
+    for layer in shape.layers:
+        stack.append(layers.Dense(layer.units, activation=_activation(layer.activation), use_bias=layer.use_bias))
+        if layer.has_dropout:
             stack.append(layers.Dropout(0.5))  # stands for the place; masks and scale come from outside
-    stack.append(layers.Dense(shape.n_units[-1], activation="sigmoid", use_bias=shape.use_bias))
     return tensorflow_and_keras()[1].Sequential(stack)
 
 
@@ -142,16 +154,16 @@ class Program:
             self._optimizer = _optimizer(shape.optimizer)
             self._optimizer.build(self._network.trainable_variables)
         losses = {"binary_crossentropy": "BinaryCrossentropy", "mean_squared_error": "MeanSquaredError"}
-        self._loss = getattr(keras.losses, losses[shape.loss])()
+        self._loss = getattr(keras.losses, losses[shape.head.loss])()
         self._fresh_optimizer = [v.value.numpy() for v in self._optimizer.variables]
-        n_masks = len(shape.n_units) - 2 if shape.has_dropout else 0
-        table = [tf.TensorSpec((shape.n_rows, n), tf.float32) for n in (shape.n_units[0], shape.n_units[-1])]
+        dropped = [layer.units for layer in shape.layers if layer.has_dropout]
+        table = [tf.TensorSpec((shape.n_rows, n), tf.float32) for n in (shape.n_inputs, shape.n_outputs)]
         batches = tf.TensorSpec((None, shape.n_rows), tf.int32)
         if shape.batch_size is None:
             batches = tf.TensorSpec((None, None, shape.n_rows), tf.float32)
-        kept = [tf.TensorSpec((None, shape.n_rows, n), tf.bool) for n in shape.n_units[1 : 1 + n_masks]]
-        scale = tf.TensorSpec((), tf.float32)
-        self._train = tf.function(self._trace_epochs, input_signature=[*table, scale, batches, *kept])
+        kept = [tf.TensorSpec((None, shape.n_rows, n), tf.bool) for n in dropped]
+        scales = tf.TensorSpec((len(dropped),), tf.float32)
+        self._train = tf.function(self._trace_epochs, input_signature=[*table, scales, batches, *kept])
         self._evaluate = tf.function(self._trace_evaluation, input_signature=table)
         self._units_off = tf.function(self._trace_units_off, input_signature=table[:1])
 
@@ -179,7 +191,7 @@ class Program:
         """Train for the epochs of `batches`: the table's loss `[epoch]`, predictions `[epoch, row, output]` after."""
         tf, _ = tensorflow_and_keras()
         with tf.device(CPU):
-            losses, predictions = self._train(table.inputs, table.targets, table.scale, batches, *kept)
+            losses, predictions = self._train(table.inputs, table.targets, table.scales, batches, *kept)
         return losses.numpy(), predictions.numpy()
 
     def evaluate(self, table: "_Table") -> tuple[Floats, Floats]:
@@ -192,41 +204,42 @@ class Program:
     def units_off(self, table: "_Table") -> Integers:
         """Units with output and slope zero on every row: `[layer]`."""
         tf, _ = tensorflow_and_keras()
-        if len(self._shape.n_units) == 2:
+        if len(self._shape.layers) == 1:
             return np.zeros(0, np.int64)
         with tf.device(CPU):
             return self._units_off(table.inputs).numpy()
 
-    def _forward(self, inputs: Any, kept: Sequence[Any], scale: Any) -> Any:
+    def _forward(self, inputs: Any, kept: Sequence[Any], scales: Any) -> Any:
         """Predictions while training: Keras's layers, its dropout (kept units scaled, the others zero) by our masks."""
         tf, keras = tensorflow_and_keras()
-        masks = iter(kept)
+        masks = enumerate(kept)
         signal = inputs
         for layer in self._network.layers:
             if isinstance(layer, keras.layers.Dropout):
-                signal = tf.where(next(masks), signal * scale, 0.0)
+                i, mask = next(masks)
+                signal = tf.where(mask, signal * scales[i], 0.0)
             else:
                 signal = layer(signal)
         return signal
 
-    def _trace_step(self, batch: tuple[Any, Any], scale: Any, kept: Sequence[Any], share: Any = None) -> None:
+    def _trace_step(self, batch: tuple[Any, Any], scales: Any, kept: Sequence[Any], share: Any = None) -> None:
         tf, _ = tensorflow_and_keras()
         with tf.GradientTape() as tape:
-            loss = self._loss(batch[1], self._forward(batch[0], kept, scale), sample_weight=share)
+            loss = self._loss(batch[1], self._forward(batch[0], kept, scales), sample_weight=share)
         variables = self._network.trainable_variables
         self._optimizer.apply(tape.gradient(loss, variables), variables)
 
-    def _trace_drawn_epoch(self, table: tuple[Any, Any], scale: Any, shares: Any) -> None:
+    def _trace_drawn_epoch(self, table: tuple[Any, Any], scales: Any, shares: Any) -> None:
         """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""
         tf, _ = tensorflow_and_keras()
 
         def step(i: Any) -> Any:
-            self._trace_step(table, scale, (), shares[i])
+            self._trace_step(table, scales, (), shares[i])
             return i + 1
 
         tf.while_loop(lambda i: i < tf.shape(shares)[0], lambda i: [step(i)], [0])
 
-    def _trace_epoch(self, table: tuple[Any, Any], scale: Any, kept: Sequence[Any], size: int) -> None:
+    def _trace_epoch(self, table: tuple[Any, Any], scales: Any, kept: Sequence[Any], size: int) -> None:
         """All batches of one epoch; table and masks in the epoch's order, the last batch what is left."""
         tf, _ = tensorflow_and_keras()
         n = self._shape.n_rows
@@ -235,7 +248,7 @@ class Program:
             inputs, targets, *masks = (
                 tf.ensure_shape(values[start : start + rows], (rows, values.shape[1])) for values in (*table, *kept)
             )
-            self._trace_step((inputs, targets), scale, masks)
+            self._trace_step((inputs, targets), scales, masks)
             return start + rows
 
         if n // size == 1:
@@ -245,7 +258,7 @@ class Program:
         if n % size:
             step(n - n % size, n % size)
 
-    def _trace_epochs(self, inputs: Any, targets: Any, scale: Any, batches: Any, *kept: Any) -> tuple[Any, Any]:
+    def _trace_epochs(self, inputs: Any, targets: Any, scales: Any, batches: Any, *kept: Any) -> tuple[Any, Any]:
         tf, _ = tensorflow_and_keras()
         n_epochs, size = tf.shape(batches)[0], self._shape.batch_size
         losses = tf.TensorArray(tf.float32, n_epochs, element_shape=())
@@ -253,10 +266,10 @@ class Program:
 
         def body(epoch: Any, losses: Any, predictions: Any) -> tuple[Any, Any, Any]:
             if size is None:
-                self._trace_drawn_epoch((inputs, targets), scale, batches[epoch])
+                self._trace_drawn_epoch((inputs, targets), scales, batches[epoch])
             else:
                 table = (tf.gather(inputs, batches[epoch]), tf.gather(targets, batches[epoch]))
-                self._trace_epoch(table, scale, [mask[epoch] for mask in kept], size)
+                self._trace_epoch(table, scales, [mask[epoch] for mask in kept], size)
             loss, predicted = self._trace_evaluation(inputs, targets)
             return epoch + 1, losses.write(epoch, loss), predictions.write(epoch, predicted)
 
@@ -275,7 +288,7 @@ class Program:
         signal = inputs
         for layer in [layer for layer in self._network.layers if isinstance(layer, keras.layers.Dense)][:-1]:
             total = tf.matmul(signal, layer.kernel)
-            if self._shape.use_bias:
+            if layer.use_bias:
                 total = total + layer.bias
             with tf.GradientTape() as tape:
                 tape.watch(total)
@@ -287,11 +300,11 @@ class Program:
 
 @dataclass(frozen=True)
 class _Table:
-    """What a program is given of a configuration: the table, and what kept units are multiplied by."""
+    """What a program is given: the table, and by what the kept units of each layer with dropout are multiplied."""
 
     inputs: Floats
     targets: Floats
-    scale: np.float32
+    scales: Floats
 
 
 @dataclass(frozen=True)
@@ -330,39 +343,38 @@ def _randomness(cohort: Cohort, model: int, epochs: range) -> tuple[Batches, lis
     else:
         seed = cohort.stream_seeds(Stream.ORDER)[model : model + 1]
         orders = np.concatenate([row_order(seed, epoch, n) for epoch in epochs]).astype(np.int32)
-    if c.dropout == 0:
-        return orders, []
     seed = cohort.stream_seeds(Stream.DROPOUT)[model : model + 1]
-    threshold = keep_threshold(c.dropout)
     kept = [
-        np.concatenate([mask_bits(seed, epoch, layer, (n, units)) for epoch in epochs]) >= threshold
-        for layer, units in enumerate(c.layers)
+        np.concatenate([mask_bits(seed, epoch, i, (n, layer.units)) for epoch in epochs])
+        >= keep_threshold(layer.dropout)
+        for i, layer in enumerate(c.hidden)
+        if layer.dropout > 0
     ]
     return orders, kept
 
 
-def _is_learned(predictions: Floats, targets: Floats, margin: float) -> Booleans:
-    """Whether every entry is on its target's side by more than `margin`: `[epoch]`; never where one is not a number."""
-    signed = (2 * targets - 1) * (2 * predictions - 1)
-    return signed.min(axis=(1, 2)) > np.float32(margin)
-
-
 def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) -> _Record:
     c = cohort.configuration
-    table = _Table(c.inputs(), c.targets(), np.float32(1 / (1 - c.dropout)))
+    scales = np.array([1 / (1 - layer.dropout) for layer in c.hidden if layer.dropout > 0], np.float32)
+    table = _Table(c.inputs(), c.targets(), scales)
+
+    def is_learned(predictions: Floats) -> Booleans:
+        """After each epoch: `[epoch]`; never where a prediction is not a number."""
+        return c.head.margin(predictions, table.targets) > np.float32(cohort.margin)
+
     program.reset(weights, c.learning_rate)
     units_off_initial = program.units_off(table)
     loss, predicted = program.evaluate(table)
     losses, predictions = [loss[None]], [predicted[None]]
-    last_unlearned = -1 if _is_learned(predicted[None], table.targets, cohort.margin)[0] else 0
-    held = c.task.n_rows * (sum(c.layers) + c.task.n_outputs + 1)
+    last_unlearned = -1 if is_learned(predicted[None])[0] else 0
+    held = c.task.n_rows * (sum(c.widths) + c.task.n_outputs + 1)
     if c.samples is not None:
         held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
     length = max(1, max_values_held // held)
     for first in range(0, c.epochs, length):
         epochs = range(first, min(first + length, c.epochs))
         chunk_losses, chunk_predictions = program.train(table, *_randomness(cohort, model, epochs))
-        unlearned = np.flatnonzero(~_is_learned(chunk_predictions, table.targets, cohort.margin))
+        unlearned = np.flatnonzero(~is_learned(chunk_predictions))
         if len(unlearned):
             last_unlearned = first + 1 + int(unlearned[-1])
         wanted = cohort.snapshots - first - 1

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.layers import Layer
 from sweep.networks.runs import Floats
 from sweep.networks.vocabulary import activations, named
 from sweep.training.engine import EngineError
@@ -44,33 +45,34 @@ def compiled_network(configuration: Configuration) -> Any:
     _, keras = tensorflow_and_keras()
     c = configuration
     stack = [keras.layers.Input((c.task.n_inputs,))]
-    for n in c.layers:
-        stack += _hidden_layers(keras, c, n)
-    stack.append(keras.layers.Dense(c.task.n_outputs, activation="sigmoid", **_dense_arguments(keras, c)))
+    for layer in c.layers:
+        stack += _keras_layers(keras, layer)
     network = keras.Sequential(stack)
     network.compile(optimizer=new_optimizer(c), loss=c.loss, metrics=["binary_accuracy"])
     return network
 
 
-def _dense_arguments(keras: Any, c: Configuration) -> dict[str, Any]:
-    """What every Dense layer of the configuration has; the trained weights take the place of the initial ones."""
-    initial = {"kernel_initializer": c.kernel_initializer, "bias_initializer": c.bias_initializer}
+def _dense_arguments(keras: Any, layer: Layer) -> dict[str, Any]:
+    """A Dense layer's bias and initializers; the trained weights take the place of the initial ones."""
+    initial = {"kernel_initializer": layer.kernel_initializer, "bias_initializer": layer.bias_initializer}
     made = {
         key: keras.initializers.get({"class_name": value.name, "config": dict(value.arguments)})
         for key, value in initial.items()
     }
-    return {"use_bias": c.use_bias, **made}
+    return {"use_bias": layer.use_bias, **made}
 
 
-def _hidden_layers(keras: Any, c: Configuration, n_units: int) -> list[Any]:
+def _keras_layers(keras: Any, layer: Layer) -> list[Any]:
     """Dense and Dropout; an activation with arguments is a layer of its own, which Keras can read back safely."""
-    name, arguments = c.activation.name, dict(c.activation.arguments)
-    is_default = c.activation == named(name, {}, activations)
-    dense = keras.layers.Dense(n_units, activation=name if is_default else None, **_dense_arguments(keras, c))
+    name, arguments = layer.activation.name, dict(layer.activation.arguments)
+    is_default = layer.activation == named(name, {}, activations)
+    dense = keras.layers.Dense(layer.units, activation=name if is_default else None, **_dense_arguments(keras, layer))
     own: list[Any] = []
     if not is_default:
         layers = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU}
         if name not in layers:
-            raise EngineError(f"save: Keras has no layer for {c.activation.label(activations)} that its files can hold")
+            raise EngineError(
+                f"save: Keras has no layer for {layer.activation.label(activations)} that its files can hold"
+            )
         own = [layers[name](**arguments)]
-    return [dense, *own] + ([keras.layers.Dropout(c.dropout)] if c.dropout > 0 else [])
+    return [dense, *own] + ([keras.layers.Dropout(layer.dropout)] if layer.dropout > 0 else [])

@@ -123,7 +123,7 @@ def _plan(cohort: Cohort) -> Any:
     n_units, max_units = sum(c.n_units), max(c.n_units)
     is_whole = c.samples is not None or c.is_full_batch  # every step sees the table's rows in table order
     n_slots = c.task.n_rows if is_whole else c.batch_size
-    shares = is_whole and c.dropout == 0
+    shares = is_whole and not c.has_dropout
     place = 0
     places: dict[str, int] = {}
     for name, n_vectors in (
@@ -152,10 +152,8 @@ def _plan(cohort: Cohort) -> Any:
         n_slots=n_slots,
         n_samples=c.samples or 0,
         epochs=c.epochs,
-        use_bias=int(c.use_bias),
-        loss=passes.loss_codes[c.loss],
-        dropout=c.dropout,
-        keep_threshold=keep_threshold(c.dropout),
+        loss=passes.loss_codes[c.head.loss],
+        has_dropout=c.has_dropout,
         margin=cohort.margin,
         n_elements=place,
         **places,
@@ -220,10 +218,18 @@ def _counts(cohort: Cohort) -> npt.NDArray[np.uint32]:
     return sample_counts(cohort.stream_seeds(Stream.SAMPLE), c.samples, c.task.n_rows).astype(np.uint32)
 
 
-def _values(configuration: Configuration) -> tuple[Any, ...]:
-    """What the kernel is told of a configuration beside its plan: activation, optimizer, units, inputs, targets."""
-    from sweep.training.native import functions
+def _values(c: Configuration) -> tuple[Any, ...]:
+    """What the kernel is told of a configuration beside its plan: layers, optimizer, inputs, targets."""
+    from sweep.training.native import functions, passes
 
-    units = np.array(configuration.n_units, np.int64)
-    activation = functions.activation_settings(configuration.activation)
-    return activation, _optimizer_settings(configuration), units, configuration.inputs(), configuration.targets()
+    activations = [functions.activation_settings(layer.activation) for layer in c.layers]
+    layers = passes.Layers(
+        units=np.array(c.n_units, np.int64),
+        codes=np.array([a.code for a in activations], np.int64),
+        slopes=np.array([a.slope for a in activations]),
+        scales=np.array([a.scale for a in activations]),
+        has_bias=np.array([layer.use_bias for layer in c.layers], np.int64),
+        thresholds=np.array([keep_threshold(layer.dropout) for layer in c.layers], np.int64),
+        factors=np.array([1 / (1 - layer.dropout) for layer in c.layers]),
+    )
+    return layers, _optimizer_settings(c), c.inputs(), c.targets()

@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, softplus
-from sweep.training.native.passes import CROSS_ENTROPY, backward, forward
+from sweep.training.native.passes import CROSS_ENTROPY, backward, forward, pointers_to
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -87,14 +87,14 @@ def _record(plan, memory, targets, losses, predictions, first, last, snapshot):
 
 
 @inlined
-def _count_units_off(plan, units, memory, counts, first, last):
+def _count_units_off(plan, layers, memory, counts, first, last):
     """Count each hidden layer's units whose output and slope are 0 on every row: counts `[model, layer]`."""
     slope = plan.n_units * plan.n_rows * MODELS
     unit = plan.n_inputs
     for layer in range(plan.n_layers - 1):
         for model in range(first, last):
             counts[model, layer] = 0
-        for _ in range(units[layer + 1]):
+        for _ in range(layers.units[layer + 1]):
             for model in range(first, last):
                 is_off = True
                 for row in range(plan.n_rows):
@@ -141,7 +141,7 @@ def _fill_urn(plan, order):
 
 
 @inlined
-def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch):
+def _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order, powers, epoch):
     """One pass over the data set: the powers after it.
 
     The table as it is was taken forward by the evaluation before the epoch.
@@ -161,20 +161,18 @@ def _train_epoch(plan, activation, optimizer, units, inputs, targets, seeds, mem
         elif plan.n_samples > 0:
             _draw_batch(plan, seeds, memory, order, first, n, epoch)
         if first > 0 or plan.batch != plan.table:
-            dropping = plan.dropout > 0
-            forward(plan, activation, units, memory, plan.batch, plan.n_slots, n_slots, dropping, key, first, epoch)
+            forward(plan, layers, memory, plan.batch, plan.n_slots, n_slots, plan.has_dropout, key, first, epoch)
         powers = optimizers.advanced(powers, optimizer)
         step = optimizers.step_at(powers, optimizer)
-        backward(plan, units, memory, plan.batch, n_slots, n, optimizer, step)
+        backward(plan, layers, memory, plan.batch, n_slots, n, optimizer, step)
     return powers
 
 
 @inlined
 def _train_tile(
     plan,
-    activation,
+    layers,
     optimizer,
-    units,
     inputs,
     targets,
     seeds,
@@ -207,19 +205,17 @@ def _train_tile(
                 store(memory, at, splat(targets[row * plan.n_outputs + o], zeros1(memory)))
     snapshot = 0
     for epoch in range(plan.epochs + 1):
-        forward(plan, activation, units, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
+        forward(plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
         known = load(order, unlearned, zero)
         store(order, unlearned, select(_is_learned(plan, memory, targets), known, splat(np.uint32(epoch + 1), zero)))
         if epoch == snapshots[snapshot]:
             _record(plan, memory, targets, losses, predictions, first, last, snapshot)
             snapshot += 1
         if epoch == 0:
-            _count_units_off(plan, units, memory, units_off_initial, first, last)
+            _count_units_off(plan, layers, memory, units_off_initial, first, last)
         if epoch < plan.epochs:
-            powers = _train_epoch(
-                plan, activation, optimizer, units, inputs, targets, seeds, memory, order, powers, epoch
-            )
-    _count_units_off(plan, units, memory, units_off, first, last)
+            powers = _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order, powers, epoch)
+    _count_units_off(plan, layers, memory, units_off, first, last)
     for model in range(first, last):
         last_unlearned[model] = np.int64(order[unlearned + model - first]) - 1
 
@@ -240,9 +236,8 @@ def _fill_tile(plan, optimizer, model_seeds, counts, weights, seeds, memory, ord
 
 def train_models(
     plan,
-    activation,
+    layers,
     optimizer,
-    units,
     inputs,
     targets,
     model_seeds,
@@ -260,21 +255,21 @@ def train_models(
 ):
     """Train models of one configuration, tile after tile. `weights` `[model, parameter]`: initial, then trained.
 
-    units `[layer]`, inputs first, outputs last; model_seeds `[2, model]`: of the row order, of the dropout; counts
+    layers: `passes.Layers` of arrays; model_seeds `[2, model]`: of the row order, of the dropout; counts
     `[model, row]`: how often a seed drew each row, where samples are drawn; seeds, memory, order: room for those of
     one tile. The arrays after `weights` are `Measurements`.
     """
     align_stack()
-    units, inputs, targets = pointer_to(units), pointer_to(inputs), pointer_to(targets)
+    layers = pointers_to(layers)
+    inputs, targets = pointer_to(inputs), pointer_to(targets)
     seeds, memory, order = pointer_to(seeds), pointer_to(memory), pointer_to(order)
     for first in range(0, len(weights), MODELS):
         last = min(first + MODELS, len(weights))
         _fill_tile(plan, optimizer, model_seeds, counts, weights, seeds, memory, order, first)
         _train_tile(
             plan,
-            activation,
+            layers,
             optimizer,
-            units,
             inputs,
             targets,
             seeds,

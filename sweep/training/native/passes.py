@@ -16,18 +16,19 @@ Each entry is a vector of `MODELS` models; places count elements. A row is a row
 position in the batch when training. Rows go through the network in blocks of four, two and one.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sweep.training.native import optimizers
-from sweep.training.native.functions import activate, inlined, shared, sigmoid
+from sweep.training.native.functions import Activation, activate, inlined, shared, sigmoid
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
     fold,
     load,
     n_rows_of,
+    pointer_to,
     select,
     shift_right,
     splat,
@@ -61,10 +62,8 @@ class Plan(NamedTuple):
     n_slots: int
     n_samples: int
     epochs: int
-    use_bias: int
     loss: int
-    dropout: float
-    keep_threshold: int
+    has_dropout: bool
     margin: float
     weights: int
     gradients: int
@@ -77,12 +76,43 @@ class Plan(NamedTuple):
     n_elements: int
 
 
+class Layers(NamedTuple):
+    """The layers of a network, each place an array `[layer]`; `units` begins with the inputs, and so has one more.
+
+    codes, slopes, scales: of the activation, see `functions.Activation`; has_bias: 1 or 0; thresholds, factors: of the
+    dropout behind the layer, below which a mask drops and by which it multiplies what it keeps; 0 and 1 without.
+    """
+
+    units: Any
+    codes: Any
+    slopes: Any
+    scales: Any
+    has_bias: Any
+    thresholds: Any
+    factors: Any
+
+
 @inlined
-def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, layer, epoch):
+def pointers_to(layers):
+    """The same of pointers, to which numba counts no references."""
+    return Layers(
+        pointer_to(layers.units),
+        pointer_to(layers.codes),
+        pointer_to(layers.slopes),
+        pointer_to(layers.scales),
+        pointer_to(layers.has_bias),
+        pointer_to(layers.thresholds),
+        pointer_to(layers.factors),
+    )
+
+
+@inlined
+def _drop(plan, layers, key, memory, out, slope, stride, slot, n, position, layer, epoch):
     """Dropout on a layer's outputs and slopes for `n` rows from `slot`; `position`: the first one's in the epoch."""
     one = zeros1(memory)
-    factor = splat(1 / (1 - plan.dropout), one)
-    threshold = splat(np.uint32(plan.keep_threshold), key)
+    n_units = layers.units[layer + 1]
+    factor = splat(layers.factors[layer], one)
+    threshold = splat(np.uint32(layers.thresholds[layer]), key)
     low = splat(np.uint32(0xFFFF), key)
     quads = (n_units + 3) // 4
     for r in range(n):
@@ -98,7 +128,7 @@ def _drop(plan, key, memory, out, slope, n_units, stride, slot, n, position, lay
 
 
 @inlined
-def _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position, epoch, like):
+def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position, epoch, like):
     """Take a block of rows through the network: H at `region`, S behind it, `slots` rows to a unit."""
     one = zeros1(memory)
     stride = slots * MODELS
@@ -106,11 +136,12 @@ def _forward_block(plan, activation, units, memory, region, slots, slot, droppin
     into = region
     w = plan.weights
     for layer in range(plan.n_layers):
-        n_in, n_out = units[layer], units[layer + 1]
+        n_in, n_out, has_bias = layers.units[layer], layers.units[layer + 1], layers.has_bias[layer]
+        activation = Activation(layers.codes[layer], layers.slopes[layer], layers.scales[layer])
         out = into + n_in * stride
         for o in range(n_out):
             z = splat(0.0, like)
-            if plan.use_bias:
+            if has_bias:
                 z = spread(load(memory, w + (n_in * n_out + o) * MODELS, one), like)
             for i in range(n_in):
                 weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
@@ -121,32 +152,28 @@ def _forward_block(plan, activation, units, memory, region, slots, slot, droppin
                 y, s = sigmoid(z), z
             store(memory, out + o * stride + slot * MODELS, y)
             store(memory, out + o * stride + slot * MODELS + slope, s)
-        if dropping and layer < plan.n_layers - 1:
-            _drop(plan, key, memory, out, slope, n_out, stride, slot, n_rows_of(like), position, layer, epoch)
-        w += (n_in + plan.use_bias) * n_out * MODELS
+        if dropping and layers.thresholds[layer] > 0:
+            _drop(plan, layers, key, memory, out, slope, stride, slot, n_rows_of(like), position, layer, epoch)
+        w += (n_in + has_bias) * n_out * MODELS
         into = out
 
 
 @shared
-def forward(plan, activation, units, memory, region, slots, n, dropping, key, position, epoch):
+def forward(plan, layers, memory, region, slots, n, dropping, key, position, epoch):
     """Take `n` rows through the network, in blocks."""
     align_stack()
     slot = 0
     while slot + 4 <= n:
         like = zeros4(memory)
-        _forward_block(
-            plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, like
-        )
+        _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, like)
         slot += 4
     if slot + 2 <= n:
         pair = zeros2(memory)
-        _forward_block(
-            plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, pair
-        )
+        _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, pair)
         slot += 2
     if slot < n:
         one = zeros1(memory)
-        _forward_block(plan, activation, units, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
+        _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
 
 
 @inlined
@@ -183,7 +210,7 @@ def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
 
 
 @inlined
-def _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, like):
+def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, like):
     """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
     one = zeros1(memory)
     stride = plan.n_slots * MODELS
@@ -195,10 +222,10 @@ def _backward_block(plan, units, memory, region, slot, share, optimizer, step, n
     current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
     _output_errors(plan, memory, region, slot, share, like)
     for layer in range(plan.n_layers - 1, -1, -1):
-        n_in, n_out = units[layer], units[layer + 1]
-        w -= (n_in + plan.use_bias) * n_out * MODELS
+        n_in, n_out, has_bias = layers.units[layer], layers.units[layer + 1], layers.has_bias[layer]
+        w -= (n_in + has_bias) * n_out * MODELS
         into -= n_in * stride
-        for i in range(n_in + plan.use_bias):
+        for i in range(n_in + has_bias):
             is_kernel = i < n_in
             passes_on = is_kernel and layer > 0
             x = load(memory, into + i * stride, like) if is_kernel else splat(0.0, like)
@@ -216,15 +243,15 @@ def _backward_block(plan, units, memory, region, slot, share, optimizer, step, n
 
 
 @inlined
-def backward(plan, units, memory, region, n_slots, n, optimizer, step):
+def backward(plan, layers, memory, region, n_slots, n, optimizer, step):
     """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
     share = 1.0 / (n * plan.n_outputs)
     slot = 0
     while slot + 4 <= n_slots:
-        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
+        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
         slot += 4
     if slot + 2 <= n_slots:
-        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros2(memory))
+        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros2(memory))
         slot += 2
     if slot < n_slots:
-        _backward_block(plan, units, memory, region, slot, share, optimizer, step, n_slots, zeros1(memory))
+        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros1(memory))

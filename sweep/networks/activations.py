@@ -1,0 +1,51 @@
+"""Keras's activations in float64: for pictures and judgements, never for training."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sweep.networks.vocabulary import Named
+
+Doubles = npt.NDArray[np.float64]
+
+# Keras's constants of selu: keras/src/backend/tensorflow/nn.py by way of tf.nn.selu
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
+
+
+def sigmoid(z: Doubles) -> Doubles:
+    """`1 / (1 + exp(-z))` without overflow."""
+    return np.exp(-np.logaddexp(0.0, -z))
+
+
+def activate(activation: Named, z: Doubles) -> Doubles:
+    """Keras's activation of this name, elementwise. Source: `keras.activations`.
+
+    >>> activate(Named("relu"), np.array([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    name = activation.name
+    if name == "gelu":
+        return _gelu(z, bool(activation["approximate"]))
+    if name == "leaky_relu":
+        return np.where(z > 0, z, z * float(activation["negative_slope"]))
+    if name in ("elu", "selu"):
+        scale, alpha = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, float(activation["alpha"]))
+        return scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
+    plain = {
+        "linear": lambda: z,
+        "relu": lambda: np.where(z < 0, 0.0, z),
+        "tanh": lambda: np.tanh(z),
+        "sigmoid": lambda: sigmoid(z),
+        "softplus": lambda: np.logaddexp(0.0, z),
+        "softsign": lambda: z / (1 + np.abs(z)),
+        "silu": lambda: z * sigmoid(z),
+    }
+    return plain[name]()
+
+
+def _gelu(z: Doubles, is_approximate: bool) -> Doubles:
+    if is_approximate:
+        return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
+    from scipy.special import erf
+
+    return 0.5 * z * (1 + erf(z / np.sqrt(2)))
