@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweep.experiment import file as experiment_file
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.floors import merged_floor
@@ -78,7 +77,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
     results.folder.check_has_experiment()
     configuration, row = find_run(results, run)
     chosen = choice.choose(engine, row["device"] if engine == row["engine"] else "auto", [configuration])
-    margin = experiment_file.load(results.folder.experiment).reliability.margin
+    margin = results.experiment.reliability.margin
     cohort = Cohort(configuration, np.array([int(row["seed"])], np.uint32), margin)
     measured = chosen.train(cohort)
     runs = diagnose(cohort, measured)

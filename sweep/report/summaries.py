@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.networks.runs import failures
 from sweep.results.files import ResultsError
@@ -71,7 +70,7 @@ def _unique_length(ids: Any) -> int:
 
 def summarise(results: Results, top: int = 10) -> Answer:
     """The answer of a finished sweep, from its files alone."""
-    experiment = experiment_file.load(results.folder.experiment)
+    experiment = results.experiment
     table = results.configurations
     confirmation = results.manifest.get("confirmation")
     named = None

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sweep.experiment import file as experiment_file
+from sweep.experiment.experiment import Experiment
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.results.tables import read_table
@@ -17,6 +19,11 @@ class Results:
     """A finished results folder: its tables as pandas DataFrames, its manifest."""
 
     folder: Folder
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The experiment that it is of. Raises `ExperimentFileError` for a file that was damaged."""
+        return experiment_file.load(self.folder.experiment)
 
     @cached_property
     def runs(self) -> Any:

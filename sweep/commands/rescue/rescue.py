@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.commands.rescue.changes import changed, describe, kinds, redraws
-from sweep.experiment import file as experiment_file
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort, Runs, Seeds, failures, outcomes
@@ -213,7 +212,7 @@ def rescue(
     identity = select_configuration(results.configurations, configuration)
     runs = results.runs
     seeds = runs.loc[runs["configuration"] == identity, "seed"].to_numpy(np.uint32)
-    reliability = experiment_file.load(results.folder.experiment).reliability
+    reliability = results.experiment.reliability
     found = configuration_of(results, identity)
     return rescue_configuration(found, seeds, reliability, engine=engine, workers=workers, say=say)
 

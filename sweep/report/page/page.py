@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from sweep.commands.importance import Importances, find_importances, summarise_marginals
-from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.runs import Example, failures, outcomes
@@ -71,7 +70,7 @@ class Material:
 
 def read_material(results: Results) -> Material:
     """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
-    experiment = experiment_file.load(results.folder.experiment)
+    experiment = results.experiment
     runs = results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_"))
     return Material(
         results=results,
