@@ -1,6 +1,7 @@
 """Settings as a user writes them, resolved: names with every argument, defaults filled in, what is unused neutral."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 
 from sweep.networks import tasks, vocabulary
@@ -212,3 +213,33 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
         epochs=_scalar("epochs", values["epochs"]),
         loss=_scalar("loss", values["loss"]),
     )
+
+
+def settings_of(configuration: Configuration) -> dict[str, Any]:
+    """The settings that `resolve` makes this configuration of: every hyperparameter, as an experiment file has it.
+
+    A name stands alone where all its arguments have their defaults, unequal layers as `layers`.
+
+    >>> settings_of(resolve({"optimizer": {"name": "sgd", "momentum": 0.9}}))["optimizer"]
+    {'name': 'sgd', 'momentum': 0.9}
+    """
+    c = configuration
+    values = {f.name: getattr(c, f.name) for f in fields(c)}
+    values |= {key: _named_settings(key, values[key]) for key in named_signatures}
+    values |= {"task": _task_settings(c.task), "layers": list(c.layers)}
+    if len(set(c.layers)) <= 1:
+        del values["layers"]
+        values |= {"width": c.layers[0], "depth": c.depth} if c.layers else {"depth": 0}
+    return {key: values[key] for key in hyperparameters if key in values}
+
+
+def _named_settings(key: str, value: Named) -> Any:
+    signature = named_signatures[key][value.name]
+    changed = {name: x for name, x in value.arguments if x != signature[name].default}
+    return {"name": value.name, **changed} if changed else value.name
+
+
+def _task_settings(task: Task) -> Any:
+    if task.named is None:
+        return {"inputs": [list(row) for row in task.inputs], "targets": [list(row) for row in task.targets]}
+    return {"name": task.named.name, **dict(task.named.arguments)} if task.named.arguments else task.named.name
