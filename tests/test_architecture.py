@@ -25,7 +25,7 @@ HOMES = {
     "numba": "training/native",
     "llvmlite": "training/native",
     "statsmodels": "statistics",
-    "scipy": "statistics search/study networks/forward report/page/surfaces",
+    "scipy": "statistics search/study networks/forward",
     "typer": "cli",
     "rich": "report/terminal",
     "altair": "report/page",

@@ -17,7 +17,6 @@ from sweep.networks.diagnosis import diagnose
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import layer_sums
 from sweep.networks.runs import Cohort, Entry, Example, Floats, Integers, Runs, nine_tenths, outcomes
-from sweep.results.configurations import configuration_of, row_texts
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
@@ -110,12 +109,12 @@ def find_run(results: Results, run: str) -> tuple[Configuration, Mapping[str, st
     if not dash or not seed.isdecimal():
         raise ResultsError(f"{run}: no run; allowed: <configuration>-<seed>, as in the first column of runs.csv")
     identity = select_configuration(results.configurations, named)
-    row = row_texts(results, "runs", "run", f"{identity}-{int(seed)}")
+    row = results.cells_of(f"{identity}-{int(seed)}")
     if row is None:
         seeds = results.runs.loc[results.runs["configuration"] == identity, "seed"].tolist()
         shown = " ".join(map(str, seeds[:8])) + (f" ... {seeds[-1]}" if len(seeds) > 8 else "")
         raise ResultsError(f"{run}: {identity} has no run with seed {int(seed)}; allowed: {shown}")
-    return configuration_of(results, identity), row
+    return results.configuration(identity), row
 
 
 def _row(entry: Entry, row: Mapping[str, str], trainer: tuple[str, str]) -> dict[str, str]:

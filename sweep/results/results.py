@@ -1,5 +1,6 @@
 """The results of a sweep: a folder of files, and its tables."""
 
+import csv
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
+from sweep.networks.configuration import Configuration
+from sweep.results.configurations import Recorded, read_settings
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.results.tables import read_table
@@ -40,6 +43,26 @@ class Results:
         return read_table(self.folder.configurations)
 
     @cached_property
+    def settings(self) -> dict[str, Recorded]:
+        """configurations.jsonl: the settings of each configuration, by its id."""
+        return read_settings(self.folder.settings)
+
+    def configuration(self, identity: str) -> Configuration:
+        """The configuration of this id. Raises `ResultsError` where no line of configurations.jsonl makes it."""
+        if identity not in self.settings:
+            raise ResultsError(f"{self.folder.settings}: no configuration {identity}")
+        return self.settings[identity].configuration
+
+    def cells_of(self, run: str) -> dict[str, str] | None:
+        """The cells of a run as they stand in runs.csv, by column; None where it has no such row."""
+        path = self.folder.runs
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return next((row for row in csv.DictReader(file) if row.get("run") == run), None)
+        except (OSError, csv.Error, UnicodeDecodeError) as error:
+            raise ResultsError(f"{path}: cannot be read: {error}") from None
+
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """How it was made: versions, engine, digests, counts, confirmation, timings."""
         return self.folder.read_manifest()
@@ -49,6 +72,5 @@ def load(path: str | os.PathLike[str]) -> Results:
     """The results in a folder; raises `ResultsError` where there are none (a sweep in progress has no tables yet)."""
     folder = Folder(Path(path))
     folder.check_has_experiment()
-    if not folder.is_finished():
-        raise ResultsError(f"{path}: an unfinished sweep; sweep run with the same experiment goes on with it")
+    folder.check_is_finished()
     return Results(folder)

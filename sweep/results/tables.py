@@ -129,10 +129,18 @@ def median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> float
     return float(np.median(np.where(is_counted, values.astype(np.float64), np.inf))) if len(values) else np.inf
 
 
+def ranked(entries: Sequence[Entry], allocation: Allocation) -> list[Entry]:
+    """The entries in the order of configurations.csv: ci_low descending, then n_parameters, then trial."""
+    rates = allocation.rates([int(e.runs.learned.sum()) for e in entries], [len(e.runs) for e in entries])
+    n_parameters, trials = [e.configuration.n_parameters for e in entries], [e.trial for e in entries]
+    return [entries[i] for i in np.lexsort((trials, n_parameters, -rates.low))]
+
+
 def configurations_table(entries: Sequence[Entry], columns: Sequence[str], allocation: Allocation) -> bytes:
-    """configurations.csv: one row per configuration, ci_low descending, then n_parameters, then trial."""
+    """configurations.csv: one row per configuration, in the order of `ranked`."""
     import pandas as pd
 
+    entries = ranked(entries, allocation)
     n_runs = np.array([len(e.runs) for e in entries], np.int64)
     n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
     n_planned = np.array([len(allocation.seeds(e.runs)) for e in entries], np.int64)
@@ -143,13 +151,11 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
     labels = [e.configuration.labels() for e in entries]
     epochs = [median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
     losses = [median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
-    n_parameters = np.array([e.configuration.n_parameters for e in entries])
-    trials = np.array([e.trial for e in entries])
     table = {
         "configuration": [e.configuration.id for e in entries],
-        "trial": trials,
+        "trial": [e.trial for e in entries],
         **{c: [_label(row[c]) for row in labels] for c in columns},
-        "n_parameters": n_parameters,
+        "n_parameters": [e.configuration.n_parameters for e in entries],
         "n_runs": n_runs,
         "n_learned": n_learned,
         "success_rate": decimals(rates.value),
@@ -162,8 +168,7 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
         "n_missing": n_planned - n_runs,
     }
-    order = np.lexsort((trials, n_parameters, -rates.low))
-    return pd.DataFrame(table).iloc[order].to_csv(index=False, lineterminator="\n").encode()
+    return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode()
 
 
 _text_columns = {"run", "configuration", "task", "encoding", "activation", "kernel_initializer", "bias_initializer"}

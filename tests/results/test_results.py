@@ -549,8 +549,8 @@ def test_records_are_plain_values() -> None:
 
 def test_every_file_has_one_name(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    assert [p.name for p in (folder.experiment, folder.runs, folder.configurations, folder.examples)] == [
-        *("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
+    assert [p.name for p in folder.written] == [
+        *("experiment.yaml", "runs.csv", "configurations.csv", "configurations.jsonl", "examples.npz")
     ]
     assert [p.name for p in (folder.journal, folder.manifest, folder.parts)] == [
         "study.journal",

@@ -16,7 +16,6 @@ from sweep.commands.rescue.changes import changed, describe, kinds, redraws
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort, Runs, Seeds, failures, outcomes
-from sweep.results.configurations import configuration_of
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import frame
@@ -213,7 +212,7 @@ def rescue(
     runs = results.runs
     seeds = runs.loc[runs["configuration"] == identity, "seed"].to_numpy(np.uint32)
     reliability = results.experiment.reliability
-    found = configuration_of(results, identity)
+    found = results.configuration(identity)
     return rescue_configuration(found, seeds, reliability, engine=engine, workers=workers, say=say)
 
 
