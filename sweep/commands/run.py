@@ -20,6 +20,7 @@ from sweep.experiment import file as experiment_file
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs, outcomes
+from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder
@@ -27,9 +28,8 @@ from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
 from sweep.results.tables import (
     configurations_table,
-    hyperparameter_columns,
     ranked,
-    read_table,
+    read_runs,
     runs_blocks,
     runs_from_table,
 )
@@ -336,7 +336,7 @@ def _rows_by_configuration(folder: Folder, trainer: str) -> dict[str, Any]:
     if not folder.runs.exists():
         return {}
     folder.check_runs()
-    table = read_table(folder.runs)
+    table = read_runs(folder.runs)
     for found in sorted(set(table["engine"] + " on " + table["device"])):
         folder.check_trainer(found, trainer)
     return {str(identity): rows for identity, rows in table.groupby("configuration", sort=False)}

@@ -9,6 +9,7 @@ from sweep.experiment.experiment import Experiment
 from sweep.networks.runs import failures
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
+from sweep.results.selection import hyperparameters_of
 from sweep.runs.errors import did_you_mean
 from sweep.search.allocation import Allocation
 
@@ -58,8 +59,7 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
 
 def varied_columns(table: Any) -> tuple[str, ...]:
     """The hyperparameters of the table that take more than one value; where none does, those that say most."""
-    between = table.columns[2 : list(table.columns).index("n_parameters")]
-    varied = tuple(c for c in between if table[c].nunique() > 1)
+    varied = tuple(c for c in hyperparameters_of(table) if table[c].nunique() > 1)
     return varied or ("width", "depth", "activation", "optimizer")
 
 

@@ -14,7 +14,7 @@ from sweep.networks.configuration import Configuration
 from sweep.results.configurations import Recorded, read_settings
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
-from sweep.results.tables import read_table
+from sweep.results.tables import read_configurations, read_runs
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Results:
     @cached_property
     def runs(self) -> Any:
         """runs.csv: one row per run, sorted by trial, then seed."""
-        return read_table(self.folder.runs)
+        return read_runs(self.folder.runs)
 
     def read_runs(self, only: Callable[[str], bool]) -> Any:
         """The columns of runs.csv that `only` holds for."""
-        return read_table(self.folder.runs, only)
+        return read_runs(self.folder.runs, only)
 
     @cached_property
     def configurations(self) -> Any:
         """configurations.csv: one row per configuration, the most reliable first."""
-        return read_table(self.folder.configurations)
+        return read_configurations(self.folder.configurations)
 
     @cached_property
     def settings(self) -> dict[str, Recorded]:

@@ -621,7 +621,7 @@ def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     def read(*_: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(run_command, "read_table", read)
+    monkeypatch.setattr(run_command, "read_runs", read)
     assert sweep.run(path, out).manifest == whole.manifest
     assert (out / "runs.csv").read_bytes() == content
     for name in ("configurations.csv", "configurations.jsonl", "examples.npz", "study.journal"):
