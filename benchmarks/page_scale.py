@@ -17,8 +17,10 @@ import numpy as np
 
 from sweep.experiment import file as experiment_file
 from sweep.networks.runs import Entry, Example, Runs, outcomes, snapshot_epochs
+from sweep.results.columns import hyperparameter_columns
+from sweep.results.configurations import settings_lines
 from sweep.results.folder import Folder
-from sweep.results.tables import configurations_table, hyperparameter_columns, runs_table
+from sweep.results.tables import configurations_table, runs_table
 from sweep.search.allocation import Allocation
 
 n_seeds = 1000
@@ -69,6 +71,7 @@ def write_folder(path: Path) -> None:
     folder.runs.write_bytes(runs_table(entries, columns, "native", "cpu"))
     allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
     folder.configurations.write_bytes(configurations_table(entries, columns, allocation))
+    folder.settings.write_bytes(b"".join(settings_lines(configurations)))
     epochs = snapshot_epochs(1000, 4)
     kept = [
         Example(

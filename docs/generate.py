@@ -1,9 +1,12 @@
-"""Write docs/commands.md from the commands' help, docs/experiment-file.md from the vocabulary: `make docs`.
+"""Write the pages that code decides: `make docs`.
 
-A test compares both pages with what this makes, and another one types the examples.
+docs/commands.md comes from the commands' help, docs/experiment-file.md from the vocabulary, and the tables between the
+markers of results/README.md from the columns. A test compares the pages with what this makes, and another one types the
+examples.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from sweep.experiment.writing import flow
 from sweep.networks import tasks, vocabulary
 from sweep.networks.settings import defaults, hyperparameters, named_signatures, numeric, scalars
 from sweep.networks.vocabulary import Signature
+from sweep.results.columns import Column, of_configurations, of_runs, prediction
 
 HERE = Path(__file__).parent
 
@@ -226,16 +230,52 @@ def experiment_page() -> str:
     )
 
 
+_cells = {
+    "str": "text",
+    "bool": "`True` or `False`",
+    "int64": "whole number",
+    "Int64": "whole number, or empty",
+    "float32": "float32 number",
+    "float64": "number",
+}
+
+
+def _columns(columns: Iterable[Column]) -> str:
+    """A table of columns; those of one meaning share a row."""
+    rows: list[list[str]] = []
+    for meaning, group in itertools.groupby(columns, key=lambda column: column.meaning):
+        found = list(group)
+        names = [f"`{c.name}`" for c in found if c.is_needed or len(found) == 1]
+        cells = {_cells[c.type] for c in found}
+        rows.append([", ".join(names), cells.pop() if len(cells) == 1 else "", meaning])
+    return _table(["column", "cells", "meaning"], rows)
+
+
+def results_page(text: str) -> str:
+    """The page of the results folder: `text`, what stands between its markers made anew."""
+    for name, columns in (("runs.csv", (*of_runs, prediction)), ("configurations.csv", of_configurations)):
+        begin, end = f"<!-- {name}: columns, written by make docs -->\n", f"<!-- {name}: end -->\n"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}{_columns(columns)}\n{end}{after}"
+    return text
+
+
 def pages() -> dict[Path, str]:
     """The generated pages by file."""
-    return {HERE / "commands.md": commands_page(), HERE / "experiment-file.md": experiment_page()}
+    results = HERE.parent / "results" / "README.md"
+    return {
+        HERE / "commands.md": commands_page(),
+        HERE / "experiment-file.md": experiment_page(),
+        results: results_page(results.read_text(encoding="utf-8")),
+    }
 
 
 def main() -> None:
     """Write the pages."""
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
-        print(f"wrote docs/{path.name}")
+        print(f"wrote {path.relative_to(HERE.parent)}")
 
 
 if __name__ == "__main__":

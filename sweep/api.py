@@ -26,9 +26,10 @@ from sweep.networks.settings import resolve
 from sweep.report.page.own_page import write_page
 from sweep.report.terminal.progress import watched
 from sweep.report.terminal.train import count_lines
+from sweep.results.columns import hyperparameter_columns
 from sweep.results.folder import Folder
 from sweep.results.lock import locked
-from sweep.results.tables import hyperparameter_columns, read_table, runs_table
+from sweep.results.tables import read_runs, runs_table
 from sweep.results.trainings import Store, count_outcomes
 from sweep.statistics.intervals import wilson
 from sweep.training import choice, threads
@@ -203,4 +204,4 @@ def train_settings(
     trained = train_block(configuration, block, chosen, workers=workers or threads.available_cores(), margin=margin)
     entry = Entry(0, configuration, trained.runs)
     content = runs_table([entry], hyperparameter_columns(settings), chosen.name, chosen.device)
-    return read_table(io.BytesIO(content))
+    return read_runs(io.BytesIO(content))

@@ -77,8 +77,7 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
     """
     folder = Folder(Path(path))
     folder.check_has_experiment()
-    if not folder.is_finished():
-        raise ResultsError(f"{path}: no finished results folder")
+    folder.check_is_finished()
     files = {name: digest for name, digest in folder.digests().items() if name in ("experiment.yaml", "runs.csv")}
     versions = {name: version(name) for name in ("xor-sweep", "numpy", "numba", "tensorflow", "keras")}
     folder.check_runs()

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sweep.experiment import file as experiment_file
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of, learned_by_seed, select_configuration
@@ -46,7 +45,7 @@ def summarise_comparison(results: Results, first: str, second: str) -> Compariso
     chosen = [select_configuration(table, text) for text in (first, second)]
     if chosen[0] == chosen[1]:
         raise ResultsError(f"{first} and {second} are the same configuration, {chosen[0]}; allowed: two that differ")
-    confidence = experiment_file.load(results.folder.experiment).reliability.confidence
+    confidence = results.experiment.reliability.confidence
     learned = learned_by_seed(results.runs, ids)
     rows = to_records(table)
     one, other = (ids.index(identity) for identity in chosen)

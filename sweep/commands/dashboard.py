@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweep.experiment import file as experiment_file
 from sweep.results.contents import RecordedTrainer
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
@@ -26,7 +25,7 @@ def serve(results: Results, port: int, announce: Callable[[str], None]) -> None:
         from optuna_dashboard import run_server
     except ImportError:
         raise ResultsError("the dashboard needs optuna-dashboard: pip install 'xor-sweep[dashboard]'") from None
-    experiment, journal = experiment_file.load(results.folder.experiment), results.folder.journal
+    experiment, journal = results.experiment, results.folder.journal
     storage = experiment.study.storage
     if storage == "journal" and not journal.exists():
         raise ResultsError(f"{journal}: no such file; the study of this folder is gone")

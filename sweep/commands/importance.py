@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.experiment import file as experiment_file
 from sweep.experiment.dimensions import Range
 from sweep.experiment.experiment import Experiment
 from sweep.results.files import ResultsError
@@ -76,7 +75,7 @@ class Importances:
 
 def summarise_importances(results: Results) -> Importances:
     """The importances of the hyperparameters that vary; raises `ResultsError` where none does."""
-    found = find_importances(results.configurations, results.runs, experiment_file.load(results.folder.experiment))
+    found = find_importances(results.configurations, results.runs, results.experiment)
     if found is None:
         raise ResultsError(f"{results.folder.path}: no hyperparameter varies; allowed: results of two values or more")
     return found

@@ -12,7 +12,8 @@ from sweep.networks.layers import Head
 from sweep.networks.runs import outcomes
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import Task, table_task
-from sweep.results.tables import frame, prediction_names, whole_numbers
+from sweep.results.columns import prediction_names
+from sweep.results.tables import frame, whole_numbers
 from sweep.runs.errors import SettingError
 from sweep.training.keras.own_model import Fit, Job, Probe
 

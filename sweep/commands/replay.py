@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweep.experiment import file as experiment_file
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import layer_sums
 from sweep.networks.runs import Cohort, Entry, Example, Floats, Integers, Runs, nine_tenths, outcomes
-from sweep.results.configurations import configuration_of, row_texts
+from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
-from sweep.results.tables import hyperparameter_columns, runs_table
+from sweep.results.tables import runs_table
 from sweep.training import choice
 
 # how far apart the predictions of a saved model and of the training may be: float32 rounding of one forward pass
@@ -78,7 +77,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
     results.folder.check_has_experiment()
     configuration, row = find_run(results, run)
     chosen = choice.choose(engine, row["device"] if engine == row["engine"] else "auto", [configuration])
-    margin = experiment_file.load(results.folder.experiment).reliability.margin
+    margin = results.experiment.reliability.margin
     cohort = Cohort(configuration, np.array([int(row["seed"])], np.uint32), margin)
     measured = chosen.train(cohort)
     runs = diagnose(cohort, measured)
@@ -111,12 +110,12 @@ def find_run(results: Results, run: str) -> tuple[Configuration, Mapping[str, st
     if not dash or not seed.isdecimal():
         raise ResultsError(f"{run}: no run; allowed: <configuration>-<seed>, as in the first column of runs.csv")
     identity = select_configuration(results.configurations, named)
-    row = row_texts(results, "runs", "run", f"{identity}-{int(seed)}")
+    row = results.cells_of(f"{identity}-{int(seed)}")
     if row is None:
         seeds = results.runs.loc[results.runs["configuration"] == identity, "seed"].tolist()
         shown = " ".join(map(str, seeds[:8])) + (f" ... {seeds[-1]}" if len(seeds) > 8 else "")
         raise ResultsError(f"{run}: {identity} has no run with seed {int(seed)}; allowed: {shown}")
-    return configuration_of(results, identity), row
+    return results.configuration(identity), row
 
 
 def _row(entry: Entry, row: Mapping[str, str], trainer: tuple[str, str]) -> dict[str, str]:

@@ -20,11 +20,19 @@ from sweep.experiment import file as experiment_file
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs, outcomes
+from sweep.results.columns import hyperparameter_columns
+from sweep.results.configurations import settings_lines
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
-from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_blocks, runs_from_table
+from sweep.results.tables import (
+    configurations_table,
+    ranked,
+    read_runs,
+    runs_blocks,
+    runs_from_table,
+)
 from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
 from sweep.statistics.intervals import wilson
@@ -206,6 +214,9 @@ class _Sweep:
             return None
         n = n_confirming(self.experiment, self.engine)
         fresh = self.experiment.seeds.fresh(n)
+        known = self._known_confirmation(named.configuration.id, int(fresh[0]), n)
+        if known is not None:
+            return known
         counter = _Counter(self.observe, "confirm", n)
         cohort = Cohort(named.configuration, fresh, self.experiment.reliability.margin)
         started = time.perf_counter()
@@ -227,6 +238,14 @@ class _Sweep:
             "ci_method": rate.method,
             "verdict": str(verdict(rate, self.experiment.reliability.target)),
         }
+
+    def _known_confirmation(self, identity: str, first_seed: int, n: int) -> dict[str, Any] | None:
+        """What the manifest says of these fresh seeds, where all runs were known: training would say it again."""
+        known = self.folder.read_manifest().get("confirmation")
+        if self.n_trained or not isinstance(known, dict):
+            return None
+        asked = {"configuration": identity, "first_seed": first_seed, "n_runs": n}
+        return known if asked.items() <= known.items() else None
 
     def _named(self) -> Entry | None:
         """The smallest configuration found reliable; where none is, the one with the highest lower bound."""
@@ -254,6 +273,8 @@ class _Sweep:
         )
         write_atomically(folder.runs, runs_blocks(entries, columns, self.engine.name, self.engine.device))
         write_atomically(folder.configurations, configurations_table(entries, columns, self._allocation))
+        in_order = ranked(entries, self._allocation)
+        write_atomically(folder.settings, settings_lines(e.configuration for e in in_order))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
         kept = lowest_seeds(x for x in self.examples if x.configuration in places)
         folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
@@ -315,7 +336,7 @@ def _rows_by_configuration(folder: Folder, trainer: str) -> dict[str, Any]:
     if not folder.runs.exists():
         return {}
     folder.check_runs()
-    table = read_table(folder.runs)
+    table = read_runs(folder.runs)
     for found in sorted(set(table["engine"] + " on " + table["device"])):
         folder.check_trainer(found, trainer)
     return {str(identity): rows for identity, rows in table.groupby("configuration", sort=False)}

@@ -80,22 +80,44 @@ class Cohort:
         return replace(self, seeds=self.seeds[cut], streams={k: v[cut] for k, v in self.streams.items()})
 
 
+def _per_model(dtype: type, *axes: str) -> dict[str, Any]:
+    """What is said of a field of `Measurements`: its numbers, and its axes after `model`."""
+    return {"dtype": dtype, "axes": axes}
+
+
 @dataclass(frozen=True)
 class Measurements:
-    """What an engine measured of a cohort, dropout off in every evaluation.
+    """What an engine measured of a cohort, dropout off in every evaluation. Each array begins with the axis `model`.
 
-    losses `[model, snapshot]`, mean over the table; predictions `[model, snapshot, row, output]`; weights
-    `[model, parameter]` after training, variables in Keras's order; last_unlearned `[model]`: the last epoch after
-    which the table was not learned, -1 where it always was; units_off_initial and units_off `[model, layer]`: hidden
-    units with output and slope zero on every row, before and after training.
+    losses: mean over the table; weights: after training, variables in Keras's order; last_unlearned: the last epoch
+    after which the table was not learned, -1 where it always was; units_off_initial and units_off: hidden units with
+    output and slope zero on every row, before and after training.
     """
 
-    losses: Floats
-    predictions: Floats
-    weights: Floats
-    last_unlearned: Integers
-    units_off_initial: Integers
-    units_off: Integers
+    losses: Floats = field(metadata=_per_model(np.float32, "snapshot"))
+    predictions: Floats = field(metadata=_per_model(np.float32, "snapshot", "row", "output"))
+    weights: Floats = field(metadata=_per_model(np.float32, "parameter"))
+    last_unlearned: Integers = field(metadata=_per_model(np.int64))
+    units_off_initial: Integers = field(metadata=_per_model(np.int64, "layer"))
+    units_off: Integers = field(metadata=_per_model(np.int64, "layer"))
+
+    @classmethod
+    def empty(cls, cohort: Cohort, n: int | None = None) -> Self:
+        """Room for the measurements of `n` models of a cohort, all of them where not given; the numbers are unset."""
+        c = cohort.configuration
+        sizes = {
+            "snapshot": len(cohort.snapshots),
+            "row": c.task.n_rows,
+            "output": c.task.n_outputs,
+            "parameter": c.n_parameters,
+            "layer": c.depth,
+        }
+        n = len(cohort) if n is None else n
+        arrays: dict[str, Any] = {
+            f.name: np.empty((n, *(sizes[axis] for axis in f.metadata["axes"])), f.metadata["dtype"])
+            for f in fields(cls)
+        }
+        return cls(**arrays)
 
     def count_learned(self, cohort: Cohort) -> int:
         """How many models had learned the table after the last epoch."""
@@ -107,20 +129,11 @@ class Measurements:
 
     def check(self, cohort: Cohort) -> Self:
         """These measurements, their shapes and types checked against the cohort they answer."""
-        c = cohort.configuration
-        n, s = len(cohort), len(cohort.snapshots)
-        wanted = {
-            "losses": ((n, s), np.float32),
-            "predictions": ((n, s, c.task.n_rows, c.task.n_outputs), np.float32),
-            "weights": ((n, c.n_parameters), np.float32),
-            "last_unlearned": ((n,), np.int64),
-            "units_off_initial": ((n, c.depth), np.int64),
-            "units_off": ((n, c.depth), np.int64),
-        }
-        for name, (shape, dtype) in wanted.items():
-            found = getattr(self, name)
-            if found.shape != shape or found.dtype != dtype:
-                raise ValueError(f"{name}: found {found.dtype} {found.shape}, expected {np.dtype(dtype)} {shape}")
+        expected = self.empty(cohort)
+        for f in fields(self):
+            found, wanted = getattr(self, f.name), getattr(expected, f.name)
+            if found.shape != wanted.shape or found.dtype != wanted.dtype:
+                raise ValueError(f"{f.name}: found {found.dtype} {found.shape}, expected {wanted.dtype} {wanted.shape}")
         return self
 
 
@@ -133,19 +146,6 @@ class Broken:
     traceback: str
 
 
-def no_measurements(cohort: Cohort) -> Measurements:
-    """What is measured of a cohort where none of its models could be trained."""
-    c, s = cohort.configuration, len(cohort.snapshots)
-    return Measurements(
-        losses=np.zeros((0, s), np.float32),
-        predictions=np.zeros((0, s, c.task.n_rows, c.task.n_outputs), np.float32),
-        weights=np.zeros((0, c.n_parameters), np.float32),
-        last_unlearned=np.zeros(0, np.int64),
-        units_off_initial=np.zeros((0, c.depth), np.int64),
-        units_off=np.zeros((0, c.depth), np.int64),
-    )
-
-
 def concatenate(pieces: Sequence[Measurements]) -> Measurements:
     """The measurements of a cohort from those of its pieces, in order."""
     if len(pieces) == 1:
@@ -156,7 +156,7 @@ def concatenate(pieces: Sequence[Measurements]) -> Measurements:
 def join(cohort: Cohort, pieces: Sequence[tuple[Cohort, Measurements]]) -> tuple[Cohort, Measurements]:
     """A cohort from its pieces, in order, with their measurements; from less than all, the cohort of those."""
     if not pieces:
-        return cohort.part(slice(0)), no_measurements(cohort)
+        return cohort.part(slice(0)), Measurements.empty(cohort, 0)
     parts, measured = [part for part, _ in pieces], concatenate([measurements for _, measurements in pieces])
     if sum(map(len, parts)) == len(cohort):
         return cohort, measured

@@ -1,6 +1,7 @@
 """Settings as a user writes them, resolved: names with every argument, defaults filled in, what is unused neutral."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 
 from sweep.networks import tasks, vocabulary
@@ -218,3 +219,38 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
         batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
         epochs=_scalar("epochs", values["epochs"]),
     )
+
+
+def settings_of(configuration: Configuration) -> dict[str, Any]:
+    """The settings that `resolve` makes this configuration of: every hyperparameter, as an experiment file has it.
+
+    A name stands alone where all its arguments have their defaults, unequal widths as `layers`. Raises `ValueError` for
+    layers that differ in more than their units, which no settings say.
+
+    >>> settings_of(resolve({"optimizer": {"name": "sgd", "momentum": 0.9}}))["optimizer"]
+    {'name': 'sgd', 'momentum': 0.9}
+    """
+    c, first = configuration, configuration.layers[0]
+    if c.layers != alike(first, c.widths, c.task.n_outputs):
+        raise ValueError(f"{c.id}: layers that differ in more than their units")
+    values = {f.name: getattr(value, f.name) for value in (first, c) for f in fields(value)}
+    if not c.hidden:
+        del values["activation"], values["dropout"]
+    values |= {key: _named_settings(key, values[key]) for key in named_signatures if key in values}
+    values |= {"task": _task_settings(c.task), "layers": list(c.widths)}
+    if len(set(c.widths)) <= 1:
+        del values["layers"]
+        values |= {"width": c.widths[0], "depth": c.depth} if c.hidden else {"depth": 0}
+    return {key: values[key] for key in hyperparameters if key in values}
+
+
+def _named_settings(key: str, value: Named) -> Any:
+    signature = named_signatures[key][value.name]
+    changed = {name: x for name, x in value.arguments if x != signature[name].default}
+    return {"name": value.name, **changed} if changed else value.name
+
+
+def _task_settings(task: Task) -> Any:
+    if task.named is None:
+        return {"inputs": [list(row) for row in task.inputs], "targets": [list(row) for row in task.targets]}
+    return {"name": task.named.name, **dict(task.named.arguments)} if task.named.arguments else task.named.name

@@ -9,7 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from numbers import Real
 from typing import Any, cast
 
@@ -22,14 +22,15 @@ max_bits = 8
 
 @dataclass(frozen=True)
 class Task:
-    """A table: inputs `[row, input]` of finite numbers, targets `[row, output]` of 0 and 1, and its label.
+    """A table: inputs `[row, input]` of finite numbers, targets `[row, output]` of 0 and 1.
 
-    Raises `SettingError` for a table of unequal rows, of other targets, or of none or more than 256 rows.
+    `named`: the name with arguments that it was made by, None for a table that was given. Raises `SettingError` for a
+    table of unequal rows, of other targets, or of none or more than 256 rows.
     """
 
-    label: str
     inputs: tuple[tuple[float, ...], ...]
     targets: tuple[tuple[int, ...], ...]
+    named: Named | None = None
 
     def __post_init__(self) -> None:
         n = len(self.inputs)
@@ -53,6 +54,13 @@ class Task:
             for j, y in enumerate(target):
                 if y not in (0, 1):
                     raise SettingError(("targets", i, j), f"found {show(y)}", "allowed: 0 or 1")
+
+    @cached_property
+    def label(self) -> str:
+        """Its name with every argument, or `table-` and 6 hex digits of a digest of the table."""
+        if self.named is not None:
+            return self.named.label()
+        return f"table-{hashlib.sha256(json.dumps([self.inputs, self.targets]).encode()).hexdigest()[:6]}"
 
     @property
     def n_rows(self) -> int:
@@ -83,11 +91,6 @@ class Task:
 
 
 Rule = Callable[[tuple[int, ...]], tuple[int, ...]]
-
-
-def _boolean(label: str, bits: int, rule: Rule) -> Task:
-    rows = list(itertools.product((0, 1), repeat=bits))
-    return Task(label, tuple(tuple(map(float, row)) for row in rows), tuple(map(rule, rows)))
 
 
 def _multiplexer(bits: tuple[int, ...]) -> tuple[int, ...]:
@@ -137,23 +140,20 @@ def _ruled_task(chosen: Named) -> Task:
     bits = bits or int(chosen["bits"])
     if chosen.name == "multiplexer" and bits not in (3, 6):
         raise SettingError(("bits",), f"found {bits}", "allowed: 3 (one address bit) or 6 (two)")
-    return _boolean(chosen.label(), bits, rule)
+    rows = list(itertools.product((0, 1), repeat=bits))
+    return Task(tuple(tuple(map(float, row)) for row in rows), tuple(map(rule, rows)), chosen)
 
 
 def table_task(inputs: object, targets: object) -> Task:
-    """A task of one's own: rows of real inputs, rows of targets 0 or 1.
-
-    Its label is `table-` and 6 hex digits of its content. Raises `SettingError`.
+    """A task of one's own: rows of real inputs, rows of targets 0 or 1. Raises `SettingError`.
 
     >>> table_task([[0.5], [-2]], [[0], [1]]).label
     'table-fa7ca4'
     """
     rows = tuple(tuple(float(x) + 0.0 for x in row) for row in _rows("inputs", inputs))  # + 0.0: -0.0 is 0.0
     wanted = _rows("targets", targets)
-    Task("table", rows, wanted)  # the checks, before the integers are taken
-    whole = tuple(tuple(int(y) for y in row) for row in wanted)
-    digest = hashlib.sha256(json.dumps([rows, whole]).encode()).hexdigest()
-    return Task(f"table-{digest[:6]}", rows, whole)
+    Task(rows, wanted)  # the checks, before the integers are taken
+    return Task(rows, tuple(tuple(int(y) for y in row) for row in wanted))
 
 
 def _rows(key: str, value: object) -> tuple[tuple[Any, ...], ...]:

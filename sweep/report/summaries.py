@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.networks.runs import failures
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
+from sweep.results.selection import hyperparameters_of
 from sweep.runs.errors import did_you_mean
 from sweep.search.allocation import Allocation
 
@@ -59,8 +59,7 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
 
 def varied_columns(table: Any) -> tuple[str, ...]:
     """The hyperparameters of the table that take more than one value; where none does, those that say most."""
-    between = table.columns[2 : list(table.columns).index("n_parameters")]
-    varied = tuple(c for c in between if table[c].nunique() > 1)
+    varied = tuple(c for c in hyperparameters_of(table) if table[c].nunique() > 1)
     return varied or ("width", "depth", "activation", "optimizer")
 
 
@@ -71,7 +70,7 @@ def _unique_length(ids: Any) -> int:
 
 def summarise(results: Results, top: int = 10) -> Answer:
     """The answer of a finished sweep, from its files alone."""
-    experiment = experiment_file.load(results.folder.experiment)
+    experiment = results.experiment
     table = results.configurations
     confirmation = results.manifest.get("confirmation")
     named = None

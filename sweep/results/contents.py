@@ -17,10 +17,11 @@ from sweep.experiment.experiment import Experiment, shown_storage
 from sweep.experiment.file import ExperimentFileError
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Entry, no_runs
+from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.results.resume import study_name
-from sweep.results.tables import hyperparameter_columns, read_table, runs_from_table
+from sweep.results.tables import read_runs, runs_from_table
 from sweep.runs.errors import SettingError
 from sweep.search.allocation import Allocation
 from sweep.search.reading import StoredTrial, stored_trials
@@ -157,7 +158,7 @@ def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
         manifest = {}
     try:
         experiment = experiment_file.load(folder.experiment)
-        table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_table(folder.runs)
+        table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_runs(folder.runs)
     except FileNotFoundError:
         return None, findings  # named with the files
     except (ExperimentFileError, ResultsError) as error:

@@ -44,6 +44,11 @@ class Folder:
         return self.path / "configurations.csv"
 
     @property
+    def settings(self) -> Path:
+        """The settings of each configuration, a line each: what readers build it from."""
+        return self.path / "configurations.jsonl"
+
+    @property
     def examples(self) -> Path:
         """One run of each outcome for each configuration."""
         return self.path / "examples.npz"
@@ -93,6 +98,11 @@ class Folder:
         """The runs of such a training, a line for each that is done."""
         return self.path / "runs.jsonl"
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The files that every finished sweep leaves and vouches for, in the order in which it writes them."""
+        return (self.experiment, self.runs, self.configurations, self.settings, self.examples)
+
     def check_has_experiment(self) -> None:
         """Raise `ResultsError` where the folder is no sweep's."""
         if self.experiment.exists():
@@ -123,8 +133,8 @@ class Folder:
     def check_table_names(self, tables: Iterable[str]) -> None:
         """Raise `ResultsError` where a table has the name of one of this folder's own files."""
         for name in tables:
-            own = (self.experiment, self.runs, self.configurations, self.examples, self.journal, self.manifest)
-            taken = {*(file.name for file in own), self.parts.name, "audit.json", "report.html"}
+            own = (*self.written, self.journal, self.manifest, self.parts, self.audit, self.report)
+            taken = {file.name for file in own}
             if name.partition("/")[0].lower() in taken:
                 raise ResultsError(f"{name}: a results folder has a file of that name; rename the table's file")
 
@@ -137,14 +147,29 @@ class Folder:
 
     def is_finished(self) -> bool:
         """Whether the tables hold all that experiment.yaml asks for: no blocks left, the manifest vouches for it."""
+        return self.settings.exists() and self._has_tables()
+
+    def _has_tables(self) -> bool:
+        """Whether the folder is finished, or of an earlier version, which wrote no settings."""
         if self.parts.exists() or not all(f.exists() for f in (self.experiment, self.runs, self.configurations)):
             return False
         return self._recorded_digest(self.experiment) == digest_of(self.experiment)
 
+    def check_is_finished(self) -> None:
+        """Raise `ResultsError` with what to do where the folder does not hold all that its experiment asks for."""
+        if self.is_finished():
+            return
+        if self._has_tables():
+            raise ResultsError(
+                f"{self.settings}: no such file, as in folders of an earlier version; sweep run with the same "
+                "experiment writes it and trains nothing again"
+            )
+        raise ResultsError(f"{self.path}: an unfinished sweep; sweep run with the same experiment goes on with it")
+
     def is_intact(self) -> bool:
         """Whether the folder is finished and every file is as the manifest has it."""
         files = self.read_manifest().get("files")
-        if not self.is_finished() or not isinstance(files, dict):
+        if not self.is_finished() or not isinstance(files, dict) or not {f.name for f in self.written} <= set(files):
             return False
         return all((self.path / name).exists() and digest_of(self.path / name) == files[name] for name in files)
 
@@ -163,8 +188,7 @@ class Folder:
 
     def digests(self, tables: Iterable[str] = ()) -> dict[str, str]:
         """SHA-256 of each file that the manifest vouches for, the experiment's tables among them."""
-        files = (self.experiment, self.runs, self.configurations, self.examples, self.journal)
-        names = (*(file.name for file in files), *tables)
+        names = (*(file.name for file in (*self.written, self.journal)), *tables)
         return {name: digest_of(self.path / name) for name in names if (self.path / name).exists()}
 
     def read_manifest(self) -> dict[str, Any]:
@@ -243,8 +267,7 @@ class Folder:
 
     def remove_leftovers(self) -> None:
         """Remove what killed sweeps were about to write."""
-        own = (self.experiment, self.runs, self.configurations, self.examples, self.manifest)
-        for file in own:
+        for file in (*self.written, self.manifest):
             for path in self.path.glob(f".{file.name}.*.tmp"):
                 path.unlink()
 

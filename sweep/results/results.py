@@ -1,5 +1,6 @@
 """The results of a sweep: a folder of files, and its tables."""
 
+import csv
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sweep.experiment import file as experiment_file
+from sweep.experiment.experiment import Experiment
+from sweep.networks.configuration import Configuration
+from sweep.results.configurations import Recorded, read_settings
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
-from sweep.results.tables import read_table
+from sweep.results.tables import read_configurations, read_runs
 
 
 @dataclass(frozen=True)
@@ -19,18 +24,43 @@ class Results:
     folder: Folder
 
     @cached_property
+    def experiment(self) -> Experiment:
+        """The experiment that it is of. Raises `ExperimentFileError` for a file that was damaged."""
+        return experiment_file.load(self.folder.experiment)
+
+    @cached_property
     def runs(self) -> Any:
         """runs.csv: one row per run, sorted by trial, then seed."""
-        return read_table(self.folder.runs)
+        return read_runs(self.folder.runs)
 
     def read_runs(self, only: Callable[[str], bool]) -> Any:
         """The columns of runs.csv that `only` holds for."""
-        return read_table(self.folder.runs, only)
+        return read_runs(self.folder.runs, only)
 
     @cached_property
     def configurations(self) -> Any:
         """configurations.csv: one row per configuration, the most reliable first."""
-        return read_table(self.folder.configurations)
+        return read_configurations(self.folder.configurations)
+
+    @cached_property
+    def settings(self) -> dict[str, Recorded]:
+        """configurations.jsonl: the settings of each configuration, by its id."""
+        return read_settings(self.folder.settings)
+
+    def configuration(self, identity: str) -> Configuration:
+        """The configuration of this id. Raises `ResultsError` where no line of configurations.jsonl makes it."""
+        if identity not in self.settings:
+            raise ResultsError(f"{self.folder.settings}: no configuration {identity}")
+        return self.settings[identity].configuration
+
+    def cells_of(self, run: str) -> dict[str, str] | None:
+        """The cells of a run as they stand in runs.csv, by column; None where it has no such row."""
+        path = self.folder.runs
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return next((row for row in csv.DictReader(file) if row.get("run") == run), None)
+        except (OSError, csv.Error, UnicodeDecodeError) as error:
+            raise ResultsError(f"{path}: cannot be read: {error}") from None
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -42,6 +72,5 @@ def load(path: str | os.PathLike[str]) -> Results:
     """The results in a folder; raises `ResultsError` where there are none (a sweep in progress has no tables yet)."""
     folder = Folder(Path(path))
     folder.check_has_experiment()
-    if not folder.is_finished():
-        raise ResultsError(f"{path}: an unfinished sweep; sweep run with the same experiment goes on with it")
+    folder.check_is_finished()
     return Results(folder)

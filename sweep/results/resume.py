@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol, cast
 
 from sweep.experiment import file as experiment_file
@@ -35,14 +35,25 @@ def study_name(experiment: Experiment, engine: Trainer) -> str:
 
     A storage URL may hold the studies of many folders.
     """
-    space = asdict(experiment)
+    space = _fields(experiment)
+    space["study"] = _fields(replace(experiment.study, storage=shown_storage(experiment.study.storage)))
     space["study"].pop("trials")
-    space["study"]["storage"] = shown_storage(experiment.study.storage)
     space["reliability"] = experiment.reliability.margin
     space["order"] = list(experiment.dimensions())
     space["engine"] = (engine.name, engine.device)
-    digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=_for_json).encode()).hexdigest()
     return f"sweep-{digest[:12]}"
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value)}
+
+
+def _for_json(value: Any) -> Any:
+    """What JSON has no form for: a table is its label and its rows, another value its fields."""
+    if isinstance(value, Task):
+        return {"label": value.label, "inputs": value.inputs, "targets": value.targets}
+    return _fields(value) if is_dataclass(value) else str(value)
 
 
 def _plain(value: Any) -> Any:
@@ -50,7 +61,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list) and any(isinstance(x, Task) for x in cast(list[Any], value)):
         value = dict(enumerate(cast(list[Any], value)))
     elif is_dataclass(value) and not isinstance(value, Task):
-        value = {f.name: getattr(value, f.name) for f in fields(value)}
+        value = _fields(value)
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 

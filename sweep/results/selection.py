@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.settings import hyperparameters
 from sweep.results.files import ResultsError
 from sweep.runs.errors import did_you_mean
 
@@ -15,7 +16,7 @@ max_listed = 8
 
 def hyperparameters_of(table: Any) -> list[str]:
     """The columns of configurations.csv that are hyperparameters."""
-    return list(table.columns[2 : list(table.columns).index("n_parameters")])
+    return [c for c in table.columns if c in hyperparameters]
 
 
 def select_configuration(table: Any, text: str) -> str:

@@ -7,6 +7,7 @@ import csv
 import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,42 +16,11 @@ import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Entry, Runs, failures, outcomes
-from sweep.networks.settings import hyperparameters
-from sweep.networks.tasks import Task
 from sweep.results.cells import decimals, plain, present, shortest
+from sweep.results.columns import Column, of_configurations, of_runs, prediction, prediction_names, shown
 from sweep.results.files import ResultsError, write_atomically
-from sweep.results.folder import Folder
 from sweep.search.allocation import Allocation
-from sweep.statistics.verdicts import verdict, verdicts
-
-base_columns = (
-    "task",
-    "width",
-    "depth",
-    "activation",
-    "dropout",
-    "optimizer",
-    "learning_rate",
-    "batch_size",
-    "epochs",
-)
-max_prediction_rows = 16
-
-
-def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
-    """The tables' hyperparameters: the basic ones, then the others that the experiment names."""
-    others = set(named) - {"layers"}
-    return (*base_columns, *(h for h in hyperparameters if h in others and h not in base_columns))
-
-
-def prediction_names(task: Task) -> list[str]:
-    """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
-    names = task.row_names
-    if names is None or task.n_rows > max_prediction_rows:
-        return []
-    if task.n_outputs == 1:
-        return [f"p_{row}" for row in names]
-    return [f"p_{row}_{o}" for row in names for o in range(task.n_outputs)]
+from sweep.statistics.verdicts import verdict
 
 
 def _label(value: Any) -> str:
@@ -63,27 +33,50 @@ def _run_columns(entry: Entry, columns: Sequence[str], engine: str, device: str)
     What differs from row to row is numbers, names of outcomes and names of rows: nothing that CSV would quote.
     """
     runs, configuration = entry.runs, entry.configuration
-    labels = configuration.labels()
-    return {
+    known: dict[str, str | list[str]] = {
         "run": [f"{configuration.id}-{seed}" for seed in runs.seed.tolist()],
         "trial": str(entry.trial),
         "configuration": configuration.id,
-        **{c: _label(labels[c]) for c in columns},
-        "seed": plain(runs.seed),
+        **{name: _label(value) for name, value in configuration.labels().items()},
         "engine": engine,
         "device": device,
         "n_parameters": str(configuration.n_parameters),
-        "final_loss": shortest(runs.final_loss),
-        "accuracy": decimals(runs.accuracy),
-        "learned": plain(runs.learned),
-        "margin": shortest(runs.margin),
-        "epochs_to_learn": present(runs.epochs_to_learn, runs.epochs_to_learn >= 0),
-        "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
-        "merged_rows": runs.merged_rows.tolist(),
-        "dead_units_initial": plain(runs.dead_units_initial),
-        "dead_units": plain(runs.dead_units),
-        "dead_layer": present(runs.dead_layer, runs.dead_layer > 0),
     }
+    known |= {c.name: _texts(c, getattr(runs, c.name)) for c in _measured}
+    return {name: known[name] for name in shown(of_runs, columns)}
+
+
+_measured = [c for c in of_runs if c.name in {f.name for f in fields(Runs)}]
+
+
+def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
+    """The cells of a column from the array of `Runs`."""
+    match column.type:
+        case "float32":
+            return shortest(values)
+        case "float64":
+            return decimals(values)
+        case "Int64":
+            return present(values, values > column.missing)
+        case "str" if column.names:
+            return np.array(column.names, object)[values].tolist()
+        case "str":
+            return values.tolist()
+        case _:
+            return plain(values)
+
+
+def _values(column: Column, cells: Any) -> npt.NDArray[Any]:
+    """The array of `Runs` from the cells of a read table."""
+    match column.type:
+        case "Int64":
+            return cells.fillna(column.missing).to_numpy(np.int64)
+        case "str" if column.names:
+            return cells.map(column.names.index).to_numpy(np.int8)
+        case "str":
+            return cells.to_numpy(np.str_)
+        case _:
+            return cells.to_numpy(np.uint32 if column.name == "seed" else column.type)
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -129,10 +122,21 @@ def median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> float
     return float(np.median(np.where(is_counted, values.astype(np.float64), np.inf))) if len(values) else np.inf
 
 
+def ranked(entries: Sequence[Entry], allocation: Allocation) -> list[Entry]:
+    """The entries in the order of configurations.csv: ci_low descending, then n_parameters, then trial."""
+    n_runs = np.array([len(e.runs) for e in entries], np.int64)
+    n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
+    rates = allocation.rates(n_learned, n_runs)
+    n_parameters = np.array([e.configuration.n_parameters for e in entries])
+    trials = np.array([e.trial for e in entries])
+    return [entries[i] for i in np.lexsort((trials, n_parameters, -rates.low))]
+
+
 def configurations_table(entries: Sequence[Entry], columns: Sequence[str], allocation: Allocation) -> bytes:
-    """configurations.csv: one row per configuration, ci_low descending, then n_parameters, then trial."""
+    """configurations.csv: one row per configuration, in the order of `ranked`."""
     import pandas as pd
 
+    entries = ranked(entries, allocation)
     n_runs = np.array([len(e.runs) for e in entries], np.int64)
     n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
     n_planned = np.array([len(allocation.seeds(e.runs)) for e in entries], np.int64)
@@ -143,13 +147,11 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
     labels = [e.configuration.labels() for e in entries]
     epochs = [median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
     losses = [median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
-    n_parameters = np.array([e.configuration.n_parameters for e in entries])
-    trials = np.array([e.trial for e in entries])
-    table = {
+    known: dict[str, Any] = {
         "configuration": [e.configuration.id for e in entries],
-        "trial": trials,
-        **{c: [_label(row[c]) for row in labels] for c in columns},
-        "n_parameters": n_parameters,
+        "trial": [e.trial for e in entries],
+        **{name: [_label(row[name]) for row in labels] for name in columns},
+        "n_parameters": [e.configuration.n_parameters for e in entries],
         "n_runs": n_runs,
         "n_learned": n_learned,
         "success_rate": decimals(rates.value),
@@ -162,44 +164,33 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
         "n_missing": n_planned - n_runs,
     }
-    order = np.lexsort((trials, n_parameters, -rates.low))
-    return pd.DataFrame(table).iloc[order].to_csv(index=False, lineterminator="\n").encode()
+    table = {name: known[name] for name in shown(of_configurations, columns)}
+    return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode()
 
 
-_text_columns = {"run", "configuration", "task", "encoding", "activation", "kernel_initializer", "bias_initializer"}
-_text_columns |= {"optimizer", "loss", "engine", "device", "outcome", "merged_rows", "ci_method", "verdict", "width"}
-_whole_columns = {"epochs_to_learn", "dead_layer", "samples"}
-_narrow_columns = {"final_loss", "margin", "median_final_loss"}
-_always_columns: Mapping[str, str] = {  # what is never missing: reading fails where it is
-    **dict.fromkeys(("trial", "depth", "batch_size", "epochs", "seed", "n_parameters"), "int64"),
-    **dict.fromkeys(("dead_units_initial", "dead_units", "n_runs", "n_learned", "n_missing"), "int64"),
-    **dict.fromkeys((f"n_{name}" for name in failures), "int64"),
-    **dict.fromkeys(("dropout", "learning_rate", "accuracy"), "float64"),
-    **dict.fromkeys(("success_rate", "ci_low", "ci_high", "median_epochs_to_learn"), "float64"),
-    **dict.fromkeys(("learned", "use_bias"), "bool"),
-}
-_run_results = (
-    *("n_parameters", "final_loss", "accuracy", "learned", "margin", "epochs_to_learn", "outcome", "merged_rows"),
-    *("dead_units_initial", "dead_units", "dead_layer"),
-)
-_needed_runs = ("run", "trial", "configuration", *base_columns, "seed", "engine", "device", *_run_results)
-_needed_configurations = (
-    *("configuration", "trial", *base_columns, "n_parameters", "n_runs", "n_learned", "success_rate", "ci_low"),
-    *("ci_high", "ci_method", "verdict", "median_epochs_to_learn", "median_final_loss"),
-    *(f"n_{name}" for name in failures),
-    "n_missing",
-)
-
-
-def read_table(
-    path: Path | io.BytesIO,
+def read_runs(
+    source: Path | io.BytesIO,
     only: Callable[[str], bool] = lambda column: True,
     needed: Sequence[str] | None = None,
 ) -> Any:
-    """A table as a pandas DataFrame with the right types: text, Int64 where numbers may be missing, float32, bool.
+    """runs.csv as a pandas DataFrame; see `_read_table`.
 
     `only` says which columns to keep: a million runs with all of them need gigabytes. `needed`: which there must be,
-    those of a sweep's table where it is not given.
+    those of a sweep where it is not given.
+    """
+    return _read_table(source, of_runs, only, needed)
+
+
+def read_configurations(source: Path | io.BytesIO) -> Any:
+    """configurations.csv as a pandas DataFrame; see `_read_table`."""
+    return _read_table(source, of_configurations, lambda column: True, None)
+
+
+def _read_table(
+    path: Path | io.BytesIO, columns: Sequence[Column], only: Callable[[str], bool], needed: Sequence[str] | None
+) -> Any:
+    """A table with the types of its columns: text, Int64 where numbers may be missing, float32, bool.
+
     `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
     """
     import pandas as pd
@@ -211,23 +202,18 @@ def read_table(
             return path if content is None else io.BytesIO(content)
 
         header = pd.read_csv(source(), nrows=0).columns
-        is_of_runs = "run" in header
-        if isinstance(path, Path) and path in ((own := Folder(path.parent)).runs, own.configurations):
-            is_of_runs = path == own.runs  # whatever it holds
-        usual = _needed_runs if is_of_runs else _needed_configurations
-        missing = [c for c in needed or usual if c not in header]
+        missing = [c for c in needed or [c.name for c in columns if c.is_needed] if c not in header]
         if missing:
             raise ValueError(f"no column {missing[0]}")
         header = [c for c in header if only(c)]
-        types: Any = {c: "str" for c in header if c in _text_columns}
-        types |= {c: _always_columns[c] for c in header if c in _always_columns}
-        types |= {c: "Int64" for c in header if c in _whole_columns}
-        types |= {c: "float32" for c in header if c in _narrow_columns or c.startswith("p_")}
+        kept = [c for c in columns if c.name in header]
+        types: Any = {c.name: c.type for c in kept}
+        types |= {c: prediction.type for c in header if columns is of_runs and c.startswith("p_")}
         known: Any = {"keep_default_na": False, "na_values": [""]}
         table = pd.read_csv(source(), dtype=types, usecols=header, **known)
-        for column, allowed in (("outcome", outcomes), ("verdict", verdicts)):
-            if column in table and not set(table[column]) <= set(allowed):
-                raise ValueError(f"in column {column} something else than {', '.join(allowed)}")
+        for c in kept:
+            if c.names and not set(table[c.name]) <= set(c.names):
+                raise ValueError(f"in column {c.name} something else than {', '.join(c.names)}")
         for column in table.select_dtypes("float"):
             if np.isinf(table[column]).any():  # what is not finite is left out when a table is written
                 raise ValueError(f"in column {column} an infinite number")
@@ -246,20 +232,7 @@ def runs_from_table(rows: Any, configuration: Configuration) -> Runs:
     names = prediction_names(configuration.task)
     shape = (len(rows), configuration.task.n_rows, configuration.task.n_outputs)
     predictions = rows[names].to_numpy(np.float32).reshape(shape) if names else np.full(shape, np.nan, np.float32)
-    return Runs(
-        seed=rows["seed"].to_numpy(np.uint32),
-        final_loss=rows["final_loss"].to_numpy(np.float32),
-        accuracy=rows["accuracy"].to_numpy(np.float64),
-        learned=rows["learned"].to_numpy(bool),
-        margin=rows["margin"].to_numpy(np.float32),
-        epochs_to_learn=rows["epochs_to_learn"].fillna(-1).to_numpy(np.int64),
-        outcome=rows["outcome"].map(outcomes.index).to_numpy(np.int8),
-        merged_rows=rows["merged_rows"].to_numpy(np.str_),
-        dead_units_initial=rows["dead_units_initial"].to_numpy(np.int64),
-        dead_units=rows["dead_units"].to_numpy(np.int64),
-        dead_layer=rows["dead_layer"].fillna(0).to_numpy(np.int64),
-        predictions=predictions,
-    )
+    return Runs(**{c.name: _values(c, rows[c.name]) for c in _measured}, predictions=predictions)
 
 
 def to_records(table: Any) -> list[dict[str, Any]]:

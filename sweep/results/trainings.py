@@ -20,7 +20,7 @@ from sweep.results import results
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
-from sweep.results.tables import export_table, frame, median, read_table
+from sweep.results.tables import export_table, frame, median, read_runs
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import Target, verdict
 from sweep.training.keras.own_model import Fit
@@ -51,7 +51,7 @@ class OwnResults:
     @cached_property
     def runs(self) -> Any:
         """runs.csv: one row per run, sorted by seed."""
-        return read_table(self.folder.runs, needed=_needed)
+        return read_runs(self.folder.runs, needed=_needed)
 
     @cached_property
     def configurations(self) -> Any:

@@ -191,7 +191,7 @@ def test_a_folder_that_is_not_finished_or_was_changed_is_an_error(finished: Path
     with pytest.raises(ResultsError, match="no results folder"):
         audit(tmp_path)
     shutil.copy(finished / "experiment.yaml", tmp_path)
-    with pytest.raises(ResultsError, match="no finished results folder"):
+    with pytest.raises(ResultsError, match="an unfinished sweep"):
         audit(tmp_path)
     runs = finished / "runs.csv"
     before = runs.read_bytes()

@@ -18,6 +18,8 @@ from sweep.cli.common import app
 from sweep.commands import check as planning
 from sweep.commands import run as run_command
 from sweep.commands.verify import Verification, verify
+from sweep.networks.settings import resolve
+from sweep.results.configurations import settings_lines
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 
@@ -315,7 +317,9 @@ def test_damaged_examples_are_a_finding(copy: Path) -> None:
     assert_named(verify(copy, 0), "examples.npz", "cannot be read")
 
 
-@pytest.mark.parametrize("name", ["runs.csv", "configurations.csv", "examples.npz", "study.journal", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["runs.csv", "configurations.csv", "configurations.jsonl", "examples.npz", "study.journal", "manifest.json"]
+)
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     assert_named(verify(copy, 0), name, "missing")
@@ -429,6 +433,42 @@ def test_the_sample_is_spread_and_deterministic(finished: Path) -> None:
     assert choose_runs(contents, n) == chosen
     assert sum(map(len, choose_runs(contents, n + 3).values())) == n + 3
     assert choose_runs(contents, 0) == {}
+
+
+def lines_of(folder: Path) -> list[str]:
+    return (folder / "configurations.jsonl").read_text().splitlines(keepends=True)
+
+
+def test_a_changed_line_of_the_settings_is_found(copy: Path) -> None:
+    lines = lines_of(copy)
+    identity = json.loads(lines[2])["configuration"]
+    lines[2] = lines[2].replace('"learning_rate": 0.05', '"learning_rate": 0.06')
+    lines[4] = lines[4][:-20] + "\n"
+    (copy / "configurations.jsonl").write_text("".join(lines))
+    assert_named(verify(copy, 0), "configurations.jsonl: changed")
+    vouch(copy)
+    found = verify(copy, 0)
+    assert_named(found, "configurations.jsonl: line 3", identity, "its settings make c")
+    assert_named(found, "configurations.jsonl: line 5", "cannot be read")
+    assert len(found.findings) == 2
+
+
+def test_lines_of_the_settings_that_are_missing_doubled_or_added_are_found(copy: Path) -> None:
+    lines = lines_of(copy)
+    ids = [json.loads(line)["configuration"] for line in lines]
+    other = next(settings_lines([resolve({"epochs": 7})]))
+    (copy / "configurations.jsonl").write_text("".join([*lines[:3], *lines[4:6], lines[5], *lines[6:]]))
+    with (copy / "configurations.jsonl").open("ab") as file:
+        file.write(other)
+    vouch(copy)
+    found = verify(copy, 0)
+    assert_named(found, "configurations.jsonl", ids[3], "missing")
+    assert_named(found, "configurations.jsonl", ids[5], "2 times")
+    assert_named(found, "configurations.jsonl", json.loads(other)["configuration"], "added")
+    for text, word in ((lines[::-1], "order"), ([line.replace(": ", ":") for line in lines], "another way")):
+        (copy / "configurations.jsonl").write_text("".join(text))
+        vouch(copy)
+        assert_named(verify(copy, 0), "configurations.jsonl", word)
 
 
 def test_no_results_folder_is_an_error(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Configurations: equal ones have one id, unlike ones have two, and no id ever changes."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.networks import vocabulary
-from sweep.networks.settings import defaults, resolve
+from sweep.networks import tasks, vocabulary
+from sweep.networks.settings import defaults, named_signatures, resolve, scalars, settings_of
+from sweep.networks.vocabulary import Argument, Signature
 from sweep.runs.errors import SettingError
 
 parity = {
@@ -148,6 +150,83 @@ def test_a_digest_is_a_function_of_what_is_trained(given_settings: dict[str, Any
         for key, value in plain.items()
     }
     assert resolve(dict(reversed(again.items()))).id == c.id
+
+
+def values_of(a: Argument) -> st.SearchStrategy[Any]:
+    """The values that an argument may take."""
+    if isinstance(a.default, bool):
+        return st.booleans()
+    if isinstance(a.default, str):
+        return st.sampled_from(a.choices)
+    low, high = max(a.low, -vocabulary.max_number), min(a.high, vocabulary.max_number)
+    if isinstance(a.default, int):
+        return st.integers(int(low), int(min(high, 2**31 - 1)))
+    return st.floats(low, high, exclude_min=a.open_low, exclude_max=a.open_high and a.high < vocabulary.max_number)
+
+
+def names_with_arguments(signatures: Mapping[str, Signature]) -> st.SearchStrategy[Any]:
+    """A name by itself, or with some of its arguments."""
+    return st.one_of(
+        *(
+            st.just(name)
+            | st.fixed_dictionaries({"name": st.just(name)}, optional={k: values_of(a) for k, a in signature.items()})
+            for name, signature in signatures.items()
+        )
+    )
+
+
+given_tables = st.integers(1, 3).flatmap(
+    lambda n: st.fixed_dictionaries(
+        {
+            "inputs": st.lists(st.lists(st.floats(-3e38, 3e38), min_size=n, max_size=n), min_size=2, max_size=2),
+            "targets": st.lists(st.lists(st.integers(0, 1), min_size=n, max_size=n), min_size=2, max_size=2),
+        }
+    )
+)
+own_layers = st.lists(st.integers(1, 9), max_size=4)
+all_settings = st.fixed_dictionaries(
+    {},
+    optional={
+        **{key: values_of(a) for key, a in scalars.items() if key not in ("width", "depth")},
+        **{key: names_with_arguments(signatures) for key, signatures in named_signatures.items()},
+        "task": names_with_arguments(tasks.signatures) | given_tables,
+        "layers": own_layers,
+    },
+)
+
+
+def resolvable(given_settings: dict[str, Any]) -> bool:
+    try:
+        return bool(resolve(given_settings))
+    except SettingError:  # samples with dropout, an encoding of other values than bits, a multiplexer of 4 bits
+        return False
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(all_settings.filter(resolvable))
+def test_a_configuration_is_what_its_settings_make(given_settings: dict[str, Any]):
+    c = resolve(given_settings)
+    written = json.dumps(settings_of(c), allow_nan=False)
+    again = resolve(json.loads(written))
+    assert again == c
+    assert (again.id, again.labels()) == (c.id, c.labels())
+    assert json.dumps(settings_of(again)) == written
+
+
+def test_settings_are_as_a_person_writes_them():
+    assert settings_of(resolve(parity)) == {
+        **parity,
+        "samples": None,
+        "bias_initializer": "zeros",
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True},
+        "learning_rate": 0.05,
+    }
+    plain = {key: value for key, value in defaults.items() if key != "layers"}
+    assert settings_of(resolve({})) == {**plain, "learning_rate": 0.001, "batch_size": 4}
+    assert list(settings_of(resolve({}))) == list(plain)
+    assert settings_of(resolve({"depth": 0}))["depth"] == 0
+    table = {"inputs": [[0.5], [-2.0]], "targets": [[0], [1]]}
+    assert settings_of(resolve({"task": table}))["task"] == table
 
 
 def test_resolved_values_and_shapes():

@@ -109,7 +109,7 @@ def test_the_largest_table():
 
 def test_a_task_checks_itself():
     with pytest.raises(SettingError, match="found 2; allowed: 0 or 1"):
-        Task("mine", ((0.0,),), ((2,),))
+        Task(((0.0,),), ((2,),))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sweep.commands import importance
 from sweep.experiment.dimensions import Choices
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
+from sweep.networks.forward import predict
 from sweep.networks.runs import Cohort, outcomes
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import named_task
@@ -196,25 +197,14 @@ def test_learning_and_predictions_are_counted() -> None:
     ],
     ids=str,
 )
-def test_a_network_is_found_again_from_its_row_and_answers_as_it_was_trained(settings: dict[str, Any]) -> None:
+def test_a_network_answers_on_the_page_as_it_was_trained(settings: dict[str, Any]) -> None:
     from sweep.training.choice import choose
 
     configuration = resolve({**settings, "epochs": 20, "learning_rate": 0.05})
-    task = settings.get("task", "xor")
-    experiment = Experiment(vary={"task": Choices(("and", task))})
-    row = {"configuration": configuration.id, **configuration.labels()}
-    found = surfaces.configuration_of(row, surfaces.tasks_by_label(experiment))
-    assert found == configuration
     cohort = Cohort(configuration, np.arange(2, dtype=np.uint32))
     ((_, measured, _),) = train_cohorts(choose("native", "cpu", [configuration]), [cohort], 1, lambda *_: None)
-    predictions = surfaces.predict(configuration, measured.weights[1], configuration.inputs().astype(float))
+    predictions = predict(configuration, measured.weights[1], configuration.inputs().astype(float))
     np.testing.assert_allclose(predictions, measured.predictions[1, -1], atol=2e-6)
-
-
-def test_a_row_that_is_not_its_own_configuration_is_not_drawn() -> None:
-    row = {"configuration": "c000000000000", **resolve({}).labels()}
-    assert surfaces.configuration_of(row, {"xor": "xor"}) is None
-    assert surfaces.configuration_of({**row, "task": HOSTILE}, {"xor": "xor"}) is None
 
 
 def test_a_surface_has_the_first_input_across_and_the_second_up() -> None:
@@ -225,7 +215,8 @@ def test_a_surface_has_the_first_input_across_and_the_second_up() -> None:
     both = surfaces.surface(resolve({"depth": 0, "encoding": "bipolar"}), np.array([10.0, 0.0, 0.0], np.float32))
     assert both is not None  # encoded, the middle is 0: the same border
     assert (both[:, : surfaces.n_cells // 2] < 0.5).all() and (both[:, surfaces.n_cells // 2 :] > 0.5).all()
-    assert surfaces.surface(resolve({"task": "parity"}), np.zeros(1, np.float32)) is None
+    assert surfaces.surface(resolve({"task": "parity", "depth": 0}), np.zeros(4, np.float32)) is None  # no plane
+    assert surfaces.surface(resolve({}), np.zeros(3, np.float32)) is None  # weights of another network
 
 
 # words ----------------------------------------------------------------------------------------------------------------

@@ -156,7 +156,9 @@ def test_a_damaged_block_is_set_aside_and_trained_again(
     assert contents(out) == whole
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "examples.npz", "runs.csv", "configurations.csv", "study.journal"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "examples.npz", "runs.csv", "configurations.csv", "configurations.jsonl", "study.journal"]
+)
 @pytest.mark.parametrize("damage", [cut, lambda _: b""], ids=["cut", "empty"])
 def test_a_torn_file_of_a_finished_sweep_is_made_again(
     tmp_path: Path, whole: dict[str, bytes], name: str, damage: Callable[[bytes], bytes]
@@ -188,7 +190,7 @@ def test_a_damaged_tail_of_the_journal_is_cut(tmp_path: Path, whole: dict[str, b
 def test_what_killed_sweeps_were_about_to_write_is_removed(tmp_path: Path) -> None:
     path, out = written(tmp_path, SMALL), tmp_path / "out"
     sweep.run(path, out)
-    for name in (".runs.csv.123.tmp", ".manifest.json.9.tmp"):
+    for name in (".runs.csv.123.tmp", ".configurations.jsonl.7.tmp", ".manifest.json.9.tmp"):
         (out / name).write_text("half")
     (out / ".report.html.9.tmp").write_text("of another command, which may be writing it")
     sweep.run(path, out)

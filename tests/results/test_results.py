@@ -20,13 +20,14 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Entry, Example, Runs, failures, lowest_seeds, merge, no_runs, outcomes
 from sweep.networks.settings import resolve
 from sweep.results.cells import shortest
+from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.tables import (
     configurations_table,
     export_table,
-    hyperparameter_columns,
-    read_table,
+    read_configurations,
+    read_runs,
     runs_from_table,
     runs_table,
     to_records,
@@ -110,7 +111,7 @@ def test_runs_survive_the_table(data: st.DataObject) -> None:
     )
     entries = [Entry(i, c, data.draw(drawn_runs(c))) for i, c in enumerate(chosen)]
     content = csv(entries)
-    table = read_table(io.BytesIO(content))
+    table = read_runs(io.BytesIO(content))
     again = [Entry(e.trial, e.configuration, rows_of(table, e.configuration)) for e in entries]
     assert csv(again) == content
     for before, after in zip(entries, again, strict=True):
@@ -138,7 +139,7 @@ def test_every_float32_reads_back_by_any_reader() -> None:
     losses = np.concatenate([hard, values[np.isfinite(values)]])
     n = len(losses)
     content = csv([Entry(0, given_table, some_runs(given_table, n, final_loss=losses))])
-    found = read_table(io.BytesIO(content))["final_loss"].to_numpy()
+    found = read_runs(io.BytesIO(content))["final_loss"].to_numpy()
     np.testing.assert_array_equal(found.view(np.uint32), losses.view(np.uint32))
     plain = pd.read_csv(io.BytesIO(content))["final_loss"].to_numpy().astype(np.float32)
     np.testing.assert_array_equal(plain.view(np.uint32), losses.view(np.uint32))
@@ -216,7 +217,7 @@ def test_rows_are_written_to_the_digit() -> None:
 
 def test_tasks_of_unlike_shape_give_the_union() -> None:
     entries = [Entry(i, c, some_runs(c, 2)) for i, c in enumerate((xor, parity, wide, adder, given_table, permuted))]
-    table = read_table(io.BytesIO(csv(entries)))
+    table = read_runs(io.BytesIO(csv(entries)))
     predictions = [c for c in table.columns if c.startswith("p_")]
     assert predictions == [
         *("p_00", "p_01", "p_10", "p_11"),
@@ -251,7 +252,7 @@ def test_no_label_reads_as_missing(name: str) -> None:
 
 def test_a_read_table_has_its_types() -> None:
     runs = some_runs(xor, learned=np.array([True, False, True]), epochs_to_learn=np.array([3, -1, 0]))
-    table = read_table(io.BytesIO(csv([Entry(0, xor, runs)], ("samples", "use_bias"))))
+    table = read_runs(io.BytesIO(csv([Entry(0, xor, runs)], ("samples", "use_bias"))))
     types = {name: str(dtype) for name, dtype in table.dtypes.items()}
     whole = ("trial", "width", "depth", "batch_size", "epochs", "seed", "n_parameters", "dead_units")
     assert {types[c] for c in whole} == {"int64"}
@@ -278,7 +279,7 @@ def test_planned_runs_are_all_accounted_for() -> None:
         Entry(1, adder, of_outcomes(adder, *["learned"] * 9)),
         Entry(2, parity, no_runs(parity)),
     ]
-    table = read_table(io.BytesIO(configurations_table(entries, hyperparameter_columns(()), allocation(9))))
+    table = read_configurations(io.BytesIO(configurations_table(entries, hyperparameter_columns(()), allocation(9))))
     total = table["n_learned"] + table["n_missing"] + table[[f"n_{name}" for name in failures]].sum(axis=1)
     assert list(total) == [9, 9, 9]
     rows = table.set_index("trial")
@@ -298,7 +299,7 @@ def test_configurations_are_sorted_and_counted() -> None:
         Entry(3, resolve({"width": 2, "epochs": 8}), of_outcomes(small, "learned", "dead", "learned")),
         Entry(5, adder, of_outcomes(adder, "learned", "learned", "learned")),
     ]
-    table = read_table(
+    table = read_configurations(
         io.BytesIO(configurations_table(entries, hyperparameter_columns(()), allocation(3, Target(0.5))))
     )
     assert list(table["trial"]) == [5, 2, 3, 4, 0, 1]
@@ -327,7 +328,7 @@ def test_median_epochs_are_over_all_runs(names: list[str], median: float | None)
         hyperparameter_columns(()),
         allocation(9),
     )
-    (found,) = read_table(io.BytesIO(content))["median_epochs_to_learn"].tolist()
+    (found,) = read_configurations(io.BytesIO(content))["median_epochs_to_learn"].tolist()
     assert str(found) == str(np.nan if median is None else median)
 
 
@@ -345,7 +346,7 @@ def test_median_loss_takes_diverged_runs_as_the_largest(losses: list[float], med
 def test_large_medians_keep_their_digits() -> None:
     runs = of_outcomes(xor, "learned", "learned", epochs_to_learn=np.array([12_345_678, 12_345_679]))
     content = configurations_table([Entry(0, xor, runs)], hyperparameter_columns(()), allocation(2))
-    assert read_table(io.BytesIO(content))["median_epochs_to_learn"][0] == 12_345_678.5
+    assert read_configurations(io.BytesIO(content))["median_epochs_to_learn"][0] == 12_345_678.5
 
 
 # examples and blocks
@@ -488,13 +489,13 @@ def test_a_damaged_table_is_named(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "runs.csv"
     path.write_text(damage(csv([Entry(0, xor, some_runs(xor))]).decode()))
     with pytest.raises(ResultsError, match="runs.csv: cannot be read"):
-        read_table(path)
+        read_runs(path)
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "runs.csv", tmp_path):
         with pytest.raises(ResultsError, match="cannot be read"):
-            read_table(path)
+            read_runs(path)
 
 
 # writing
@@ -527,9 +528,9 @@ def test_a_write_onto_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_tables_are_exported_without_loss(tmp_path: Path) -> None:
     content = csv([Entry(0, xor, some_runs(xor, final_loss=np.array([0.1, np.nan, 1e-30], np.float32)))])
-    table = read_table(io.BytesIO(content))
+    table = read_runs(io.BytesIO(content))
     export_table(table, tmp_path / "x.csv")
-    assert read_table(tmp_path / "x.csv").equals(table)
+    assert read_runs(tmp_path / "x.csv").equals(table)
     for name in ("x.txt", "x", "x.CSV.zip"):
         with pytest.raises(ResultsError, match="allowed: .csv, .parquet"):
             export_table(table, tmp_path / name)
@@ -538,19 +539,19 @@ def test_tables_are_exported_without_loss(tmp_path: Path) -> None:
 def test_records_are_plain_values() -> None:
     c = resolve({"learning_rate": 1e-9})
     runs = some_runs(c, 2, final_loss=np.array([0.1, np.nan], np.float32))
-    records = to_records(read_table(io.BytesIO(csv([Entry(0, c, runs)]))))
+    records = to_records(read_runs(io.BytesIO(csv([Entry(0, c, runs)]))))
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     assert [r["final_loss"] for r in records] == [0.1, None]
     assert [r["epochs_to_learn"] for r in records] == [None, None]
     assert records[0]["learning_rate"] == 1e-9
     assert records[0]["learned"] is False and records[0]["seed"] == 0
-    assert to_records(read_table(io.BytesIO(csv([Entry(0, c, runs)]))).head(0)) == []
+    assert to_records(read_runs(io.BytesIO(csv([Entry(0, c, runs)]))).head(0)) == []
 
 
 def test_every_file_has_one_name(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    assert [p.name for p in (folder.experiment, folder.runs, folder.configurations, folder.examples)] == [
-        *("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
+    assert [p.name for p in folder.written] == [
+        *("experiment.yaml", "runs.csv", "configurations.csv", "configurations.jsonl", "examples.npz")
     ]
     assert [p.name for p in (folder.journal, folder.manifest, folder.parts)] == [
         "study.journal",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.networks.runs import Cohort, Measurements, no_measurements
+from sweep.networks.runs import Cohort, Measurements
 from sweep.networks.settings import resolve
 from sweep.training import threads
 from sweep.training.native import NativeEngine, cache_folder, compiled_kernel
@@ -74,7 +74,7 @@ def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[s
     class Counting(NativeEngine):
         def train(self, cohort: Cohort) -> Measurements:
             sizes.append(len(cohort))
-            return no_measurements(cohort)
+            return Measurements.empty(cohort, 0)
 
     sizes: list[int] = []
     list(threads.train(Counting(), [cohort(n, **settings)], 2, lambda *_: None))

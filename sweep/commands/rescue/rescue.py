@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.commands.rescue.changes import changed, describe, kinds, redraws
-from sweep.experiment import file as experiment_file
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort, Runs, Seeds, failures, outcomes
-from sweep.results.configurations import configuration_of
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import frame
@@ -213,8 +211,8 @@ def rescue(
     identity = select_configuration(results.configurations, configuration)
     runs = results.runs
     seeds = runs.loc[runs["configuration"] == identity, "seed"].to_numpy(np.uint32)
-    reliability = experiment_file.load(results.folder.experiment).reliability
-    found = configuration_of(results, identity)
+    reliability = results.experiment.reliability
+    found = results.configuration(identity)
     return rescue_configuration(found, seeds, reliability, engine=engine, workers=workers, say=say)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sweep.commands.verify.files import check_files, check_manifest
 from sweep.commands.verify.retraining import Comparison, check_confirmation, choose_runs, compare
 from sweep.commands.verify.study import check_study
-from sweep.commands.verify.tables import check_configurations, check_examples, check_parts, check_rows
+from sweep.commands.verify.tables import check_configurations, check_examples, check_parts, check_rows, check_settings
 from sweep.results.contents import read_contents
 from sweep.results.folder import Folder
 from sweep.training import choice, threads
@@ -56,6 +56,7 @@ def verify(
     findings += check_manifest(contents)
     findings += check_rows(contents)
     findings += check_configurations(contents)
+    findings += check_settings(contents)
     findings += check_examples(contents)
     findings += check_parts(contents)
     findings += check_study(contents)

@@ -22,7 +22,7 @@ def check_files(folder: Folder) -> list[str]:
         return [f"{folder.manifest.name}: files: found {type(recorded).__name__}, expected the files' SHA-256"]
     present = folder.digests(name for name in recorded if Path(name).name == name)  # the experiment's tables too
     findings: list[str] = []
-    for name in sorted({*recorded, *present, *_tables(folder)}):
+    for name in sorted({*recorded, *present, *(path.name for path in folder.written)}):
         if name not in present:
             findings.append(f"{name}: missing")
         elif name not in recorded:
@@ -37,10 +37,6 @@ def check_files(folder: Folder) -> list[str]:
         if path.name not in known and path.suffix not in derived_endings and not is_temporary:
             findings.append(f"{path.name}: no file of a sweep")
     return findings
-
-
-def _tables(folder: Folder) -> list[str]:
-    return [path.name for path in (folder.experiment, folder.runs, folder.configurations, folder.examples)]
 
 
 def check_manifest(contents: Contents) -> list[str]:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.runs import Entry, Example, outcomes
-from sweep.results.contents import Contents, allocation_of, at_most, parse_cells, run_names
+from sweep.results.configurations import parse_line, recorded_lines, settings_lines
+from sweep.results.contents import Contents, Table, allocation_of, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
-from sweep.results.tables import configurations_table, runs_table
+from sweep.results.tables import configurations_table, ranked, runs_table
 
 # a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end
 loss_tolerance = 1e-3
@@ -38,7 +39,10 @@ def check_rows(contents: Contents) -> list[str]:
         return findings
     c = contents
     content = runs_table(c.entries, c.columns, c.trainer.name, c.trainer.device)
-    return [] if content == file.read_bytes() else _differing_cells(file, content, key="run")
+    found = file.read_bytes()
+    if content == found:
+        return []
+    return _differing_cells(file, parse_cells(content, file.name), parse_cells(found, file.name), key="run")
 
 
 def _contradictions(contents: Contents) -> Iterator[str]:
@@ -73,9 +77,8 @@ def _has_another_loss(entry: Entry, targets: npt.NDArray[np.float32]) -> npt.NDA
     return is_clear & ~(np.abs(losses - entry.runs.final_loss) <= loss_tolerance * np.maximum(losses, 0.1))
 
 
-def _differing_cells(file: Path, content: bytes, key: str) -> list[str]:
-    """The cells of a table that are not those of `content`, which it should be."""
-    wanted, found = parse_cells(content, file.name), parse_cells(file.read_bytes(), file.name)
+def _differing_cells(file: Path, wanted: Table, found: Table, key: str) -> list[str]:
+    """The cells of a table that are not those of the one that it should be."""
     if found.columns != wanted.columns:
         return [f"{file.name}: its columns are not those that the experiment gives"]
     own, known = found.column(key), set(wanted.column(key))
@@ -102,9 +105,29 @@ def check_configurations(contents: Contents) -> list[str]:
     if not file.exists() or file.read_bytes() == content:
         return []
     try:
-        return _differing_cells(file, content, key="configuration")
+        wanted, found = parse_cells(content, file.name), parse_cells(file.read_bytes(), file.name)
+        return _differing_cells(file, wanted, found, key="configuration")
     except ResultsError as error:
         return [str(error)]
+
+
+def check_settings(contents: Contents) -> list[str]:
+    """Lines of configurations.jsonl that cannot be read, whose id is not that of their settings, missing or added."""
+    file = contents.folder.settings
+    wanted = [e.configuration for e in ranked(contents.entries, allocation_of(contents.experiment))]
+    if not file.exists() or file.read_bytes() == b"".join(settings_lines(wanted)):
+        return []
+    findings: list[str] = []
+    found: list[str] = []
+    for number, line in enumerate(recorded_lines(file), start=1):
+        try:
+            found.append(parse_line(line, f"{file.name}: line {number}").configuration.id)
+        except ResultsError as error:
+            findings.append(str(error))
+    if findings:
+        return at_most(findings, file, "such lines")
+    own, planned = (Table(("configuration",), tuple((x,) for x in ids)) for ids in (found, [c.id for c in wanted]))
+    return _differing_cells(file, planned, own, key="configuration")
 
 
 def check_examples(contents: Contents) -> list[str]:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.experiment.experiment import Experiment
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Example, outcomes
-from sweep.report.page.surfaces import configuration_of, surface, surface_range, tasks_by_label
+from sweep.report.page.surfaces import surface, surface_range
 
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 letters = "LVDSCU"  # of outcomes, in their order
@@ -136,11 +135,13 @@ def _tables(known: Mapping[str, Configuration]) -> dict[str, Any]:
     }
 
 
-def summarise_details(table: Any, runs: Any, kept: Sequence[Example], experiment: Experiment) -> dict[str, Any]:
-    """Seeds, learning by epoch, predictions and examples of every configuration, in the order of the table."""
-    tasks = tasks_by_label(experiment)
-    rebuilt = {row["configuration"]: configuration_of(row, tasks) for row in table.to_dict("records")}
-    known = {identity: c for identity, c in rebuilt.items() if c is not None}
+def summarise_details(
+    table: Any, runs: Any, kept: Sequence[Example], known: Mapping[str, Configuration]
+) -> dict[str, Any]:
+    """Seeds, learning by epoch, predictions and examples of every configuration, in the order of the table.
+
+    `known`: the configurations of the table by their ids.
+    """
     place = places_of_runs(table, runs)
     curves = learned_by_epoch(table, place, runs["epochs_to_learn"])
     columns = [c for c in runs.columns if c.startswith("p_")][:max_predictions]

@@ -14,20 +14,17 @@ from typing import Any
 import numpy as np
 
 from sweep.commands.importance import Importances, find_importances, summarise_marginals
-from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
+from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Example, failures, outcomes
-from sweep.networks.settings import resolve
 from sweep.report import words
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
-from sweep.report.page.surfaces import tasks_by_label
 from sweep.report.page.template_files import template
 from sweep.report.summaries import Answer, commonest_merge, summarise
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
-from sweep.runs.errors import SettingError
 from sweep.statistics.verdicts import verdicts
 
 shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
@@ -57,13 +54,14 @@ _needed_of_runs = {"configuration", "seed", "learned", "final_loss", "epochs_to_
 class Material:
     """What the page is made of, read once: the experiment, both tables (of the runs what is needed), the examples.
 
-    importances: None where no hyperparameter varies.
+    known: the configurations of the table by their ids; importances: None where no hyperparameter varies.
     """
 
     results: Results
     experiment: Experiment
     answer: Answer
     table: Any
+    known: Mapping[str, Configuration]
     runs: Any
     kept: Sequence[Example]
     importances: Importances | None
@@ -71,13 +69,14 @@ class Material:
 
 def read_material(results: Results) -> Material:
     """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
-    experiment = experiment_file.load(results.folder.experiment)
+    experiment = results.experiment
     runs = results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_"))
     return Material(
         results=results,
         experiment=experiment,
         answer=summarise(results),
         table=results.configurations,
+        known={identity: results.configuration(identity) for identity in results.configurations["configuration"]},
         runs=runs,
         kept=results.folder.read_examples(),
         importances=find_importances(results.configurations, runs, experiment),
@@ -95,7 +94,7 @@ def _draw(material: Material) -> dict[str, Any]:
     layout = figures.map_layout(table, answer.columns)
     layout = layout[:2] if figures.is_sparse(table, layout) else layout
     levels = {c: figures.find_levels(table, c).names for c in layout}
-    floors = _floors(table, experiment)
+    floors = _floors(material.known)
     curves = figures.summarise_curves(material.kept)
     losses = figures.summarise_final_losses(runs["outcome"].to_numpy(object), runs["final_loss"].to_numpy(float))
     drawn = {"map": charts.draw_map(figures.summarise_map(table, layout), layout, levels)}
@@ -111,18 +110,10 @@ def _draw(material: Material) -> dict[str, Any]:
     return drawn
 
 
-def _floors(table: Any, experiment: Experiment) -> list[tuple[float, str]]:
-    """The floors of the loss, where the whole table has one task and one loss."""
-    losses = set(table["loss"]) if "loss" in table else {"binary_crossentropy"}
-    names = set(table["task"])
-    settings = tasks_by_label(experiment)
-    if len(losses) != 1 or len(names) != 1 or not names <= set(settings):
-        return []
-    try:
-        found = resolve({"task": settings[names.pop()], "loss": str(losses.pop())})
-    except SettingError:
-        return []
-    return floors.loss_floors(found.task, found.head)
+def _floors(known: Mapping[str, Configuration]) -> list[tuple[float, str]]:
+    """The floors of the loss, where all configurations have one task and one head."""
+    found = {(c.task, c.head) for c in known.values()}
+    return floors.loss_floors(*found.pop()) if len(found) == 1 else []
 
 
 def _column(table: Any, name: str) -> dict[str, Any]:
@@ -175,7 +166,7 @@ def page_data(material: Material) -> dict[str, Any]:
         "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
         "median_loss": _numbers(table["median_final_loss"], 5),
         "failures": counts.tolist(),
-        "details": summarise_details(table, material.runs, material.kept, experiment),
+        "details": summarise_details(table, material.runs, material.kept, material.known),
     }
 
 
@@ -216,7 +207,7 @@ def build(results: Results) -> str:
         figures=drawn,
         marginals=panels,
         importances=material.importances,
-        floors=_floors(table, experiment),
+        floors=_floors(material.known),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),
         experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),

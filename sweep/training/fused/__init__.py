@@ -10,7 +10,7 @@ import os
 from collections.abc import Hashable
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Measurements, no_measurements
+from sweep.networks.runs import Cohort, Measurements
 from sweep.training.engine import EngineError
 from sweep.training.fused.process import Processes
 from sweep.training.fused.shapes import MAX_MODELS, shapes_of
@@ -59,5 +59,5 @@ class FusedEngine:
     def train(self, cohort: Cohort) -> Measurements:
         """Train the cohort's models together; in pieces where they do not fit the memory."""
         if len(cohort) == 0:
-            return no_measurements(cohort)
+            return Measurements.empty(cohort)
         return self._processes.train(cohort, self.programs(cohort.configuration, len(cohort)))

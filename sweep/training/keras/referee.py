@@ -16,7 +16,7 @@ configurations share a program wherever they can.
 
 import functools
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,7 +74,7 @@ class KerasEngine:
         """Train from other weights `[model, parameter]` than those of the seeds."""
         program = compiled_program(ProgramShape.of(cohort.configuration))
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
-        return _gather(records, cohort).check(cohort)
+        return _gather(records, cohort)
 
 
 class LayerShape(NamedTuple):
@@ -392,19 +392,12 @@ def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) ->
 
 
 def _gather(records: Sequence[_Record], cohort: Cohort) -> Measurements:
-    """The measurements of a cohort from those of its models, in order; of none, arrays of length 0."""
-    c = cohort.configuration
-    shape = (len(records), len(cohort.snapshots))
-    return Measurements(
-        losses=np.array([r.losses for r in records], np.float32).reshape(shape),
-        predictions=np.array([r.predictions for r in records], np.float32).reshape(
-            *shape, c.task.n_rows, c.task.n_outputs
-        ),
-        weights=np.array([r.weights for r in records], np.float32).reshape(len(records), c.n_parameters),
-        last_unlearned=np.array([r.last_unlearned for r in records], np.int64),
-        units_off_initial=np.array([r.units_off_initial for r in records], np.int64).reshape(len(records), c.depth),
-        units_off=np.array([r.units_off for r in records], np.int64).reshape(len(records), c.depth),
-    )
+    """The measurements of a cohort from those of its models, in order."""
+    measured = Measurements.empty(cohort)
+    for model, record in enumerate(records):
+        for f in fields(record):
+            getattr(measured, f.name)[model] = getattr(record, f.name)
+    return measured
 
 
 def new_optimizer(configuration: Configuration) -> Any:

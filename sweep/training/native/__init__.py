@@ -185,16 +185,8 @@ class NativeEngine:
         from sweep.training.native.simd import MODELS
 
         c = cohort.configuration
-        n, n_snapshots = len(cohort), len(cohort.snapshots)
-        weights = initial_weights(cohort)
-        measured = Measurements(
-            losses=np.empty((n, n_snapshots), np.float32),
-            predictions=np.empty((n, n_snapshots, c.task.n_rows, c.task.n_outputs), np.float32),
-            weights=weights,
-            last_unlearned=np.empty(n, np.int64),
-            units_off_initial=np.empty((n, c.depth), np.int64),
-            units_off=np.empty((n, c.depth), np.int64),
-        )
+        measured = Measurements.empty(cohort)
+        measured.weights[:] = initial_weights(cohort)
         plan = _plan(cohort)
         compiled_kernel()(
             plan,

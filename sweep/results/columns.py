@@ -1,0 +1,166 @@
+"""The columns of runs.csv and configurations.csv, each said once: they are written, read and documented by this."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sweep.networks.runs import failures, outcomes
+from sweep.networks.settings import hyperparameters, scalars
+from sweep.networks.tasks import Task
+from sweep.statistics.verdicts import verdicts
+
+max_prediction_rows = 16
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, what its cells are, by pandas's name, and what they mean.
+
+    Cells of whole numbers `int64` and of truth `bool` are never empty, all others may be. names: the words that may
+    stand there, any where it is empty; missing: the number that stands for none in `Runs`, `Int64` only; is_needed:
+    whether every such table of a sweep has the column.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    names: tuple[str, ...] = ()
+    missing: int = -1
+    is_needed: bool = True
+
+
+base_hyperparameters = (
+    "task",
+    "width",
+    "depth",
+    "activation",
+    "dropout",
+    "optimizer",
+    "learning_rate",
+    "batch_size",
+    "epochs",
+)
+_types = {bool: "bool", int: "int64", float: "float64", str: "str"}
+_other_types = {"width": "str", "samples": "Int64"}  # unequal layers stand as 4-2; without samples it is the table
+
+
+def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
+    """The tables' hyperparameters: the basic ones, then the others that the experiment names."""
+    others = set(named) - {"layers"}
+    return (*base_hyperparameters, *(h for h in hyperparameters if h in others and h not in base_hyperparameters))
+
+
+def _hyperparameter(name: str) -> Column:
+    usual = _types[type(scalars[name].default)] if name in scalars else "str"
+    return Column(
+        name,
+        _other_types.get(name, usual),
+        "the hyperparameters, and a column for each other that the experiment names; unequal layers stand as `4-2`, "
+        "arguments that are not Keras's defaults as `sgd(momentum=0.9)`",
+        is_needed=name in base_hyperparameters,
+    )
+
+
+_hyperparameters = tuple(map(_hyperparameter, hyperparameter_columns(hyperparameters)))
+_configuration = Column(
+    "configuration", "str", "`c` and 12 hex digits: a digest of everything that decides a training except the seed"
+)
+_trial = Column("trial", "int64", "the place of the configuration in the order of the study's suggestions, from 0")
+_n_parameters = Column("n_parameters", "int64", "trained weights and biases")
+_off = "hidden units with output and slope zero on every row, before and after training, summed over layers"
+_trainer = "what trained it: `native`, `fused` or `keras`, `cpu` or `gpu`"
+
+of_runs: tuple[Column, ...] = (
+    Column("run", "str", "`<configuration>-<seed>`"),
+    _trial,
+    _configuration,
+    *_hyperparameters,
+    Column("seed", "int64", "decides initial weights, row order and dropout masks, each by a stream of its own"),
+    Column("engine", "str", _trainer),
+    Column("device", "str", _trainer),
+    _n_parameters,
+    Column("final_loss", "float32", "mean loss over the table after the last epoch, dropout off"),
+    Column("accuracy", "float64", "share of table entries with `(p > 0.5) == y`"),
+    Column(
+        "learned",
+        "bool",
+        "whether the margin is above the one asked for (0 by default): a tie at 0.5 is not learned",
+    ),
+    Column("margin", "float32", "the smallest `(2y - 1)(2p - 1)` over the table, from -1 to 1"),
+    Column(
+        "epochs_to_learn",
+        "Int64",
+        "the first epoch from which the table stays learned to the end; empty where it is not",
+    ),
+    Column(
+        "outcome",
+        "str",
+        "the first that holds. `diverged`: a weight, a prediction or the loss is not finite; `learned`; `dead`: all "
+        "units of some hidden layer are off on every row, so no gradient passes it; `stuck`: the loss has come to "
+        "rest; `unconverged`: the loss was still falling, more epochs may do; `unsettled`: none of these, the loss "
+        "wandered ([tolerances](../docs/method.md#outcomes-and-their-tolerances))",
+        names=outcomes,
+    ),
+    Column(
+        "merged_rows",
+        "str",
+        "of a stuck run, the rows of unlike target that get one prediction, where the loss is the lowest that such a "
+        "network can have: `00+11`, several groups `00+01 10+11`, several outputs by their number, from 0, `0:00+11`; "
+        "rows of a table that is not Boolean by their number, from 0. Empty where rows rest at a loss without being "
+        "merged",
+    ),
+    Column("dead_units_initial", "int64", _off),
+    Column("dead_units", "int64", _off),
+    Column("dead_layer", "Int64", "the first hidden layer, from 1, whose units are all off at the end", missing=0),
+)
+prediction = Column(
+    "p_00",
+    "float32",
+    "the prediction for this row of a Boolean table of up to 16 rows, named by its bits, and so `p_01`, ... "
+    "(`p_00_0` where there are several outputs)",
+    is_needed=False,
+)
+
+_interval = (
+    "the interval of the success rate at the experiment's confidence: `wilson` where the number of seeds is fixed, "
+    "each configuration for itself; `beta-binomial` where seeds are added (`up_to`), a confidence sequence whose error "
+    "is divided by the number of trials"
+)
+_counted = "runs by outcome, and those that are missing; planned = `n_learned` + all of these"
+
+of_configurations: tuple[Column, ...] = (
+    _configuration,
+    _trial,
+    *_hyperparameters,
+    _n_parameters,
+    Column("n_runs", "int64", "runs"),
+    Column("n_learned", "int64", "runs that learned"),
+    Column("success_rate", "float64", "their share: the estimate of P(learn)"),
+    Column("ci_low", "float64", _interval),
+    Column("ci_high", "float64", _interval),
+    Column("ci_method", "str", _interval),
+    Column(
+        "verdict",
+        "str",
+        "`reliable`: `ci_low` >= target; `unreliable`: `ci_high` < target; else `inconclusive`",
+        names=verdicts,
+    ),
+    Column("median_epochs_to_learn", "float64", "over all runs; empty where under half learned"),
+    Column("median_final_loss", "float32", "over all runs"),
+    *(Column(f"n_{name}", "int64", _counted) for name in (*failures, "missing")),
+)
+
+
+def shown(columns: Iterable[Column], named: Iterable[str]) -> list[str]:
+    """The names of a table's columns, in their order, where it shows these hyperparameters."""
+    kept = {*named}
+    return [c.name for c in columns if c.name in kept or c.name not in hyperparameters]
+
+
+def prediction_names(task: Task) -> list[str]:
+    """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
+    names = task.row_names
+    if names is None or task.n_rows > max_prediction_rows:
+        return []
+    if task.n_outputs == 1:
+        return [f"p_{row}" for row in names]
+    return [f"p_{row}_{o}" for row in names for o in range(task.n_outputs)]
