@@ -14,7 +14,7 @@ from sweep.experiment.dimensions import Choices, Dimension
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import coupled, defaults, hyperparameters, numeric, resolve
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, at, did_you_mean, show
 from sweep.statistics.verdicts import Target
 
 samplers = ("grid", "random", "qmc", "tpe")
@@ -138,10 +138,8 @@ class Experiment:
         if dimension.step is None and self.study.sampler == "grid":
             allowed = "allowed: a step, a list of choices, or another sampler"
             raise SettingError(("vary", name), "a range without a step under the sampler grid", allowed)
-        try:
+        with at("vary", name):
             return dimension.of_type(numeric[name])
-        except SettingError as error:
-            raise SettingError(("vary", name, *error.place), error.found, error.allowed) from None
 
     def dimensions(self) -> dict[str, Dimension]:
         """What a point chooses: `case` first where there are cases, then the varied hyperparameters in file order."""

@@ -4,8 +4,7 @@ The text becomes plain values with a line for each, the values become pydantic m
 `Experiment`, whose own rules are checked there. Every mistake ends as place, found and allowed, and so as one message.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,13 +20,13 @@ from sweep.experiment.table_files import TableFiles, is_file_task
 from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, resolve
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
 from sweep.statistics.verdicts import Target
 
 max_bytes = 1 << 20
 
 
-class ExperimentFileError(ValueError):
+class ExperimentFileError(UserError):
     """An experiment file that cannot be run. Its text is the whole message: file, line, place, found, allowed."""
 
 
@@ -299,15 +298,6 @@ def _explained(error: SettingError, source: Source) -> tuple[str, str]:
     return error.found, error.allowed
 
 
-@contextmanager
-def _at(*place: str | int) -> Generator[None]:
-    """Put `place` before that of a `SettingError` raised inside."""
-    try:
-        yield
-    except SettingError as error:
-        raise SettingError((*place, *error.place), error.found, error.allowed) from None
-
-
 def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, Any]:
     """Return settings in which a task from a file, or each that is a choice, is its table."""
 
@@ -315,11 +305,11 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
         return tables.task(value) if is_file_task(value) else value
 
     given = dict(settings)
-    with _at("task"):
+    with at("task"):
         if isinstance(given.get("task"), list):
             choices: list[Any] = []
             for i, choice in enumerate(given["task"]):
-                with _at(i):
+                with at(i):
                     choices.append(read(choice))
             given["task"] = choices
         elif "task" in given:
@@ -332,17 +322,17 @@ def _experiment(document: _Document, tables: TableFiles) -> Experiment:
     reliability = document.reliability or _Reliability()
     if fixed.seed is not None and vary.seed is not None:
         raise SettingError(("vary", "seed"), "also under fixed", "allowed: one place for the seeds")
-    with _at("vary" if fixed.seed is None else "fixed", "seed"):
+    with at("vary" if fixed.seed is None else "fixed", "seed"):
         seeds = _seeds(vary.seed if fixed.seed is None else fixed.seed)
-    with _at("study"):
+    with at("study"):
         study = _study(document.study or _Study())
-    with _at("fixed"):
+    with at("fixed"):
         stays = with_tables(fixed.model_extra or {}, tables)
-    with _at("vary"):
+    with at("vary"):
         varies = with_tables(vary.model_extra or {}, tables)
     cases: list[dict[str, Any]] = []
     for i, case in enumerate(document.cases or ()):
-        with _at("cases", i):
+        with at("cases", i):
             cases.append(with_tables(case, tables))
     return Experiment(
         fixed=stays,
@@ -377,5 +367,5 @@ def _study(section: _Study) -> Study:
 def _dimension(name: str, value: list[Any] | _Range) -> Dimension:
     if isinstance(value, list):
         return Choices(tuple(value))
-    with _at("vary", name):
+    with at("vary", name):
         return Range(value.low, value.high, value.step, value.log)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort, Measurements
+from sweep.runs.errors import UserError
 
 
 class Engine(Protocol):
@@ -45,5 +46,5 @@ class Engine(Protocol):
         ...
 
 
-class EngineError(ValueError):
+class EngineError(UserError):
     """An engine or device that cannot do what was asked; the message says what can."""
