@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 
 from sweep.commands.check import Plan, n_confirming, plan, spread
-from sweep.experiment import file as experiment_file
-from sweep.experiment.table_files import TableFiles
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs, outcomes
-from sweep.results.files import ResultsError, library_versions, write_atomically
+from sweep.results.files import library_versions, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
@@ -348,19 +346,15 @@ def execute(
     `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
-    experiment = plan.experiment
-    folder = Folder(Path(out) if out is not None else Path("results") / plan.path.stem)
-    content = plan.path.read_bytes()
-    tables = TableFiles(plan.path.parent)
-    if experiment_file.parse(content.decode("utf-8-sig"), str(plan.path), tables) != experiment:
-        raise ResultsError(f"{plan.path}: changed since it was read, or can be read only once; save it as a file")
+    source, experiment = plan.source, plan.experiment
+    folder = Folder(Path(out) if out is not None else Path("results") / source.path.stem)
     with held(folder, is_fresh=fresh):
-        for message in prepare(folder, content, experiment, tables.contents):
+        for message in prepare(folder, source.content, experiment, source.tables):
             say(message)
         if _is_done(folder, plan):
             return Results(folder)
         sweep = _Sweep(plan, folder, observe, is_stopped)
-        sweep.tables = tuple(tables.contents)
+        sweep.tables = tuple(source.tables)
         storage, name = experiment.study.storage, study_name(experiment, plan.engine)
         sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
         if sweep.n_trained or sweep.n_told or sweep.broken or not folder.is_intact():

@@ -5,6 +5,7 @@ The text becomes plain values with a line for each, the values become pydantic m
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
@@ -33,8 +34,23 @@ class ExperimentFileError(UserError):
 _file_allowed = "allowed: the path of an experiment file; `sweep new FILE` writes one to start from"
 
 
+@dataclass(frozen=True)
+class ExperimentFile:
+    """An experiment file as it was read: its bytes, those of the tables that it names by their path, its meaning."""
+
+    path: Path
+    content: bytes
+    tables: Mapping[str, bytes]
+    experiment: Experiment
+
+
 def load(path: str | PathLike[str]) -> Experiment:
-    """Read the experiment in a file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds."""
+    """Read the experiment in a file. Raises `ExperimentFileError`."""
+    return read(path).experiment
+
+
+def read(path: str | PathLike[str]) -> ExperimentFile:
+    """Read an experiment file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds."""
     name = fspath(path)
     try:
         with open(path, "rb") as file:
@@ -51,7 +67,9 @@ def load(path: str | PathLike[str]) -> Experiment:
         line = content[: error.start].count(b"\n") + 1
         found = f"not a text in UTF-8: byte {content[error.start]:#04x}"
         raise ExperimentFileError(_message(name, line, (), found, "allowed: a YAML file saved as UTF-8")) from None
-    return parse(text, name, TableFiles(Path(path).parent))
+    tables = TableFiles(Path(path).parent)
+    experiment = parse(text, name, tables)
+    return ExperimentFile(Path(path), content, tables.contents, experiment)
 
 
 def parse(text: str, name: str = "experiment.yaml", tables: TableFiles | None = None) -> Experiment:
