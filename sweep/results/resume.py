@@ -4,16 +4,19 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Protocol, cast
 
 from sweep.experiment import file as experiment_file
-from sweep.experiment.experiment import Experiment, shown_storage
+from sweep.experiment.dimensions import Choices, Range
+from sweep.experiment.experiment import Experiment, Study, shown_storage
+from sweep.experiment.seeds import SeedBlock
 from sweep.networks.tasks import Task
 from sweep.results.files import ResultsError, free_name, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.lock import locked
 from sweep.runs.errors import show
+from sweep.statistics.verdicts import Target
 
 
 class Trainer(Protocol):
@@ -35,14 +38,46 @@ def study_name(experiment: Experiment, engine: Trainer) -> str:
 
     A storage URL may hold the studies of many folders.
     """
-    space = asdict(experiment)
-    space["study"].pop("trials")
+    space = _canonical(experiment)
     space["study"]["storage"] = shown_storage(experiment.study.storage)
-    space["reliability"] = experiment.reliability.margin
+    if set(space["reliability"]) == {"margin"}:
+        space["reliability"] = experiment.reliability.margin
     space["order"] = list(experiment.dimensions())
     space["engine"] = (engine.name, engine.device)
     digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=str).encode()).hexdigest()
     return f"sweep-{digest[:12]}"
+
+
+# what names have been made of from the first on; a field that came later is part of them where it is not its default
+_first_fields: Mapping[type, tuple[str, ...]] = {
+    Experiment: ("fixed", "vary", "cases", "seeds", "study", "reliability"),
+    Choices: ("values",),
+    Range: ("low", "high", "step", "log"),
+    Task: ("label", "inputs", "targets"),
+    SeedBlock: ("first", "count", "listed", "up_to"),
+    Study: ("sampler", "seed", "objective", "trials_per_round", "storage", "trial"),
+    Target: ("margin",),
+}
+# what may grow, and what no rate depends on
+_never_named = ("trials", "target", "confidence")
+
+
+def _canonical(value: Any) -> Any:
+    """A value as a study's name has it: a mapping of its fields, the same when there are more of them."""
+    if is_dataclass(value):
+        first = next((names for kind, names in _first_fields.items() if isinstance(value, kind)), ())
+        return {
+            f.name: _canonical(getattr(value, f.name))
+            for f in fields(value)
+            if f.name in first or (f.name not in _never_named and getattr(value, f.name) != _default(f))
+        }
+    if isinstance(value, Mapping):
+        return {k: _canonical(v) for k, v in cast(Mapping[Any, Any], value).items()}
+    return [_canonical(x) for x in cast(list[Any], value)] if isinstance(value, list | tuple) else value
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _plain(value: Any) -> Any:
