@@ -45,7 +45,7 @@ def n_programs(experiment: Experiment, engine: Engine) -> int:
 
     By the configurations of the sample that `core_seconds` takes.
     """
-    counts = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials).counts()
+    counts = Allocation.of(experiment).counts()
     blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
     configurations = set(experiment.configurations)
     known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))

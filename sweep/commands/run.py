@@ -27,6 +27,7 @@ from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import verdict
+from sweep.training.engine import TrainerName
 from sweep.training.threads import Guard
 
 libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
@@ -83,8 +84,8 @@ class _Sweep:
         self.n_trained = 0
         self.n_told = 0
         self.training_seconds = 0.0
-        self._allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
-        self._trainer = f"{engine.name} on {engine.device}"
+        self._allocation = Allocation.of(experiment)
+        self._trainer = str(TrainerName.of(engine))
         self._rows = _rows_by_configuration(folder, self._trainer)
         self._parts, kept = folder.read_parts(self._trainer)
         self.examples = folder.read_examples() + kept
@@ -324,10 +325,11 @@ def _is_done(folder: Folder, plan: Plan) -> bool:
 
     So nothing needs to be read, which takes seconds for a million runs. A study elsewhere may lack what was told.
     """
-    manifest, engine = folder.read_manifest(), plan.engine
+    manifest = folder.read_manifest()
     is_whole = manifest.get("runs_missing") == 0 and manifest.get("broken") == []
-    is_ours = (manifest.get("engine"), manifest.get("device")) == (engine.name, engine.device)
-    has_study = plan.experiment.study.storage == "journal" and folder.journal.exists()
+    is_ours = TrainerName.recorded(manifest) == TrainerName.of(plan.engine)
+    study = folder.study_of(plan.experiment)
+    has_study = isinstance(study, Path) and study.exists()
     return is_whole and is_ours and has_study and folder.is_intact()
 
 
@@ -355,8 +357,7 @@ def execute(
             return Results(folder)
         sweep = _Sweep(plan, folder, observe, is_stopped)
         sweep.tables = tuple(source.tables)
-        storage, name = experiment.study.storage, study_name(experiment, plan.engine)
-        sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
+        sweep.run(Search(experiment, folder.study_of(experiment), study_name(experiment, plan.engine)))
         if sweep.n_trained or sweep.n_told or sweep.broken or not folder.is_intact():
             sweep.finish(started, sweep.confirm())
     return Results(folder)

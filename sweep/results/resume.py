@@ -5,7 +5,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment.dimensions import Choices, Range
@@ -17,23 +17,10 @@ from sweep.results.folder import Folder
 from sweep.results.lock import locked
 from sweep.runs.errors import show
 from sweep.statistics.verdicts import Target
+from sweep.training.engine import Engine, TrainerName
 
 
-class Trainer(Protocol):
-    """What trains a folder's runs, by name: an engine, or what a folder says of one."""
-
-    @property
-    def name(self) -> str:
-        """The engine's name."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """`cpu` or `gpu`."""
-        ...
-
-
-def study_name(experiment: Experiment, engine: Trainer) -> str:
+def study_name(experiment: Experiment, engine: Engine | TrainerName) -> str:
     """A name that carries the space and what decides a rate: Optuna cannot change a parameter's choices later.
 
     A storage URL may hold the studies of many folders.

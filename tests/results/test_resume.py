@@ -9,12 +9,12 @@ from sweep.experiment.experiment import Experiment, Study
 from sweep.experiment.file import load, parse
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.tasks import table_task
-from sweep.results.contents import RecordedTrainer
 from sweep.results.resume import study_name
 from sweep.statistics.verdicts import Target
+from sweep.training.engine import TrainerName
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-NATIVE = RecordedTrainer("native", "cpu")
+NATIVE = TrainerName("native", "cpu")
 MANY = """
 fixed: {task: {inputs: [[0.5, 1], [1, 1]], targets: [[1], [0]]}, epochs: 40, samples: null}
 vary:
@@ -33,7 +33,7 @@ reliability: {target: 0.8, confidence: 0.9, margin: 0.25}
     ("experiment", "trainer", "name"),
     [
         (Experiment(), NATIVE, "sweep-ef97b0784ee0"),
-        (Experiment(), RecordedTrainer("fused", "gpu"), "sweep-c235b53e4a1b"),
+        (Experiment(), TrainerName("fused", "gpu"), "sweep-c235b53e4a1b"),
         (Experiment(seeds=SeedBlock(listed=(9, 2))), NATIVE, "sweep-97706827d32a"),
         (Experiment(fixed={"task": table_task([[0.5], [-2]], [[0], [1]])}), NATIVE, "sweep-555a48672dbe"),
         (parse(MANY), NATIVE, "sweep-6960235122ca"),
@@ -41,7 +41,7 @@ reliability: {target: 0.8, confidence: 0.9, margin: 0.25}
         (load(EXPERIMENTS / "adaptive.yaml"), NATIVE, "sweep-7743c3d4dc61"),
     ],
 )
-def test_stored_studies_keep_their_names(experiment: Experiment, trainer: RecordedTrainer, name: str) -> None:
+def test_stored_studies_keep_their_names(experiment: Experiment, trainer: TrainerName, name: str) -> None:
     assert study_name(experiment, trainer) == name
 
 
@@ -53,7 +53,7 @@ def test_what_may_grow_and_what_is_secret_are_no_part_of_the_name() -> None:
     different = (
         replace(one, study=replace(one.study, seed=5)),
         replace(one, reliability=Target(0.8, 0.9, 0.0)),
-        replace(one, vary=dict(reversed(one.vary.items()))),
+        replace(one, vary=dict(reversed(list(one.vary.items())))),
         replace(one, cases=one.cases[:1]),
     )
     assert len({study_name(e, NATIVE) for e in (one, *different)}) == 5

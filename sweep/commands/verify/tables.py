@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from sweep.networks.diagnosis import table_margin
 from sweep.networks.runs import Entry, Example, outcomes
-from sweep.results.contents import Contents, allocation_of, at_most, parse_cells, run_names
+from sweep.results.contents import Contents, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, runs_table
+from sweep.search.allocation import Allocation
 
 # a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end
 loss_tolerance = 1e-3
@@ -99,7 +100,7 @@ def _differing_cells(file: Path, content: bytes, key: str) -> list[str]:
 def check_configurations(contents: Contents) -> list[str]:
     """What of configurations.csv is not what the rows of runs.csv give, byte for byte."""
     file = contents.folder.configurations
-    content = configurations_table(contents.entries, contents.columns, allocation_of(contents.experiment))
+    content = configurations_table(contents.entries, contents.columns, Allocation.of(contents.experiment))
     if not file.exists() or file.read_bytes() == content:
         return []
     try:
@@ -160,7 +161,7 @@ def check_parts(contents: Contents) -> list[str]:
         return []
     findings = [f"{folder.parts.name}: an unfinished sweep; sweep run with the same experiment goes on with it"]
     try:
-        blocks, _ = folder.read_parts(f"{contents.trainer.name} on {contents.trainer.device}")
+        blocks, _ = folder.read_parts(str(contents.trainer))
     except ResultsError as error:
         return [*findings, str(error).replace(f"{folder.path}/", "")]
     entries = {e.configuration.id: e for e in contents.entries}

@@ -49,7 +49,7 @@ def _describe_executor(record: Mapping[str, Any]) -> str:
 
 def describe_power(experiment: Experiment) -> str:
     """One line: what the number of seeds can show."""
-    allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
+    allocation = Allocation.of(experiment)
     n, target = len(experiment.seeds), experiment.reliability.target
     allowed, needed = allocation.allowed_failures(), allocation.needed_runs()
     if allowed is None:
