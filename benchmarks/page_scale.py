@@ -69,7 +69,7 @@ def write_folder(path: Path) -> None:
     entries = [Entry(i, c, invented_runs(rng)) for i, c in enumerate(configurations)]
     columns = hyperparameter_columns({**experiment.fixed, **experiment.vary})
     folder.runs.write_bytes(runs_table(entries, columns, "native", "cpu"))
-    allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
+    allocation = Allocation.of(experiment)
     folder.configurations.write_bytes(configurations_table(entries, columns, allocation))
     folder.settings.write_bytes(b"".join(settings_lines(configurations)))
     epochs = snapshot_epochs(1000, 4)

@@ -14,7 +14,8 @@ import typer
 from typer.testing import CliRunner
 
 from sweep.cli.common import app
-from sweep.experiment.file import document_schema, template
+from sweep.experiment import shape
+from sweep.experiment.file import template
 from sweep.experiment.schema import descriptions
 from sweep.experiment.writing import flow
 from sweep.networks import tasks, vocabulary
@@ -173,7 +174,7 @@ def _signatures(signatures: Mapping[str, Signature], head: str) -> str:
 
 def _section(name: str) -> str:
     """The keys of a section: what is allowed and the default, from the schema."""
-    fields = document_schema()["$defs"][f"_{name.title()}"]["properties"]
+    fields = shape.document["$defs"][f"_{name.title()}"]["properties"]
     rows = [[f"`{key}`", f["description"], flow(f["default"])] for key, f in fields.items()]
     return _table(["key", "allowed", "default"], rows)
 

@@ -16,7 +16,6 @@ DOORS = ("cli", "api", "__init__", "__main__")
 HOMES = {
     "optuna": "search",
     "yaml": "experiment/yaml_text",
-    "pydantic": "experiment/file",
     "pandas": "results report commands",
     "orjson": "results/cells",
     "tensorflow": "training",

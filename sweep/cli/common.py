@@ -77,12 +77,7 @@ def say(message: str) -> None:
 @contextmanager
 def user_errors(going_on: str = "") -> Generator[None]:
     """Bad input ends with one message and exit code 2; an interruption says how to go on and ends with 130."""
-    from sweep.experiment.file import ExperimentFileError
-    from sweep.results.files import ResultsError
-    from sweep.runs.errors import SettingError
-    from sweep.training.engine import EngineError
-    from sweep.training.executor import ExecutorError
-    from sweep.training.keras.importing import KerasFileError
+    from sweep.runs.errors import UserError
 
     try:
         yield
@@ -90,7 +85,7 @@ def user_errors(going_on: str = "") -> Generator[None]:
     except BrokenPipeError:  # the reader has seen enough
         sys.stdout = open(os.devnull, "w")  # closed by the end of the process
         raise typer.Exit(0) from None
-    except (EngineError, ExecutorError, ExperimentFileError, KerasFileError, ResultsError, SettingError) as error:
+    except UserError as error:
         say(str(error))
         raise typer.Exit(2) from None
     except OSError as error:

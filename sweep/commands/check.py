@@ -6,10 +6,10 @@ import os
 from collections.abc import Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from sweep.experiment import file as experiment_file
-from sweep.experiment.experiment import Experiment, max_checked
+from sweep.experiment.experiment import Experiment
+from sweep.experiment.file import ExperimentFile
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import max_snapshots
 from sweep.results.files import ResultsError
@@ -45,9 +45,9 @@ def n_programs(experiment: Experiment, engine: Engine) -> int:
 
     By the configurations of the sample that `core_seconds` takes.
     """
-    counts = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials).counts()
+    counts = Allocation.of(experiment).counts()
     blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
-    configurations = set(map(experiment.configuration, experiment.sample_points()))
+    configurations = set(experiment.configurations)
     known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))
     return len(known) + max(len(engine.programs(c, n_confirming(experiment, engine)) - known) for c in configurations)
 
@@ -57,8 +57,7 @@ def core_seconds(experiment: Experiment, engine: Engine) -> float:
 
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
-    points = list(experiment.sample_points())
-    configurations = list(map(experiment.configuration, points))
+    configurations = experiment.configurations
     seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
     compiling = program_seconds[engine.name] * n_programs(experiment, engine)
     return seconds * experiment.n_trials * len(experiment.seeds) + compiling
@@ -99,11 +98,15 @@ class Plan:
     `core_seconds`: about how long training would take on one core.
     """
 
-    path: Path
-    experiment: Experiment
+    source: ExperimentFile
     engine: Engine
     executor: Executor
     core_seconds: float
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is asked."""
+        return self.source.experiment
 
     @property
     def seconds(self) -> float:
@@ -115,18 +118,16 @@ class Plan:
         if self.seconds > hours * seconds_in_hour:
             where = "this machine" if isinstance(self.executor, Threads) else f"{self.executor.n_workers} cores"
             raise ResultsError(
-                f"{self.path}: asks for {_describe_networks(self.experiment)}, about {describe_seconds(self.seconds)} "
-                f"on {where}; raise --limit above {hours:g} hours if you mean it"
+                f"{self.source.path}: asks for {_describe_networks(self.experiment)}, "
+                f"about {describe_seconds(self.seconds)} on {where}; raise --limit above {hours:g} hours if you mean it"
             )
 
     @property
     def n_configurations(self) -> int:
         """Different configurations of a small grid; else the number of trials, some of which may repeat."""
-        points = self.experiment.n_points
-        if self.experiment.study.sampler == "grid" and points and points <= max_checked:
-            chosen = itertools.islice(self.experiment.grid(), self.experiment.n_trials)
-            return len({self.experiment.configuration(point).id for point in chosen})
-        return self.experiment.n_trials
+        n = self.experiment.n_trials
+        is_known = self.experiment.study.sampler == "grid" and self.experiment.is_small
+        return len(set(self.experiment.configurations[:n])) if is_known else n
 
 
 def plan(
@@ -142,20 +143,20 @@ def plan(
     Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more
     memory than there is.
     """
-    path = Path(path)
-    experiment = experiment_file.load(path)
-    chosen = choice.choose(engine, device, map(experiment.configuration, experiment.sample_points()))
+    source = experiment_file.read(path)
+    experiment = source.experiment
+    chosen = choice.choose(engine, device, experiment.configurations)
     n_workers = (workers or threads.available_cores()) if chosen.is_threaded else 1
-    planned = Plan(path, experiment, chosen, Threads(n_workers), core_seconds(experiment, chosen))
+    planned = Plan(source, chosen, Threads(n_workers), core_seconds(experiment, chosen))
     planned.check_limit(limit)
     needed = expected_bytes(
-        list(map(experiment.configuration, experiment.sample_points())),
+        experiment.configurations,
         n_at_once=min(experiment.study.trials_per_round, experiment.n_trials) * len(experiment.seeds),
         n_runs=experiment.n_trials * len(experiment.seeds),
         workers=n_workers,
     )
     allowed = "smaller networks, fewer seeds, a smaller study.trials_per_round"
-    refuse_beyond_memory(needed, f"{path}: asks for {_describe_networks(experiment)}", allowed)
+    refuse_beyond_memory(needed, f"{source.path}: asks for {_describe_networks(experiment)}", allowed)
     return planned
 
 
@@ -177,7 +178,7 @@ def spread(planned: Plan, ray: str | None, workers: int | None, limit: float) ->
 
 
 def _describe_networks(experiment: Experiment) -> str:
-    sizes = {experiment.configuration(point).n_parameters for point in experiment.sample_points()}
+    sizes = {c.n_parameters for c in experiment.configurations}
     n = experiment.n_trials * len(experiment.seeds)
     up_to = "up to " if len(sizes) > 1 else ""
     return f"{_short(n)} network{'s' if n != 1 else ''} of {up_to}{_short(max(sizes))} parameters"

@@ -5,11 +5,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweep.results.contents import RecordedTrainer
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.resume import study_name
 from sweep.search.reading import stored_trials
+from sweep.training.engine import TrainerName
 
 host = "127.0.0.1"
 
@@ -25,15 +25,14 @@ def serve(results: Results, port: int, announce: Callable[[str], None]) -> None:
         from optuna_dashboard import run_server
     except ImportError:
         raise ResultsError("the dashboard needs optuna-dashboard: pip install 'xor-sweep[dashboard]'") from None
-    experiment, journal = results.experiment, results.folder.journal
-    storage = experiment.study.storage
-    if storage == "journal" and not journal.exists():
-        raise ResultsError(f"{journal}: no such file; the study of this folder is gone")
-    trainer = RecordedTrainer(*(str(results.manifest.get(key)) for key in ("engine", "device")))
+    experiment = results.experiment
+    storage = results.folder.study_of(experiment)
+    if isinstance(storage, Path) and not storage.exists():
+        raise ResultsError(f"{storage}: no such file; the study of this folder is gone")
     # the dashboard would answer a damaged study with a traceback
-    stored_trials(experiment, journal if storage == "journal" else storage, study_name(experiment, trainer))
+    stored_trials(experiment, storage, study_name(experiment, TrainerName.recorded(results.manifest)))
     with tempfile.TemporaryDirectory() as temporary:
-        if storage == "journal":
-            storage = str(Path(shutil.copy2(journal, temporary)))
+        if isinstance(storage, Path):
+            storage = str(shutil.copy2(storage, temporary))
         announce(f"http://{host}:{port}/")
         run_server(storage, host=host, port=port)

@@ -23,6 +23,7 @@ from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import runs_table
 from sweep.training import choice
+from sweep.training.engine import TrainerName
 
 # how far apart the predictions of a saved model and of the training may be: float32 rounding of one forward pass
 save_tolerance = 1e-5
@@ -93,8 +94,8 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
     own = _row(Entry(int(row["trial"]), configuration, runs), row, (chosen.name, chosen.device))
     return Replay(
         configuration=configuration,
-        engine=f"{chosen.name} on {chosen.device}",
-        trainer=f"{row['engine']} on {row['device']}",
+        engine=str(TrainerName.of(chosen)),
+        trainer=str(TrainerName.recorded(row)),
         differences=_differences(row, own),
         example=example,
         runs=runs,

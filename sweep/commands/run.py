@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 
 from sweep.commands.check import Plan, n_confirming, plan, spread
-from sweep.experiment import file as experiment_file
-from sweep.experiment.table_files import TableFiles
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs, outcomes
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
-from sweep.results.files import ResultsError, library_versions, write_atomically
+from sweep.results.files import library_versions, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
@@ -37,6 +35,7 @@ from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import verdict
+from sweep.training.engine import TrainerName
 from sweep.training.threads import Guard
 
 libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
@@ -93,8 +92,8 @@ class _Sweep:
         self.n_trained = 0
         self.n_told = 0
         self.training_seconds = 0.0
-        self._allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
-        self._trainer = f"{engine.name} on {engine.device}"
+        self._allocation = Allocation.of(experiment)
+        self._trainer = str(TrainerName.of(engine))
         self._rows = _rows_by_configuration(folder, self._trainer)
         self._parts, kept = folder.read_parts(self._trainer)
         self.examples = folder.read_examples() + kept
@@ -347,10 +346,11 @@ def _is_done(folder: Folder, plan: Plan) -> bool:
 
     So nothing needs to be read, which takes seconds for a million runs. A study elsewhere may lack what was told.
     """
-    manifest, engine = folder.read_manifest(), plan.engine
+    manifest = folder.read_manifest()
     is_whole = manifest.get("runs_missing") == 0 and manifest.get("broken") == []
-    is_ours = (manifest.get("engine"), manifest.get("device")) == (engine.name, engine.device)
-    has_study = plan.experiment.study.storage == "journal" and folder.journal.exists()
+    is_ours = TrainerName.recorded(manifest) == TrainerName.of(plan.engine)
+    study = folder.study_of(plan.experiment)
+    has_study = isinstance(study, Path) and study.exists()
     return is_whole and is_ours and has_study and folder.is_intact()
 
 
@@ -369,21 +369,16 @@ def execute(
     `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
-    experiment = plan.experiment
-    folder = Folder(Path(out) if out is not None else Path("results") / plan.path.stem)
-    content = plan.path.read_bytes()
-    tables = TableFiles(plan.path.parent)
-    if experiment_file.parse(content.decode("utf-8-sig"), str(plan.path), tables) != experiment:
-        raise ResultsError(f"{plan.path}: changed since it was read, or can be read only once; save it as a file")
+    source, experiment = plan.source, plan.experiment
+    folder = Folder(Path(out) if out is not None else Path("results") / source.path.stem)
     with held(folder, is_fresh=fresh):
-        for message in prepare(folder, content, experiment, tables.contents):
+        for message in prepare(folder, source.content, experiment, source.tables):
             say(message)
         if _is_done(folder, plan):
             return Results(folder)
         sweep = _Sweep(plan, folder, observe, is_stopped)
-        sweep.tables = tuple(tables.contents)
-        storage, name = experiment.study.storage, study_name(experiment, plan.engine)
-        sweep.run(Search(experiment, folder.journal if storage == "journal" else storage, name))
+        sweep.tables = tuple(source.tables)
+        sweep.run(Search(experiment, folder.study_of(experiment), study_name(experiment, plan.engine)))
         if sweep.n_trained or sweep.n_told or sweep.broken or not folder.is_intact():
             sweep.finish(started, sweep.confirm())
     return Results(folder)

@@ -8,13 +8,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sweep.experiment.dimensions import Choices, Dimension
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import coupled, defaults, hyperparameters, numeric, resolve
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, at, did_you_mean, show
 from sweep.statistics.verdicts import Target
 
 samplers = ("grid", "random", "qmc", "tpe")
@@ -104,12 +105,11 @@ class Experiment:
             found = f"more than {max_sampled:,} settings to check"
             allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
             raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
-        for point in self.sample_points():
-            self._resolve_at_home(point)
+        _ = self._resolved  # raises the first mistake
 
     def _n_sample_points(self) -> int:
         """How many points `sample_points` gives, at most."""
-        if 0 < (self.n_points or 0) <= max_checked:
+        if self.is_small:
             return max_checked
         sizes = {k: len(d.values) if isinstance(d, Choices) else 2 for k, d in self.vary.items()}
         n_pairs = sum(sizes[one] * sizes[other] for one, other in coupled if one in sizes and other in sizes)
@@ -138,10 +138,8 @@ class Experiment:
         if dimension.step is None and self.study.sampler == "grid":
             allowed = "allowed: a step, a list of choices, or another sampler"
             raise SettingError(("vary", name), "a range without a step under the sampler grid", allowed)
-        try:
+        with at("vary", name):
             return dimension.of_type(numeric[name])
-        except SettingError as error:
-            raise SettingError(("vary", name, *error.place), error.found, error.allowed) from None
 
     def dimensions(self) -> dict[str, Dimension]:
         """What a point chooses: `case` first where there are cases, then the varied hyperparameters in file order."""
@@ -154,14 +152,42 @@ class Experiment:
         return {**self.fixed, **case, **{k: v for k, v in point.items() if k != "case"}}
 
     def configuration(self, point: Point) -> Configuration:
-        """The resolved configuration at a point."""
-        return resolve(self.settings(point))
+        """The resolved configuration at a point; one that was checked before is not resolved again."""
+        known = self._resolved.get(repr(dict(point)))
+        return resolve(self.settings(point)) if known is None else known
+
+    @cached_property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """The configurations at `sample_points`, in their order."""
+        return tuple(map(self.configuration, self.sample_points()))
+
+    @cached_property
+    def _resolved(self) -> dict[str, Configuration]:
+        """The configurations at `sample_points`, each resolved once, by the point's text: 1, 1.0 and true differ there.
+
+        A `SettingError` gets the place in the file where its hyperparameter stands.
+        """
+        checked: dict[str, Configuration] = {}
+        for point in self.sample_points():
+            key = repr(point)
+            if key not in checked:
+                try:
+                    checked[key] = resolve(self.settings(point))
+                except SettingError as error:
+                    home = self._home(str(error.place[0]), point)
+                    raise SettingError((*home, *error.place[1:]), error.found, error.allowed) from None
+        return checked
 
     @property
     def n_points(self) -> int | None:
         """How many points the grid has; None where a range has no step."""
         sizes = [len(d.values) if isinstance(d, Choices) else d.n_steps for d in self.dimensions().values()]
         return math.prod(sizes) if all(sizes) else None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the grid is so small that each of its points is checked before anything runs."""
+        return 0 < (self.n_points or 0) <= max_checked
 
     @property
     def n_trials(self) -> int:
@@ -184,7 +210,7 @@ class Experiment:
 
         With each value go the values of the hyperparameters that it may contradict, and the cases.
         """
-        if 0 < (self.n_points or 0) <= max_checked:
+        if self.is_small:
             yield from self.grid()
             return
         ends = {k: d.values if isinstance(d, Choices) else d.ends for k, d in self.vary.items()}
@@ -197,14 +223,6 @@ class Experiment:
                 if one in ends and other in ends:
                     pairs = itertools.product(ends[one], ends[other])
                     yield from ({**first, one: a, other: b} for a, b in pairs)
-
-    def _resolve_at_home(self, point: Point) -> None:
-        """Resolve a point; a `SettingError` gets the place in the file where its hyperparameter stands."""
-        try:
-            self.configuration(point)
-        except SettingError as error:
-            home = self._home(str(error.place[0]), point)
-            raise SettingError((*home, *error.place[1:]), error.found, error.allowed) from None
 
     def _home(self, name: str, point: Point) -> tuple[str | int, ...]:
         """The place in the file of a hyperparameter's value at a point."""

@@ -1,41 +1,54 @@
 """The experiment file: YAML in, an `Experiment` out, or one message that says what is wrong and where.
 
-The text becomes plain values with a line for each, the values become pydantic models of the file's shape, the models an
-`Experiment`, whose own rules are checked there. Every mistake ends as place, found and allowed, and so as one message.
+The text becomes plain values with a line for each, whose shape is checked; the values become an `Experiment`, whose own
+rules are checked there. Every mistake ends as place, found and allowed, and so as one message.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails
+from typing import Any
 
 from sweep.experiment.dimensions import Choices, Dimension, Range
-from sweep.experiment.experiment import Experiment, Study, samplers, trial_kinds
+from sweep.experiment.experiment import Experiment, Study
 from sweep.experiment.seeds import SeedBlock
+from sweep.experiment.shape import read_shape
 from sweep.experiment.table_files import TableFiles, is_file_task
 from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, resolve
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
 from sweep.statistics.verdicts import Target
 
 max_bytes = 1 << 20
 
 
-class ExperimentFileError(ValueError):
+class ExperimentFileError(UserError):
     """An experiment file that cannot be run. Its text is the whole message: file, line, place, found, allowed."""
 
 
 _file_allowed = "allowed: the path of an experiment file; `sweep new FILE` writes one to start from"
 
 
+@dataclass(frozen=True)
+class ExperimentFile:
+    """An experiment file as it was read: its bytes, those of the tables that it names by their path, its meaning."""
+
+    path: Path
+    content: bytes
+    tables: Mapping[str, bytes]
+    experiment: Experiment
+
+
 def load(path: str | PathLike[str]) -> Experiment:
-    """Read the experiment in a file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds."""
+    """Read the experiment in a file. Raises `ExperimentFileError`."""
+    return read(path).experiment
+
+
+def read(path: str | PathLike[str]) -> ExperimentFile:
+    """Read an experiment file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds."""
     name = fspath(path)
     try:
         with open(path, "rb") as file:
@@ -52,7 +65,9 @@ def load(path: str | PathLike[str]) -> Experiment:
         line = content[: error.start].count(b"\n") + 1
         found = f"not a text in UTF-8: byte {content[error.start]:#04x}"
         raise ExperimentFileError(_message(name, line, (), found, "allowed: a YAML file saved as UTF-8")) from None
-    return parse(text, name, TableFiles(Path(path).parent))
+    tables = TableFiles(Path(path).parent)
+    experiment = parse(text, name, tables)
+    return ExperimentFile(Path(path), content, tables.contents, experiment)
 
 
 def parse(text: str, name: str = "experiment.yaml", tables: TableFiles | None = None) -> Experiment:
@@ -69,8 +84,11 @@ def parse(text: str, name: str = "experiment.yaml", tables: TableFiles | None = 
     except YamlError as error:
         message = _message(name, error.line, error.place, error.found, error.allowed)
         raise ExperimentFileError(message) from None
+    document, mistakes = read_shape({} if source.value is None else source.value)
     try:
-        return _experiment(_document(source), tables or TableFiles(Path()))
+        if mistakes:
+            raise min(mistakes, key=lambda mistake: source.line(mistake.place))
+        return _experiment(document, tables or TableFiles(Path()))
     except SettingError as error:
         found, allowed = _explained(error, source)
         raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
@@ -136,157 +154,6 @@ def _printable(text: str, longest: int) -> str:
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
-# The description of a field says what is allowed there: messages quote it. A tag names a form of a union; the angle
-# brackets keep it apart from the file's own keys in the place of an error.
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Range(_Section):
-    low: float = Field(description="a number")
-    high: float = Field(description="a number")
-    step: float | None = Field(default=None, description="a number above 0")
-    log: bool = Field(default=False, description="true or false")
-
-
-class _Block(_Section):
-    first: int = Field(default=0, description="a whole number from 0 to 2^32 - 1")
-    count: int = Field(default=64, description="a whole number from 1 to 2^32")
-    up_to: int | None = Field(default=None, description="a whole number above count")
-
-
-def _dimension_form(value: object) -> str | None:
-    return "<list>" if isinstance(value, list) else "<range>" if isinstance(value, dict) else None
-
-
-def _seeds_form(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return "<count>"
-    return "<list>" if isinstance(value, list) else "<block>" if isinstance(value, dict) else None
-
-
-_AnyDimension = Annotated[
-    Annotated[list[Any], Tag("<list>")] | Annotated[_Range, Tag("<range>")], Discriminator(_dimension_form)
-]
-_AnySeeds = Annotated[
-    Annotated[int, Tag("<count>")] | Annotated[list[int], Tag("<list>")] | Annotated[_Block, Tag("<block>")],
-    Discriminator(_seeds_form),
-]
-_seeds_allowed = "a count, a list of whole numbers, or {first: 0, count: 64}"
-_dimension_allowed = (
-    "a list of choices, [2, 4, 8], or a range, {low: 2, high: 8, step: 2}; a single value goes under fixed"
-)
-
-
-class _Fixed(_Section):
-    model_config = ConfigDict(extra="allow")
-    seed: _AnySeeds | None = Field(default=None, description=_seeds_allowed)
-
-
-class _Vary(_Section):
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, _AnyDimension] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
-    seed: _AnySeeds | None = Field(default=None, description=_seeds_allowed)
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-_objectives = ["success_rate", ["success_rate"], ["success_rate", "n_parameters"]]
-
-
-class _Study(_Section):
-    sampler: str = Field(
-        default="grid", description="grid, random, qmc or tpe", json_schema_extra={"enum": list(samplers)}
-    )
-    trials: int | None = Field(default=None, ge=1, description="a whole number from 1 up, or null")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="a whole number from 0 to 2^32 - 1")
-    objective: Annotated[list[str], BeforeValidator(_listed), WithJsonSchema({"enum": _objectives})] = Field(
-        default=["success_rate"], description="success_rate, or [success_rate, n_parameters]"
-    )
-    trials_per_round: int = Field(default=32, ge=1, description="a whole number from 1 up")
-    trial: str = Field(
-        default="configuration", description="configuration, or run", json_schema_extra={"enum": list(trial_kinds)}
-    )
-    storage: str = Field(default="journal", description="journal, or a storage URL of Optuna")
-
-
-class _Reliability(_Section):
-    target: float = Field(default=0.9, gt=0, lt=1, description="a number above 0 and below 1")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="a number above 0 and below 1")
-    margin: float = Field(default=0.0, ge=0, lt=1, description="a number from 0 up and below 1")
-
-
-class _Document(_Section):
-    fixed: _Fixed | None = Field(
-        default=None, description="a mapping, hyperparameter: value (with a space after the colon)"
-    )
-    vary: _Vary | None = Field(default=None, description="a mapping, hyperparameter: choices")
-    cases: list[dict[str, Any]] | None = Field(
-        default=None, description="a list of mappings, [{batch_size: 1, epochs: 250}]"
-    )
-    study: _Study | None = Field(default=None, description="a mapping, " + ", ".join(_Study.model_fields))
-    reliability: _Reliability | None = Field(
-        default=None, description="a mapping, " + ", ".join(_Reliability.model_fields)
-    )
-
-
-_models: Mapping[str, type[BaseModel]] = {
-    "": _Document,
-    "fixed": _Fixed,
-    "vary": _Vary,
-    "study": _Study,
-    "reliability": _Reliability,
-    "<range>": _Range,
-    "<block>": _Block,
-}
-
-
-def document_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the file's shape; a hyperparameter's values are none of its business."""
-    return _Document.model_json_schema()
-
-
-_tags = ("<count>", "<list>", "<range>", "<block>")
-
-
-def _document(source: Source) -> _Document:
-    """Check the shape of a file; raise its first mistake, by line, as a `SettingError`."""
-    try:
-        return _Document.model_validate({} if source.value is None else source.value)
-    except ValidationError as error:
-        mistakes = [_mistake(details) for details in error.errors(include_url=False, include_context=False)]
-    raise min(mistakes, key=lambda mistake: source.line(mistake.place))
-
-
-def _mistake(details: ErrorDetails) -> SettingError:
-    """Translate one of pydantic's errors to place, found and allowed."""
-    location = details["loc"]
-    place = tuple(key for key in location if key not in _tags)
-    parent, last = ("", "", *map(str, location))[-2:]
-    if details["type"] == "extra_forbidden":
-        if last in hyperparameters and parent == "":
-            return SettingError(place, "no such key", "allowed: under fixed, vary or cases")
-        return SettingError(place, "no such key", did_you_mean(last, _models[parent].model_fields))
-    if details["type"] == "missing":
-        return SettingError(place[:-1], f"no {last}", "allowed: " + ", ".join(_models[parent].model_fields))
-    return SettingError(place, f"found {show(details['input'])}", f"allowed: {_allowed(location)}")
-
-
-def _allowed(location: Place) -> str:
-    """Find the description of the field at pydantic's location of an error."""
-    while location and (isinstance(location[-1], int) or location[-1] in _tags):
-        location = location[:-1]
-    if not location:
-        return "a mapping with the keys " + ", ".join(_Document.model_fields)
-    parent, field = ("", *map(str, location))[-2:]
-    fields = _models[parent].model_fields
-    return (fields[field].description or "") if field in fields else _dimension_allowed
-
-
 def _explained(error: SettingError, source: Source) -> tuple[str, str]:
     """Return found and allowed, with a hint where YAML or the wrong section is behind the mistake."""
     place = error.place
@@ -299,15 +166,6 @@ def _explained(error: SettingError, source: Source) -> tuple[str, str]:
     return error.found, error.allowed
 
 
-@contextmanager
-def _at(*place: str | int) -> Generator[None]:
-    """Put `place` before that of a `SettingError` raised inside."""
-    try:
-        yield
-    except SettingError as error:
-        raise SettingError((*place, *error.place), error.found, error.allowed) from None
-
-
 def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, Any]:
     """Return settings in which a task from a file, or each that is a choice, is its table."""
 
@@ -315,11 +173,11 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
         return tables.task(value) if is_file_task(value) else value
 
     given = dict(settings)
-    with _at("task"):
+    with at("task"):
         if isinstance(given.get("task"), list):
             choices: list[Any] = []
             for i, choice in enumerate(given["task"]):
-                with _at(i):
+                with at(i):
                     choices.append(read(choice))
             given["task"] = choices
         elif "task" in given:
@@ -327,22 +185,22 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
     return given
 
 
-def _experiment(document: _Document, tables: TableFiles) -> Experiment:
-    fixed, vary = document.fixed or _Fixed(), document.vary or _Vary()
-    reliability = document.reliability or _Reliability()
-    if fixed.seed is not None and vary.seed is not None:
+def _experiment(document: Mapping[str, Any], tables: TableFiles) -> Experiment:
+    fixed, vary = dict(document.get("fixed") or {}), dict(document.get("vary") or {})
+    under_fixed, under_vary = fixed.pop("seed", None), vary.pop("seed", None)
+    if under_fixed is not None and under_vary is not None:
         raise SettingError(("vary", "seed"), "also under fixed", "allowed: one place for the seeds")
-    with _at("vary" if fixed.seed is None else "fixed", "seed"):
-        seeds = _seeds(vary.seed if fixed.seed is None else fixed.seed)
-    with _at("study"):
-        study = _study(document.study or _Study())
-    with _at("fixed"):
-        stays = with_tables(fixed.model_extra or {}, tables)
-    with _at("vary"):
-        varies = with_tables(vary.model_extra or {}, tables)
+    with at("vary" if under_fixed is None else "fixed", "seed"):
+        seeds = _seeds(under_vary if under_fixed is None else under_fixed)
+    with at("study"):
+        study = _study(document.get("study") or {})
+    with at("fixed"):
+        stays = with_tables(fixed, tables)
+    with at("vary"):
+        varies = with_tables(vary, tables)
     cases: list[dict[str, Any]] = []
-    for i, case in enumerate(document.cases or ()):
-        with _at("cases", i):
+    for i, case in enumerate(document.get("cases") or ()):
+        with at("cases", i):
             cases.append(with_tables(case, tables))
     return Experiment(
         fixed=stays,
@@ -350,32 +208,26 @@ def _experiment(document: _Document, tables: TableFiles) -> Experiment:
         cases=tuple(cases),
         seeds=seeds,
         study=study,
-        reliability=Target(reliability.target, reliability.confidence, reliability.margin),
+        reliability=Target(**document.get("reliability") or {}),
     )
 
 
-def _seeds(value: int | list[int] | _Block | None) -> SeedBlock:
-    if isinstance(value, _Block):
-        return SeedBlock(value.first, value.count, up_to=value.up_to)
+def _seeds(value: int | list[int] | dict[str, Any] | None) -> SeedBlock:
+    if isinstance(value, dict):
+        return SeedBlock(**value)
     if isinstance(value, list):
         return SeedBlock(listed=tuple(value))
     return SeedBlock() if value is None else SeedBlock(count=value)
 
 
-def _study(section: _Study) -> Study:
-    return Study(
-        sampler=section.sampler,
-        trials=section.trials,
-        seed=section.seed,
-        objective=tuple(section.objective),
-        trials_per_round=section.trials_per_round,
-        storage=section.storage,
-        trial=section.trial,
-    )
+def _study(section: Mapping[str, Any]) -> Study:
+    named = section.get("objective", Study.objective)
+    given: dict[str, Any] = {**section, "objective": (named,) if isinstance(named, str) else tuple(named)}
+    return Study(**given)
 
 
-def _dimension(name: str, value: list[Any] | _Range) -> Dimension:
+def _dimension(name: str, value: list[Any] | dict[str, Any]) -> Dimension:
     if isinstance(value, list):
         return Choices(tuple(value))
-    with _at("vary", name):
-        return Range(value.low, value.high, value.step, value.log)
+    with at("vary", name):
+        return Range(**value)

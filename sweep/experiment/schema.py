@@ -4,19 +4,18 @@ It says of a single value what the reader of experiment files says of it; the ru
 `dropout`, `trials` off the grid) are the reader's alone. Draft 7, which editors know best.
 """
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sweep.experiment.file import document_schema
+from sweep.experiment import shape
+from sweep.experiment.shape import Schema
 from sweep.networks import tasks
 from sweep.networks.settings import defaults, hyperparameters, max_depth, named_signatures, numeric, scalars
 from sweep.networks.vocabulary import Argument, Signature, max_number
 
 file_name = "sweep.schema.json"
 first_line = f"# yaml-language-server: $schema={file_name}\n"
-
-Schema = dict[str, Any]
 
 descriptions: Mapping[str, str] = {
     "task": "the table to learn: a name, a name with arguments, a table of one's own, or a CSV file of one",
@@ -41,7 +40,7 @@ descriptions: Mapping[str, str] = {
 
 def experiment_schema() -> Schema:
     """The JSON Schema of an experiment file."""
-    schema = _without_titles(document_schema())
+    schema = copy.deepcopy(shape.document)
     sections: Schema = schema["$defs"]
     sections |= {name: value_schema(name) for name in hyperparameters}
     own: Schema = {name: {"$ref": f"#/$defs/{name}"} for name in hyperparameters}
@@ -49,6 +48,9 @@ def experiment_schema() -> Schema:
     varied = {name: _varied(name) for name in hyperparameters}
     sections["_Fixed"] = _mapping({**own, "seed": seeds["_Fixed"]})
     sections["_Vary"] = _mapping({**varied, "seed": seeds["_Vary"]})
+    objective: Schema = sections["_Study"]["properties"]["objective"]
+    del objective["oneOf"]
+    objective["enum"] = ["success_rate", ["success_rate"], ["success_rate", "n_parameters"]]
     cases: Schema = schema["properties"]["cases"]
     cases["anyOf"] = [_list_of(_mapping(own)), {"type": "null"}]
     title = "An experiment of xor-sweep"
@@ -135,12 +137,3 @@ def _task_forms() -> list[Schema]:
 
 def _mapping(properties: Schema, *, required: Sequence[str] = ()) -> Schema:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-def _without_titles(schema: Any) -> Any:
-    """A schema without the titles that pydantic makes of its own class names."""
-    if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _without_titles(value) for key, value in schema.items() if key != "title"}

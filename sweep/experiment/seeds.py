@@ -9,7 +9,7 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from sweep.runs.errors import SettingError
+from sweep.runs.errors import SettingError, at
 
 end_of_seeds = 2**32
 
@@ -76,9 +76,7 @@ class SeedBlock:
 
 def seed_block(seeds: SupportsIndex | Iterable[SupportsIndex]) -> SeedBlock:
     """The block of a count of seeds, or of the seeds themselves. Raises `SettingError`, `TypeError`."""
-    try:
+    with at("seeds"):
         if isinstance(seeds, Iterable):
             return SeedBlock(listed=tuple(map(operator.index, seeds)))
         return SeedBlock(count=operator.index(seeds))
-    except SettingError as error:
-        raise SettingError(("seeds", *error.place), error.found, error.allowed) from None

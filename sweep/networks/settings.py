@@ -9,7 +9,7 @@ from sweep.networks.configuration import Configuration, alike
 from sweep.networks.layers import Layer
 from sweep.networks.tasks import Task
 from sweep.networks.vocabulary import Argument, Named, Signature
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, at, did_you_mean, show
 
 max_width = 1_000_000
 
@@ -83,14 +83,14 @@ named_signatures: Mapping[str, Mapping[str, Signature]] = {
 }
 
 
-def _scalar(key: str, value: object) -> Any:
+def _scalar(key: str, value: object, or_else: str = "") -> Any:
     try:
         return scalars[key].coerce(value)
     except ValueError as error:
-        raise SettingError((key,), f"found {show(value)}", f"allowed: {error}") from None
+        raise SettingError((key,), f"found {show(value)}", f"allowed: {error}{or_else}") from None
 
 
-def _name_and_arguments(key: str, value: object) -> tuple[str, dict[str, object]]:
+def _name_and_arguments(value: object) -> tuple[str, dict[str, object]]:
     if isinstance(value, str):
         return value, {}
     given = cast(Mapping[str, object], value if isinstance(value, Mapping) else {})
@@ -98,28 +98,22 @@ def _name_and_arguments(key: str, value: object) -> tuple[str, dict[str, object]
     if isinstance(name, str):
         return name, {k: v for k, v in given.items() if k != "name"}
     raise SettingError(
-        (key,), f"found {show(cast(object, value))}", "allowed: a name, or a mapping {name: .., argument: ..}"
+        (), f"found {show(cast(object, value))}", "allowed: a name, or a mapping {name: .., argument: ..}"
     )
 
 
 def _resolve_named(key: str, value: object) -> Named:
-    name, arguments = _name_and_arguments(key, value)
-    try:
-        return vocabulary.named(name, arguments, named_signatures[key])
-    except SettingError as error:
-        raise SettingError((key, *error.place), error.found, error.allowed) from None
+    with at(key):
+        return vocabulary.named(*_name_and_arguments(value), named_signatures[key])
 
 
 def _resolve_task(value: object) -> Task:
     if isinstance(value, Task):  # read from a file before
         return value
-    try:
+    with at("task"):
         if isinstance(value, Mapping) and "name" not in value:
             return _given_task(cast(Mapping[str, object], value))
-        return tasks.named_task(*_name_and_arguments("task", cast(object, value)))
-    except SettingError as error:
-        place = error.place if error.place[:1] == ("task",) else ("task", *error.place)
-        raise SettingError(place, error.found, error.allowed) from None
+        return tasks.named_task(*_name_and_arguments(cast(object, value)))
 
 
 def _given_task(table: Mapping[str, object]) -> Task:
@@ -171,12 +165,7 @@ def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float]:
 
 def _resolve_batch_size(value: object, n_rows: int) -> int:
     """The batch size, at most the number of rows of the data set."""
-    if value == "full":
-        return n_rows
-    try:
-        return min(_scalar("batch_size", value), n_rows)
-    except SettingError as error:
-        raise SettingError(error.place, error.found, f"{error.allowed}, or full") from None
+    return n_rows if value == "full" else min(_scalar("batch_size", value, ", or full"), n_rows)
 
 
 def resolve(settings: Mapping[str, Any]) -> Configuration:

@@ -25,6 +25,7 @@ from sweep.results.tables import read_runs, runs_from_table
 from sweep.runs.errors import SettingError
 from sweep.search.allocation import Allocation
 from sweep.search.reading import StoredTrial, stored_trials
+from sweep.training.engine import TrainerName
 
 max_named = 5
 
@@ -34,14 +35,6 @@ def at_most(findings: Iterable[str], file: Path, what: str) -> list[str]:
     listed = list(findings)
     more = len(listed) - max_named
     return listed if more <= 1 else [*listed[:max_named], f"{file.name}: {more:,} more {what}"]
-
-
-@dataclass(frozen=True)
-class RecordedTrainer:
-    """The engine and device that a folder says trained its runs."""
-
-    name: str
-    device: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ class Contents:
     folder: Folder
     experiment: Experiment
     manifest: Mapping[str, Any]
-    trainer: RecordedTrainer
+    trainer: TrainerName
     trials: Sequence[StoredTrial]
     study_problem: str | None
     planned: Sequence[Planned]
@@ -164,16 +157,10 @@ def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
     except (ExperimentFileError, ResultsError) as error:
         return None, [*findings, _of_file(error, folder)]
     first = dict(zip(table.columns, table.rows[0], strict=True)) if table.rows else {}
-    engine, device = (str(manifest.get(k) or first.get(k)) for k in ("engine", "device"))
-    trainer = RecordedTrainer(engine, device)
+    trainer = TrainerName.recorded(manifest, first)
     trials, problem = _read_study(folder, experiment, trainer)
     planned = [_settled(p, experiment, frame) for p in planned_runs(experiment, trials)]
     return Contents(folder, experiment, manifest, trainer, trials, problem, planned, table, frame), findings
-
-
-def allocation_of(experiment: Experiment) -> Allocation:
-    """How many of its seeds each configuration gets."""
-    return Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
 
 
 def _settled(planned: Planned, experiment: Experiment, frame: Any) -> Planned:
@@ -182,20 +169,17 @@ def _settled(planned: Planned, experiment: Experiment, frame: Any) -> Planned:
         return planned
     rows = frame[(frame["configuration"] == planned.configuration.id) & frame["seed"].isin(planned.seeds)]
     rows = rows.drop_duplicates("seed").sort_values("seed")
-    return replace(planned, seeds=allocation_of(experiment).seeds(runs_from_table(rows, planned.configuration)))
+    return replace(planned, seeds=Allocation.of(experiment).seeds(runs_from_table(rows, planned.configuration)))
 
 
 def _of_file(error: Exception, folder: Folder) -> str:
     return str(error).replace(f"{folder.path}{os.sep}", "")
 
 
-def _read_study(
-    folder: Folder, experiment: Experiment, trainer: RecordedTrainer
-) -> tuple[list[StoredTrial], str | None]:
-    storage = experiment.study.storage
+def _read_study(folder: Folder, experiment: Experiment, trainer: TrainerName) -> tuple[list[StoredTrial], str | None]:
+    place = folder.study_of(experiment)
     try:
-        place = folder.journal if storage == "journal" else storage
         return stored_trials(experiment, place, study_name(experiment, trainer)), None
     except SettingError as error:
-        name = folder.journal.name if storage == "journal" else shown_storage(storage)
+        name = place.name if isinstance(place, Path) else shown_storage(place)
         return [], f"{name}: {error.found.replace(f'{folder.path}{os.sep}', '')}"

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from sweep.runs.errors import UserError
 
-class ResultsError(ValueError):
+
+class ResultsError(UserError):
     """A results folder that cannot be used as asked: the message says which, what was found, what is allowed."""
 
 

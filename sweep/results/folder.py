@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweep.experiment.experiment import Experiment
 from sweep.networks.runs import Example, Runs, merge
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 
@@ -57,6 +58,10 @@ class Folder:
     def journal(self) -> Path:
         """Optuna's study."""
         return self.path / "study.journal"
+
+    def study_of(self, experiment: Experiment) -> Path | str:
+        """Where the study of an experiment in this folder is: the journal's path, or the URL of a storage."""
+        return self.journal if experiment.study.storage == "journal" else experiment.study.storage
 
     @property
     def manifest(self) -> Path:

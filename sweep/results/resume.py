@@ -4,56 +4,68 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, Protocol, cast
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, cast
 
 from sweep.experiment import file as experiment_file
-from sweep.experiment.experiment import Experiment, shown_storage
+from sweep.experiment.dimensions import Choices, Range
+from sweep.experiment.experiment import Experiment, Study, shown_storage
+from sweep.experiment.seeds import SeedBlock
 from sweep.networks.tasks import Task
 from sweep.results.files import ResultsError, free_name, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.lock import locked
 from sweep.runs.errors import show
+from sweep.statistics.verdicts import Target
+from sweep.training.engine import Engine, TrainerName
 
 
-class Trainer(Protocol):
-    """What trains a folder's runs, by name: an engine, or what a folder says of one."""
-
-    @property
-    def name(self) -> str:
-        """The engine's name."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """`cpu` or `gpu`."""
-        ...
-
-
-def study_name(experiment: Experiment, engine: Trainer) -> str:
+def study_name(experiment: Experiment, engine: Engine | TrainerName) -> str:
     """A name that carries the space and what decides a rate: Optuna cannot change a parameter's choices later.
 
     A storage URL may hold the studies of many folders.
     """
-    space = _fields(experiment)
-    space["study"] = _fields(replace(experiment.study, storage=shown_storage(experiment.study.storage)))
-    space["study"].pop("trials")
-    space["reliability"] = experiment.reliability.margin
+    space = _canonical(experiment)
+    space["study"]["storage"] = shown_storage(experiment.study.storage)
+    if set(space["reliability"]) == {"margin"}:
+        space["reliability"] = experiment.reliability.margin
     space["order"] = list(experiment.dimensions())
     space["engine"] = (engine.name, engine.device)
-    digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=_for_json).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=str).encode()).hexdigest()
     return f"sweep-{digest[:12]}"
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {f.name: getattr(value, f.name) for f in fields(value)}
+# what names have been made of from the first on; a field that came later is part of them where it is not its default
+_first_fields: Mapping[type, tuple[str, ...]] = {
+    Experiment: ("fixed", "vary", "cases", "seeds", "study", "reliability"),
+    Choices: ("values",),
+    Range: ("low", "high", "step", "log"),
+    SeedBlock: ("first", "count", "listed", "up_to"),
+    Study: ("sampler", "seed", "objective", "trials_per_round", "storage", "trial"),
+    Target: ("margin",),
+}
+# what may grow, and what no rate depends on
+_never_named = ("trials", "target", "confidence")
 
 
-def _for_json(value: Any) -> Any:
-    """What JSON has no form for: a table is its label and its rows, another value its fields."""
+def _canonical(value: Any) -> Any:
+    """A value as a study's name has it: a mapping of its fields, the same when there are more of them."""
     if isinstance(value, Task):
         return {"label": value.label, "inputs": value.inputs, "targets": value.targets}
-    return _fields(value) if is_dataclass(value) else str(value)
+    if is_dataclass(value):
+        first = next((names for kind, names in _first_fields.items() if isinstance(value, kind)), ())
+        return {
+            f.name: _canonical(getattr(value, f.name))
+            for f in fields(value)
+            if f.name in first or (f.name not in _never_named and getattr(value, f.name) != _default(f))
+        }
+    if isinstance(value, Mapping):
+        return {k: _canonical(v) for k, v in cast(Mapping[Any, Any], value).items()}
+    return [_canonical(x) for x in cast(list[Any], value)] if isinstance(value, list | tuple) else value
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _plain(value: Any) -> Any:
@@ -61,7 +73,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list) and any(isinstance(x, Task) for x in cast(list[Any], value)):
         value = dict(enumerate(cast(list[Any], value)))
     elif is_dataclass(value) and not isinstance(value, Task):
-        value = _fields(value)
+        value = {f.name: getattr(value, f.name) for f in fields(value)}
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 

@@ -2,7 +2,8 @@
 
 import difflib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 
@@ -37,7 +38,11 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     return (f"did you mean {near[0]}? " if near else "") + "allowed: " + ", ".join(words)
 
 
-class SettingError(ValueError):
+class UserError(ValueError):
+    """What a user can put right; its text is the whole message. Only such an error ends a command with one message."""
+
+
+class SettingError(UserError):
     """A setting that cannot be: where (keys from the outside in), what was found, what is allowed.
 
     `place` starts at a hyperparameter's name inside a mapping of settings; a file's reader puts its own keys before.
@@ -48,3 +53,12 @@ class SettingError(ValueError):
         self.place = place
         self.found = found
         self.allowed = allowed
+
+
+@contextmanager
+def at(*place: str | int) -> Generator[None]:
+    """Put `place` before that of a `SettingError` raised inside."""
+    try:
+        yield
+    except SettingError as error:
+        raise SettingError((*place, *error.place), error.found, error.allowed) from None

@@ -6,10 +6,12 @@ else: not from the order of training, an interruption or the number of workers.
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from sweep.experiment.experiment import Experiment
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.runs import Runs
 from sweep.statistics.intervals import Method, Rates, confidence_sequence, wilson
@@ -36,6 +38,11 @@ class Allocation:
     block: SeedBlock
     reliability: Target
     n_configurations: int
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Self:
+        """How an experiment's configurations get its seeds."""
+        return cls(experiment.seeds, experiment.reliability, experiment.n_trials)
 
     def counts(self) -> list[int]:
         """After how many seeds a configuration is looked at, rising; the last is the most that it can get.

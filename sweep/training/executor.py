@@ -6,11 +6,12 @@ from typing import Any, NamedTuple, Protocol
 
 from sweep.networks.diagnosis import diagnose, examples
 from sweep.networks.runs import Broken, Cohort, Example, Measurements, Runs, lowest_seeds, merge, no_runs
+from sweep.runs.errors import UserError
 from sweep.training.engine import Engine
 from sweep.training.threads import Guard, train
 
 
-class ExecutorError(ValueError):
+class ExecutorError(UserError):
     """A place to train that cannot be used as asked: the message says which, what was found, what to do."""
 
 

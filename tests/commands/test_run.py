@@ -1,26 +1,33 @@
 """A sweep as a whole: the same tables whatever interrupted it, what may grow, what is refused."""
 
 import hashlib
+import io
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import sweep
 from sweep.commands import check as planning
 from sweep.commands import run as run_command
 from sweep.commands.run import Progress
+from sweep.experiment import experiment as experiment_values
 from sweep.experiment.file import parse
+from sweep.networks.configuration import Configuration
+from sweep.report.terminal.progress import describe_plan
 from sweep.results import resume
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
@@ -574,13 +581,43 @@ def test_too_long_a_sweep_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_an_experiment_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    path = write(tmp_path, GRID)
+def test_what_was_planned_is_what_is_trained_and_kept(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path = write(tmp_path, GRID.replace("fixed: {", "fixed: {task: {file: xor.csv, targets: [y]}, "))
+    write(tmp_path, "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n", "xor.csv")
+    read = {p.name: p.read_bytes() for p in (path, tmp_path / "xor.csv")}
     planned = run_command.plan(path)
     write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
-    with pytest.raises(ResultsError, match="changed since it was read"):
-        run_command.execute(planned, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    (tmp_path / "xor.csv").unlink()
+    results = run_command.execute(planned, tmp_path / "out")
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in read} == read
+    assert list(results.runs["outcome"]) == list(pd.read_csv(io.BytesIO(whole["runs.csv"]))["outcome"])
+    assert results.folder.is_intact()
+
+
+def test_an_experiment_that_can_be_read_only_once(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    writer = threading.Thread(target=(tmp_path / "pipe.yaml").write_text, args=(GRID,))
+    writer.start()
+    sweep.run(tmp_path / "pipe.yaml", tmp_path / "out")
+    writer.join()
+    assert contents(tmp_path / "out") == whole
+    assert (tmp_path / "out" / "experiment.yaml").read_text() == GRID
+
+
+def test_each_point_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From reading the file to the end of the sweep, with all that is said of the plan between."""
+    n_resolved: Counter[str] = Counter()
+    resolve = experiment_values.resolve
+
+    def counted(settings: Mapping[str, Any]) -> Configuration:
+        n_resolved[repr(settings)] += 1
+        return resolve(settings)
+
+    monkeypatch.setattr(experiment_values, "resolve", counted)
+    planned = run_command.plan(write(tmp_path, GRID))
+    assert "10 configurations" in describe_plan(planned)
+    run_command.execute(planned, tmp_path / "out")
+    assert len(n_resolved) == 12 and set(n_resolved.values()) == {1}
 
 
 def test_the_environment_does_not_show_in_the_tables(tmp_path: Path, whole: dict[str, bytes]) -> None:

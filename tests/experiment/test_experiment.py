@@ -239,3 +239,22 @@ def test_an_experiment_is_a_value():
     assert one == Experiment(vary={"width": Choices((1, 2))}, seeds=SeedBlock(0, 3))
     assert one != dataclasses.replace(one, seeds=SeedBlock(0, 4))
     assert one != dataclasses.replace(one, vary={"width": Choices((2, 1))})
+
+
+def test_a_checked_point_is_resolved_once(monkeypatch: pytest.MonkeyPatch):
+    e = Experiment(vary={"width": Range(1, 40, 1), "optimizer": Choices(("sgd", {"name": "sgd"}))})
+    large = Experiment(vary={"learning_rate": Range(0.001, 1, 0.001), "batch_size": Range(1, 4, 1)})
+    monkeypatch.setattr(experiment, "resolve", None)  # nothing resolves any more
+    assert e.is_small and e.configurations == tuple(map(e.configuration, e.grid()))
+    assert len(e.configurations) == 80 and len(set(e.configurations)) == 40
+    assert not large.is_small
+    assert large.configurations == tuple(map(large.configuration, large.sample_points()))
+    with pytest.raises(TypeError):
+        large.configuration({"learning_rate": 0.5, "batch_size": 2})
+
+
+def test_points_are_told_apart_by_the_type_of_a_value_too():
+    e = Experiment(vary={"use_bias": Choices((True, False))})
+    assert e.configuration({"use_bias": True}).output.use_bias
+    with pytest.raises(SettingError):
+        e.configuration({"use_bias": 1})

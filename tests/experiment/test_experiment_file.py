@@ -18,6 +18,7 @@ from sweep.experiment.dimensions import Choices, Range
 from sweep.experiment.experiment import Experiment, Study
 from sweep.experiment.file import ExperimentFileError, load, parse
 from sweep.experiment.seeds import SeedBlock
+from sweep.experiment.shape import read_shape
 from sweep.statistics.verdicts import Target
 
 whole = """\
@@ -172,6 +173,22 @@ def test_a_mistake_is_one_message(text: str, first: str, allowed: str):
     assert lines[1].startswith("  ")
     assert allowed in lines[1]
     assert "allowed" in lines[1]
+
+
+def test_every_mistake_in_the_shape_is_known():
+    text = "reliability: {target: 2, margin: 0}\nstudy: {x: 1, objective: [3]}\n"
+    text += "vary: {width: {step: 1, high: a}, seed: [1, a]}"
+    read, mistakes = read_shape(yaml_text.Source(text).value)
+    assert [mistake.place for mistake in mistakes] == [
+        ("reliability", "target"),
+        ("study", "x"),
+        ("study", "objective", 0),
+        ("vary", "width"),
+        ("vary", "width", "high"),
+        ("vary", "seed", 1),
+    ]
+    assert (read["reliability"]["margin"], type(read["reliability"]["margin"])) == (0.0, float)
+    assert read["vary"]["seed"] == [1, "a"]
 
 
 @pytest.mark.parametrize("written", ["9" * 5000, "0x" + "f" * 5000, "-" + "9" * 20, "9223372036854775808"])

@@ -14,6 +14,7 @@ from sweep.commands.verify.tables import check_configurations, check_examples, c
 from sweep.results.contents import read_contents
 from sweep.results.folder import Folder
 from sweep.training import choice, threads
+from sweep.training.engine import TrainerName
 
 # runs that are trained again where nobody says how many: native does these in seconds, keras in a minute
 default_samples = {"native": 1000, "keras": 10}
@@ -68,4 +69,4 @@ def verify(
     findings += comparison.findings
     if chosen.name == "native" == name:
         findings += check_confirmation(contents, chosen, n_workers)
-    return Verification(tuple(findings), len(contents.rows), f"{chosen.name} on {chosen.device}", comparison)
+    return Verification(tuple(findings), len(contents.rows), str(TrainerName.of(chosen)), comparison)

@@ -13,8 +13,7 @@ def check_study(contents: Contents) -> list[str]:
     """Trials that are missing, doubled or added, or that were told another rate than their runs have."""
     if contents.study_problem is not None:
         return [contents.study_problem]
-    storage = contents.experiment.study.storage
-    file = contents.folder.journal if storage == "journal" else Path(shown_storage(storage))
+    file = Path(shown_storage(str(contents.folder.study_of(contents.experiment))))
     found = Counter(trial.index for trial in contents.trials)
     wanted = range(contents.experiment.n_trials)
     if contents.experiment.study.trial == "run":  # its trials are networks, and runs.csv says all that they do

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from sweep.networks.runs import Entry, Example, outcomes
 from sweep.results.configurations import parse_line, recorded_lines, settings_lines
-from sweep.results.contents import Contents, Table, allocation_of, at_most, parse_cells, run_names
+from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, ranked, runs_table
+from sweep.search.allocation import Allocation
 
 # a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end
 loss_tolerance = 1e-3
@@ -101,7 +102,7 @@ def _differing_cells(file: Path, wanted: Table, found: Table, key: str) -> list[
 def check_configurations(contents: Contents) -> list[str]:
     """What of configurations.csv is not what the rows of runs.csv give, byte for byte."""
     file = contents.folder.configurations
-    content = configurations_table(contents.entries, contents.columns, allocation_of(contents.experiment))
+    content = configurations_table(contents.entries, contents.columns, Allocation.of(contents.experiment))
     if not file.exists() or file.read_bytes() == content:
         return []
     try:
@@ -114,7 +115,7 @@ def check_configurations(contents: Contents) -> list[str]:
 def check_settings(contents: Contents) -> list[str]:
     """Lines of configurations.jsonl that cannot be read, whose id is not that of their settings, missing or added."""
     file = contents.folder.settings
-    wanted = [e.configuration for e in ranked(contents.entries, allocation_of(contents.experiment))]
+    wanted = [e.configuration for e in ranked(contents.entries, Allocation.of(contents.experiment))]
     if not file.exists() or file.read_bytes() == b"".join(settings_lines(wanted)):
         return []
     findings: list[str] = []
@@ -182,7 +183,7 @@ def check_parts(contents: Contents) -> list[str]:
         return []
     findings = [f"{folder.parts.name}: an unfinished sweep; sweep run with the same experiment goes on with it"]
     try:
-        blocks, _ = folder.read_parts(f"{contents.trainer.name} on {contents.trainer.device}")
+        blocks, _ = folder.read_parts(str(contents.trainer))
     except ResultsError as error:
         return [*findings, str(error).replace(f"{folder.path}/", "")]
     entries = {e.configuration.id: e for e in contents.entries}

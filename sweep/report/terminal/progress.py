@@ -27,7 +27,7 @@ def describe_plan(plan: Plan) -> str:
     seeds, n = plan.experiment.seeds, plan.n_configurations
     where = _describe_executor(plan.executor.record()) if plan.engine.is_threaded else ""
     return (
-        f"{plan.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
+        f"{plan.source.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
         f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
         f"{plan.engine.name} engine{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
         f"{describe_seconds(plan.seconds)}"
@@ -49,7 +49,7 @@ def _describe_executor(record: Mapping[str, Any]) -> str:
 
 def describe_power(experiment: Experiment) -> str:
     """One line: what the number of seeds can show."""
-    allocation = Allocation(experiment.seeds, experiment.reliability, experiment.n_trials)
+    allocation = Allocation.of(experiment)
     n, target = len(experiment.seeds), experiment.reliability.target
     allowed, needed = allocation.allowed_failures(), allocation.needed_runs()
     if allowed is None:

@@ -23,7 +23,7 @@ from sweep.networks import vocabulary
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import max_bits
 from sweep.networks.vocabulary import Named, Signature, named
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
 from sweep.training.keras.library import without_start_up_noise
 
 # arguments of Keras's optimizers that the vocabulary leaves out, with the value at which they do nothing
@@ -44,7 +44,7 @@ _chain_allowed = "allowed: a chain of Input, Dense, Activation, ReLU, LeakyReLU,
 _activation_allowed = "allowed: " + ", ".join(vocabulary.activations)
 
 
-class KerasFileError(ValueError):
+class KerasFileError(UserError):
     """A `.keras` file that cannot be imported. Its text is the whole message: file, place, found, allowed."""
 
 
@@ -241,10 +241,8 @@ def _activation(given: Any, layer: str, keras: Any) -> Named:
 
 
 def _named(name: str, arguments: Mapping[str, object], signatures: Mapping[str, Signature], place: Any) -> Named:
-    try:
+    with at(*place):
         return named(name, arguments, signatures)
-    except SettingError as error:
-        raise SettingError((*place, *error.place), error.found, error.allowed) from None
 
 
 def _written(value: Named, signatures: Mapping[str, Signature]) -> Any:
