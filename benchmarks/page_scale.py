@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from sweep.experiment import file as experiment_file
-from sweep.networks.runs import Entry, Example, Runs, outcomes, snapshot_epochs
+from sweep.networks.runs import Entry, Example, Runs, snapshot_epochs
 from sweep.results.folder import Folder
 from sweep.results.tables import configurations_table, hyperparameter_columns, runs_table
+from sweep.runs.outcomes import outcomes
 from sweep.search.allocation import Allocation
 
 n_seeds = 1000

@@ -8,10 +8,10 @@ import numpy as np
 
 from sweep.networks.diagnosis import course_of, judge_course, merged_groups
 from sweep.networks.floors import loss_floors
-from sweep.networks.runs import outcomes
 from sweep.networks.tasks import Task, table_task
 from sweep.results.tables import frame, prediction_names, whole_numbers
 from sweep.runs.errors import SettingError
+from sweep.runs.outcomes import outcomes
 from sweep.training.keras.own_model import Fit, Job, Probe
 
 

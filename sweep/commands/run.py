@@ -19,12 +19,13 @@ from sweep.commands.check import Plan, n_confirming, plan, spread
 from sweep.experiment import file as experiment_file
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs, outcomes
+from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
 from sweep.results.tables import configurations_table, hyperparameter_columns, read_table, runs_blocks, runs_from_table
+from sweep.runs.outcomes import outcomes
 from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
 from sweep.statistics.intervals import wilson

@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 from sweep.networks.floors import mixture_loss, name_groups, partition
 from sweep.networks.randomness import Stream, sample_counts
-from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths, outcomes
+from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths
 from sweep.networks.tasks import Task
+from sweep.runs.outcomes import outcomes
 
 Doubles = npt.NDArray[np.float64]
 

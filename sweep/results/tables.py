@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Entry, Runs, failures, outcomes
+from sweep.networks.runs import Entry, Runs
 from sweep.networks.settings import hyperparameters
 from sweep.networks.tasks import Task
 from sweep.results.cells import decimals, plain, present, shortest
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
+from sweep.runs.outcomes import failures, outcomes
 from sweep.search.allocation import Allocation
 from sweep.statistics.verdicts import verdict, verdicts
 

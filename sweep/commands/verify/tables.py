@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.diagnosis import table_margin
-from sweep.networks.runs import Entry, Example, outcomes
+from sweep.networks.runs import Entry, Example
 from sweep.results.contents import Contents, allocation_of, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, runs_table
+from sweep.runs.outcomes import outcomes
 
 # a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end
 loss_tolerance = 1e-3

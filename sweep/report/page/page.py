@@ -17,7 +17,7 @@ from sweep.commands.importance import Importances, find_importances, summarise_m
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
-from sweep.networks.runs import Example, failures, outcomes
+from sweep.networks.runs import Example
 from sweep.networks.settings import resolve
 from sweep.report import words
 from sweep.report.page import charts, figures, methods
@@ -28,6 +28,7 @@ from sweep.report.summaries import Answer, commonest_merge, summarise
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
 from sweep.runs.errors import SettingError
+from sweep.runs.outcomes import failures, outcome_table, outcomes
 from sweep.statistics.verdicts import verdicts
 
 shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
@@ -155,6 +156,7 @@ def page_data(material: Material) -> dict[str, Any]:
     return {
         "target": experiment.reliability.target,
         "outcomes": outcomes,
+        "letters": "".join(outcome.letter for outcome in outcome_table),
         "verdicts": verdicts,
         "layout": figures.map_layout(table, answer.columns),
         "is_sparse": figures.is_sparse(table, answer.columns),
@@ -209,8 +211,6 @@ def build(results: Results) -> str:
         sentences=words,
         answer=answer,
         verdicts=verdicts,
-        outcomes=outcomes,
-        colours=charts.outcome_colours,
         target=experiment.reliability.target,
         confidence=experiment.reliability.confidence,
         figures=drawn,
