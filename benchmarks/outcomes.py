@@ -27,8 +27,9 @@ from sweep.networks.diagnosis import (
     tolerances,
     training_losses,
 )
-from sweep.networks.runs import Cohort, outcomes
+from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
+from sweep.runs.outcomes import outcomes
 from sweep.training import threads
 from sweep.training.native import NativeEngine
 

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from sweep.experiment import file as experiment_file
-from sweep.networks.runs import Entry, Example, Runs, outcomes, snapshot_epochs
+from sweep.networks.runs import Entry, Example, Runs, snapshot_epochs
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.folder import Folder
 from sweep.results.tables import configurations_table, runs_table
+from sweep.runs.outcomes import outcomes
 from sweep.search.allocation import Allocation
 
 n_seeds = 1000

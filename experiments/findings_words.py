@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sweep.networks.runs import failures
+from sweep.runs.outcomes import failures
 from sweep.statistics.intervals import wilson
 
 confidence = 0.95

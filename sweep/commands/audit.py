@@ -23,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.diagnosis import diagnose
-from sweep.networks.runs import Cohort, Measurements, outcomes
+from sweep.networks.runs import Cohort, Measurements
 from sweep.results.contents import Contents, Planned, read_contents
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
+from sweep.runs.outcomes import outcomes
 from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.initial import initial_weights

@@ -9,12 +9,12 @@ import numpy as np
 from sweep.networks.diagnosis import course_of, judge_course, merged_groups
 from sweep.networks.floors import loss_floors
 from sweep.networks.layers import Head
-from sweep.networks.runs import outcomes
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import Task, table_task
 from sweep.results.columns import prediction_names
 from sweep.results.tables import frame, whole_numbers
 from sweep.runs.errors import SettingError
+from sweep.runs.outcomes import outcomes
 from sweep.training.keras.own_model import Fit, Job, Probe
 
 

@@ -16,12 +16,13 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import layer_sums
-from sweep.networks.runs import Cohort, Entry, Example, Floats, Integers, Runs, nine_tenths, outcomes
+from sweep.networks.runs import Cohort, Entry, Example, Floats, Integers, Runs, nine_tenths
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import runs_table
+from sweep.runs.outcomes import outcomes
 from sweep.training import choice
 from sweep.training.engine import TrainerName
 

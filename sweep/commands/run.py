@@ -17,7 +17,7 @@ import numpy as np
 
 from sweep.commands.check import Plan, n_confirming, plan, spread
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs, outcomes
+from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.files import library_versions, write_atomically
@@ -31,6 +31,7 @@ from sweep.results.tables import (
     runs_blocks,
     runs_from_table,
 )
+from sweep.runs.outcomes import outcomes
 from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
 from sweep.statistics.intervals import wilson

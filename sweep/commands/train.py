@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Measurements, outcomes
+from sweep.networks.runs import Cohort, Measurements
+from sweep.runs.outcomes import outcomes
 from sweep.statistics.intervals import Rates, wilson
 from sweep.training.cohorts import Trained
 

@@ -23,8 +23,9 @@ import numpy.typing as npt
 from sweep.networks.floors import name_groups, partition
 from sweep.networks.layers import Head
 from sweep.networks.randomness import Stream, sample_counts
-from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths, outcomes
+from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths
 from sweep.networks.tasks import Task
+from sweep.runs.outcomes import outcomes
 
 Doubles = npt.NDArray[np.float64]
 

@@ -165,17 +165,13 @@ def join(cohort: Cohort, pieces: Sequence[tuple[Cohort, Measurements]]) -> tuple
     return replace(cohort, seeds=seeds, streams=streams), measured
 
 
-outcomes = ("learned", "diverged", "dead", "stuck", "unconverged", "unsettled")
-failures = outcomes[1:]
-
-
 @dataclass(frozen=True)
 class Runs:
     """The rows of the runs table that belong to one configuration: arrays over `model`, in the order of their seeds.
 
-    `outcome` counts in `outcomes`. epochs_to_learn is -1 where the table was not learned at the end, dead_layer 0 where
-    no layer is dead; numbers that are not finite stay so here and are left out of the files. predictions `[model, row,
-    output]`.
+    `outcome` counts in `sweep.runs.outcomes`. epochs_to_learn is -1 where the table was not learned at the end,
+    dead_layer 0 where no layer is dead; numbers that are not finite stay so here and are left out of the files.
+    predictions `[model, row, output]`.
     """
 
     seed: Seeds

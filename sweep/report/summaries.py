@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.experiment.experiment import Experiment
-from sweep.networks.runs import failures
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
 from sweep.runs.errors import did_you_mean
+from sweep.runs.outcomes import failures
 from sweep.search.allocation import Allocation
 
 max_merge = 40  # characters

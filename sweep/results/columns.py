@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sweep.networks.runs import failures, outcomes
 from sweep.networks.settings import hyperparameters, scalars
 from sweep.networks.tasks import Task
+from sweep.runs.outcomes import failures, outcomes
 from sweep.statistics.verdicts import verdicts
 
 max_prediction_rows = 16

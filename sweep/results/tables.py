@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Entry, Runs, failures, outcomes
+from sweep.networks.runs import Entry, Runs
 from sweep.results.cells import decimals, plain, present, shortest
 from sweep.results.columns import Column, of_configurations, of_runs, prediction, prediction_names, shown
 from sweep.results.files import ResultsError, write_atomically
+from sweep.runs.outcomes import failures, outcomes
 from sweep.search.allocation import Allocation
 from sweep.statistics.verdicts import verdict
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from sweep.networks.runs import Example, failures, outcomes, snapshot_epochs
+from sweep.networks.runs import Example, snapshot_epochs
 from sweep.results import results
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.tables import export_table, frame, median, read_runs
+from sweep.runs.outcomes import failures, outcomes
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import Target, verdict
 from sweep.training.keras.own_model import Fit

@@ -19,10 +19,10 @@ import sweep
 from sweep.cli.common import app
 from sweep.commands import train_model
 from sweep.commands.model_table import judge
-from sweep.networks.runs import failures
 from sweep.results.files import ResultsError
 from sweep.results.lock import locked
 from sweep.runs.errors import SettingError
+from sweep.runs.outcomes import failures
 from sweep.statistics.intervals import wilson
 from sweep.training.keras import marking, own_model
 from sweep.training.keras.library import without_start_up_noise

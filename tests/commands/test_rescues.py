@@ -21,10 +21,11 @@ from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.randomness import Stream
-from sweep.networks.runs import Cohort, outcomes
+from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.report.terminal.rescue import describe_cause, describe_end, describe_rescue, keras_recipe
 from sweep.results.files import ResultsError
+from sweep.runs.outcomes import outcomes
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
 from sweep.statistics.verdicts import Target

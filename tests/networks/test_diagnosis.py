@@ -9,8 +9,9 @@ import pytest
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose, examples
 from sweep.networks.randomness import sample_counts
-from sweep.networks.runs import Cohort, Measurements, Runs, outcomes
+from sweep.networks.runs import Cohort, Measurements, Runs
 from sweep.networks.settings import resolve
+from sweep.runs.outcomes import outcomes
 
 xor = resolve({"width": 3, "depth": 2, "epochs": 10})
 solved = np.array([0.1, 0.9, 0.8, 0.2], np.float32)

@@ -20,11 +20,13 @@ from sweep.experiment.dimensions import Choices
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.forward import predict
-from sweep.networks.runs import Cohort, outcomes
+from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import named_task
-from sweep.report.page import charts, details, figures, methods, page, surfaces
+from sweep.report.page import details, figures, methods, page, surfaces
+from sweep.report.page.template_files import template
 from sweep.results.files import ResultsError
+from sweep.runs.outcomes import by_name, outcome_table, outcomes
 from sweep.statistics.intervals import confidence_sequence, wilson
 from sweep.training.cohorts import train_cohorts
 
@@ -283,7 +285,7 @@ def test_the_data_of_the_page_holds_every_run(finished: Path) -> None:
     assert {"L", "V"} <= {letter for row in rows for letter in row["o"]}  # learned and diverged runs are among them
     runs = results.runs.set_index(["configuration", "seed"])["outcome"]
     for identity, row, n_learned in zip(data["ids"], rows, data["n_learned"], strict=True):
-        assert row["o"] == "".join(details.letters[outcomes.index(runs[identity, seed])] for seed in range(6))
+        assert row["o"] == "".join(by_name[runs[identity, seed]].letter for seed in range(6))
         assert row["q"][-1] == n_learned
         assert {outcomes[e["o"]] for e in row["e"]} == set(runs[identity])
 
@@ -381,6 +383,6 @@ def test_dashboard_works_on_a_copy_on_this_machine_only(finished: Path, monkeypa
         before.with_suffix(".away").rename(before)
 
 
-def test_charts_have_a_colour_for_every_outcome() -> None:
-    assert tuple(charts.outcome_colours) == outcomes
-    assert len(set(details.letters)) == len(outcomes)
+def test_every_page_has_the_colours_of_the_outcomes() -> None:
+    head = template("head.html").render()
+    assert all(f".o-{o.name} {{ --o: {o.colour}; }}" in head for o in outcome_table)

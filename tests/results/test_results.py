@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Entry, Example, Runs, failures, lowest_seeds, merge, no_runs, outcomes
+from sweep.networks.runs import Entry, Example, Runs, lowest_seeds, merge, no_runs
 from sweep.networks.settings import resolve
 from sweep.results.cells import shortest
 from sweep.results.columns import hyperparameter_columns
@@ -32,6 +32,7 @@ from sweep.results.tables import (
     runs_table,
     to_records,
 )
+from sweep.runs.outcomes import failures, outcomes
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import Target

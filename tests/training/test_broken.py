@@ -15,11 +15,12 @@ from sweep.commands.verify import verify
 from sweep.experiment.file import parse
 from sweep.networks import diagnosis
 from sweep.networks.diagnosis import diagnose
-from sweep.networks.runs import Broken, Cohort, Measurements, Runs, failures, join
+from sweep.networks.runs import Broken, Cohort, Measurements, Runs, join
 from sweep.networks.settings import resolve
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import study_name
+from sweep.runs.outcomes import failures
 from sweep.search.reading import stored_trials
 from sweep.training import choice
 from sweep.training.native import NativeEngine

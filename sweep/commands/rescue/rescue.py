@@ -15,10 +15,11 @@ import numpy.typing as npt
 from sweep.commands.rescue.changes import changed, describe, kinds, redraws
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Runs, Seeds, failures, outcomes
+from sweep.networks.runs import Cohort, Runs, Seeds
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import frame
+from sweep.runs.outcomes import failures, outcomes
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
 from sweep.statistics.verdicts import Target

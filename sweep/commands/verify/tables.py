@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.runs import Entry, Example, outcomes
+from sweep.networks.runs import Entry, Example
 from sweep.results.configurations import parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, ranked, runs_table
+from sweep.runs.outcomes import outcomes
 from sweep.search.allocation import Allocation
 
 # a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end

@@ -6,21 +6,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sweep.networks.runs import outcomes
 from sweep.report.page.figures import max_loss
 from sweep.report.words import percent
 from sweep.results.files import write_atomically
+from sweep.runs.outcomes import by_name, outcomes
 from sweep.statistics.curves import Curve
 
-# Okabe and Ito's colours, told apart by colour-blind readers; learned stands out by lightness too
-outcome_colours: Mapping[str, str] = {
-    "learned": "#009e73",
-    "diverged": "#b3001b",
-    "dead": "#6b7280",
-    "stuck": "#cc79a7",
-    "unconverged": "#e69f00",
-    "unsettled": "#56b4e9",
-}
 verdict_shapes: Mapping[str, str] = {"reliable": "circle", "inconclusive": "diamond", "unreliable": "cross"}
 
 # colours of the page's light theme; in the page each becomes a variable of the theme
@@ -111,7 +102,7 @@ def _outcome_facet(records: Sequence[Mapping[str, Any]], **known: Any) -> dict[s
     import altair as alt
 
     present = [o for o in outcomes if any(r["outcome"] == o for r in records)]
-    colours = alt.Scale(domain=present, range=[outcome_colours[o] for o in present])
+    colours = alt.Scale(domain=present, range=[by_name[o].colour for o in present])
     return {
         "color": alt.Color("outcome:N", scale=colours, legend=None),
         "facet": {"sort": present, "title": None, **known},
@@ -193,7 +184,7 @@ def draw_final_losses(
         )
         bars = (
             alt.Chart(_values(own))
-            .mark_bar(color=outcome_colours[outcome], binSpacing=0)
+            .mark_bar(color=by_name[outcome].colour, binSpacing=0)
             .encode(x=x, x2="high:Q", y=alt.Y("n_runs:Q", title=None, axis=alt.Axis(tickCount=2, format="~s")))
         )
         layers = [bars, *_floor_rules(floors, "x")]

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Example, outcomes
+from sweep.networks.runs import Example
 from sweep.report.page.surfaces import surface, surface_range
+from sweep.runs.outcomes import outcome_table, outcomes
 
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-letters = "LVDSCU"  # of outcomes, in their order
 n_steps = 32
 n_prediction_bins = 20
 max_seeds = 256
@@ -74,7 +74,7 @@ def count_predictions(place: Counts, predictions: Any, n_configurations: int) ->
 def _seed_strips(table: Any, place: Counts, runs: Any) -> list[dict[str, Any]]:
     """The outcomes of the first 256 seeds of each configuration as letters, and the seeds: their first, or all."""
     order = np.lexsort((runs["seed"].to_numpy(), place))
-    codes = runs["outcome"].map({name: i for i, name in enumerate(outcomes)}).to_numpy(np.int64)[order]
+    letters = runs["outcome"].map({o.name: o.letter for o in outcome_table}).to_numpy(object)[order]
     seeds = runs["seed"].to_numpy(np.int64)[order]
     ends = np.cumsum(np.bincount(place, minlength=len(table)))
     strips: list[dict[str, Any]] = []
@@ -82,7 +82,7 @@ def _seed_strips(table: Any, place: Counts, runs: Any) -> list[dict[str, Any]]:
         cut = slice(start, min(end, start + max_seeds))
         own = seeds[cut]
         is_row = len(own) > 0 and int(own[-1] - own[0]) == len(own) - 1
-        strips.append({"o": "".join(letters[i] for i in codes[cut]), "s": int(own[0]) if is_row else own.tolist()})
+        strips.append({"o": "".join(letters[cut]), "s": int(own[0]) if is_row else own.tolist()})
     return strips
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.runs import Example, outcomes
+from sweep.networks.runs import Example
+from sweep.runs.outcomes import outcomes
 
 max_levels = 16
 n_bins = 8

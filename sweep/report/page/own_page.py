@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sweep.networks.runs import outcomes
 from sweep.report.page import charts, figures
 from sweep.report.page.methods import interval_names
 from sweep.report.page.template_files import template
@@ -120,8 +119,6 @@ def build(results: OwnResults) -> str:
         training=results.training,
         sentences=answer_sentences(results),
         counts=count_outcomes(runs),
-        outcomes=outcomes,
-        colours=charts.outcome_colours,
         figures={k: Markup(charts.to_svg(c, k, label=labels[k])) for k, c in draw_figures(results).items()},
         floors=_floors(results),
         n_runs=len(runs),

@@ -17,7 +17,7 @@ from sweep.commands.importance import Importances, find_importances, summarise_m
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Example, failures, outcomes
+from sweep.networks.runs import Example
 from sweep.report import words
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
@@ -25,6 +25,7 @@ from sweep.report.page.template_files import template
 from sweep.report.summaries import Answer, commonest_merge, summarise
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
+from sweep.runs.outcomes import failures, outcome_table, outcomes
 from sweep.statistics.verdicts import verdicts
 
 shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
@@ -146,6 +147,7 @@ def page_data(material: Material) -> dict[str, Any]:
     return {
         "target": experiment.reliability.target,
         "outcomes": outcomes,
+        "letters": "".join(outcome.letter for outcome in outcome_table),
         "verdicts": verdicts,
         "layout": figures.map_layout(table, answer.columns),
         "is_sparse": figures.is_sparse(table, answer.columns),
@@ -200,8 +202,6 @@ def build(results: Results) -> str:
         sentences=words,
         answer=answer,
         verdicts=verdicts,
-        outcomes=outcomes,
-        colours=charts.outcome_colours,
         target=experiment.reliability.target,
         confidence=experiment.reliability.confidence,
         figures=drawn,

@@ -10,6 +10,7 @@ from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floo
 from sweep.networks.forward import predict
 from sweep.report.page.training_figure import Picture, summarise_training
 from sweep.report.terminal.rescue import describe_configuration
+from sweep.runs.outcomes import by_name
 
 shades = " ░▒▓█"
 sparks = "▁▂▃▄▅▆▇█"
@@ -87,18 +88,22 @@ def describe_outcome(replayed: Replay) -> list[str]:
     seen = evidence(replayed)
     runs = replayed.runs
     name = replayed.example.outcome
-    said = {
-        "learned": lambda: _learned(replayed),
-        "diverged": lambda: (
-            f"not finite from epoch {seen.first_infinite:,} on"
-            if seen.first_infinite is not None
-            else "a weight is not finite"
-        ),
-        "dead": lambda: _dead(replayed),
-        "stuck": lambda: _stuck(replayed, seen),
-        "unconverged": lambda: f"the loss was still falling: it changed by {seen.change:.1%} over the last tenth",
-        "unsettled": lambda: f"the loss wandered: it changed by {seen.change:.1%} over the last tenth",
-    }[name]()
+    match name:
+        case "learned":
+            said = _learned(replayed)
+        case "diverged":
+            first = seen.first_infinite
+            said = "a weight is not finite" if first is None else f"not finite from epoch {first:,} on"
+        case "dead":
+            said = _dead(replayed)
+        case "stuck":
+            said = _stuck(replayed, seen)
+        case "unconverged":
+            said = f"the loss was still falling: it changed by {seen.change:.1%} over the last tenth"
+        case "unsettled":
+            said = f"the loss wandered: it changed by {seen.change:.1%} over the last tenth"
+        case _:
+            said = by_name[name].meaning
     numbers = f"loss {runs.final_loss[0]:.6g}, accuracy {runs.accuracy[0]:.0%}, margin {runs.margin[0] + 0:.4g}"
     return [f"{name}: {said}", f"  {numbers}"]
 

@@ -7,22 +7,16 @@ from sweep.commands.rescue.rescue import Attempt, Rescue, Rescued, Share, max_ch
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
+from sweep.runs.outcomes import by_name
 
 bar_width = 14
-meanings = {
-    "diverged": "the numbers grew beyond all bounds",
-    "dead": "a whole layer is off on every row, so no gradient passes it and no training wakes it",
-    "stuck": "the loss has come to rest above what the task needs",
-    "unconverged": "the loss was still falling when training ended",
-    "unsettled": "the loss wandered up and down to the end",
-}
 class_names = {"sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
 
 def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
     """The lines that a terminal of `width` characters shows."""
     lines = [describe_failures(rescue)]
-    lines += [f"  {name}: {meanings[name]}" for name in rescue.by_outcome]
+    lines += [f"  {name}: {by_name[name].meaning}" for name in rescue.by_outcome]
     if rescue.attempts:
         lines += ["", *_table(rescue, width), "", describe_cause(rescue)]
         lines += describe_longer(rescue)

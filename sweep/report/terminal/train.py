@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from sweep.commands.rescue.likely import Likely
 from sweep.commands.train import Answer
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import failures
 from sweep.report.words import describe
 from sweep.results.trainings import OwnResults, count_outcomes, reliability
+from sweep.runs.outcomes import by_name, failures
 from sweep.statistics.intervals import Rates, wilson
 
 bar_width = 30
@@ -77,15 +77,6 @@ def _bar(share: float) -> str:
     return bar + "·" * (bar_width - len(bar))
 
 
-medicines = {
-    "diverged": "a learning rate divided by ten",
-    "dead": "more units in each layer, fewer layers, or leaky_relu, which is never off",
-    "stuck": "more units in each layer, or leaky_relu or tanh",
-    "unconverged": "more epochs, or a learning rate times ten",
-    "unsettled": "a learning rate divided by ten, the whole table as one batch, no dropout",
-}
-
-
 def advice_lines(
     configuration: Configuration, outcomes: Mapping[str, int], likely: Likely | None, arguments: Sequence[str]
 ) -> list[str]:
@@ -104,7 +95,7 @@ def advice_lines(
         said = f"no single change: of {likely.n_tried}, none lets one of {likely.rescued.n:,} failing seeds learn"
     else:
         most = max(failed, key=lambda name: failed[name])
-        said = f"where runs end {most}: {medicines[most]}"
+        said = f"where runs end {most}: {by_name[most].medicine}"
     return [
         f"likely rescue: {said}",
         "to find out, with cost, combinations and fresh seeds:",

@@ -4,7 +4,6 @@
   const n = D.ids.length;
   const byName = Object.fromEntries(D.columns.map((c) => [c.name, c]));
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const letters = "LVDSCU";
   const marks = { reliable: "●", inconclusive: "◆", unreliable: "" };
   const $ = (id) => document.getElementById(id);
 
@@ -371,7 +370,7 @@
   const seedAt = (d, k) => (Array.isArray(d.s) ? d.s[k] : d.s + k);
   function seedsBlock(i, d) {
     const cells = Array.from(d.o, (letter, k) => {
-      const name = D.outcomes[letters.indexOf(letter)];
+      const name = D.outcomes[D.letters.indexOf(letter)];
       return el("span", { class: `o-${name}`, title: `seed ${seedAt(d, k)}: ${name}`, "data-seed": seedAt(d, k) });
     });
     const strip = el("div", { class: "seeds", role: "img", "aria-label": `outcome by seed: ${countWords(i)}` }, cells);

@@ -1,0 +1,90 @@
+"""How a run may end: one table, with all that is said and shown of each outcome.
+
+A run's code is the place of its outcome in the table, so new rows go to the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One way to end.
+
+    `of`: whose runs may end so, those of a `network` or of `any` subject. `letter` and `colour`: how page and charts
+    show it; `meaning`: what happened, in a line; `medicine`: what usually helps, empty where nothing is wrong.
+    """
+
+    name: str
+    of: str
+    letter: str
+    colour: str
+    meaning: str
+    medicine: str
+
+
+# Okabe and Ito's colours, told apart by colour-blind readers; learned stands out by lightness too
+outcome_table = (
+    Outcome(
+        name="learned",
+        of="any",
+        letter="L",
+        colour="#009e73",
+        meaning="the criterion of success held after the last epoch",
+        medicine="",
+    ),
+    Outcome(
+        name="diverged",
+        of="any",
+        letter="V",
+        colour="#b3001b",
+        meaning="the numbers grew beyond all bounds",
+        medicine="a learning rate divided by ten",
+    ),
+    Outcome(
+        name="dead",
+        of="network",
+        letter="D",
+        colour="#6b7280",
+        meaning="a whole layer is off on every row, so no gradient passes it and no training wakes it",
+        medicine="more units in each layer, fewer layers, or leaky_relu, which is never off",
+    ),
+    Outcome(
+        name="stuck",
+        of="network",
+        letter="S",
+        colour="#cc79a7",
+        meaning="the loss has come to rest above what the task needs",
+        medicine="more units in each layer, or leaky_relu or tanh",
+    ),
+    Outcome(
+        name="unconverged",
+        of="network",
+        letter="C",
+        colour="#e69f00",
+        meaning="the loss was still falling when training ended",
+        medicine="more epochs, or a learning rate times ten",
+    ),
+    Outcome(
+        name="unsettled",
+        of="network",
+        letter="U",
+        colour="#56b4e9",
+        meaning="the loss wandered up and down to the end",
+        medicine="a learning rate divided by ten, the whole table as one batch, no dropout",
+    ),
+)
+by_name: Mapping[str, Outcome] = {outcome.name: outcome for outcome in outcome_table}
+outcomes = tuple(by_name)
+
+
+def failures_of(subject: str) -> tuple[str, ...]:
+    """The outcomes, other than `learned`, that runs of a subject may have.
+
+    >>> failures_of("network")
+    ('diverged', 'dead', 'stuck', 'unconverged', 'unsettled')
+    """
+    return tuple(o.name for o in outcome_table if o.name != "learned" and o.of in ("any", subject))
+
+
+failures = failures_of("network")

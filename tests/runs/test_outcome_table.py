@@ -1,0 +1,22 @@
+"""The table of outcomes: what every row must have, and which runs may end so."""
+
+from sweep.runs.outcomes import failures, failures_of, outcome_table, outcomes
+
+
+def test_outcomes_can_be_told_apart_wherever_they_are_shown() -> None:
+    for values in (outcomes, [o.letter for o in outcome_table], [o.colour for o in outcome_table]):
+        assert len(set(values)) == len(outcome_table)
+    assert all(len(o.letter) == 1 and o.meaning for o in outcome_table)
+
+
+def test_every_failure_has_a_medicine_and_success_needs_none() -> None:
+    assert [o.name for o in outcome_table if not o.medicine] == ["learned"]
+
+
+def test_codes_stay_what_results_on_disk_say() -> None:
+    assert outcomes[:6] == ("learned", "diverged", "dead", "stuck", "unconverged", "unsettled")
+    assert failures == outcomes[1:6]
+
+
+def test_what_is_no_network_ends_as_anything_may() -> None:
+    assert "diverged" in failures_of("program") and not {"learned", "dead", "stuck"} & {*failures_of("program")}
