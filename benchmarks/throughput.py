@@ -179,8 +179,8 @@ def measure_sweep() -> dict[str, float]:
         subprocess.run([*command, str(ROOT / "experiments" / "xor.yaml")], check=True)
         seconds = time.perf_counter() - started
         results = sweep.load(out)
-        training = results.manifest["timings_seconds"]["training"]
-        n_trained = len(results.runs) + results.manifest["confirmation"]["n_runs"]
+        training = results.manifest.timings_seconds.training
+        n_trained = len(results.runs) + results.manifest.confirmation.n_runs
     return {"seconds": seconds, "training_seconds": training, "networks_per_second": n_trained / training}
 
 

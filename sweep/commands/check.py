@@ -13,6 +13,7 @@ from sweep.experiment.experiment import Experiment, max_checked
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import max_snapshots
 from sweep.results.files import ResultsError
+from sweep.runs.errors import SettingError
 from sweep.search.allocation import Allocation
 from sweep.training import choice, threads
 from sweep.training.costs import describe_seconds, program_seconds, run_seconds
@@ -22,7 +23,6 @@ from sweep.training.executor import Executor, Threads
 seconds_in_hour = 3600
 
 
-# fresh seeds on which the configuration that the answer names is trained again
 n_confirmation = 1024
 # networks side by side in a thread, times weights, gradients and the optimizer's state of each
 piece_copies = 32 * 5
@@ -32,15 +32,7 @@ row_seconds = 1e-5
 row_bytes = 500
 
 
-def n_confirming(experiment: Experiment, engine: Engine) -> int:
-    """On how many fresh seeds the configuration that the answer names is trained again.
-
-    As many as each had, where the engine trains one network at a time.
-    """
-    return n_confirmation if engine.is_threaded else min(n_confirmation, len(experiment.seeds))
-
-
-def n_programs(experiment: Experiment, engine: Engine) -> int:
+def n_programs(experiment: Experiment, engine: Engine, n_confirmation: int) -> int:
     """How many programs the engine compiles for an experiment; at most, where seeds are added or points repeat.
 
     By the configurations of the sample that `core_seconds` takes.
@@ -49,10 +41,10 @@ def n_programs(experiment: Experiment, engine: Engine) -> int:
     blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
     configurations = set(map(experiment.configuration, experiment.sample_points()))
     known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))
-    return len(known) + max(len(engine.programs(c, n_confirming(experiment, engine)) - known) for c in configurations)
+    return len(known) + max(len(engine.programs(c, n_confirmation) - known) for c in configurations)
 
 
-def core_seconds(experiment: Experiment, engine: Engine) -> float:
+def core_seconds(experiment: Experiment, engine: Engine, n_confirmation: int) -> float:
     """About how long an experiment would train on one core, in seconds; right to a factor of three.
 
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
@@ -60,7 +52,7 @@ def core_seconds(experiment: Experiment, engine: Engine) -> float:
     points = list(experiment.sample_points())
     configurations = list(map(experiment.configuration, points))
     seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
-    compiling = program_seconds[engine.name] * n_programs(experiment, engine)
+    compiling = program_seconds[engine.name] * n_programs(experiment, engine, n_confirmation)
     return seconds * experiment.n_trials * len(experiment.seeds) + compiling
 
 
@@ -96,14 +88,26 @@ def refuse_beyond_memory(needed: float, what: str, allowed: str) -> None:
 class Plan:
     """What an experiment will do: the configurations it will ask for, with which engine, where they are trained.
 
-    `core_seconds`: about how long training would take on one core.
+    `n_confirmation`: on how many fresh seeds the configuration that the answer names is trained again. `core_seconds`:
+    about how long training would take on one core.
     """
 
     path: Path
     experiment: Experiment
     engine: Engine
     executor: Executor
+    n_confirmation: int
     core_seconds: float
+
+    @property
+    def trainer(self) -> str:
+        """Engine and device, as a folder's blocks have them."""
+        return f"{self.engine.name} on {self.engine.device}"
+
+    @property
+    def n_programs(self) -> int:
+        """How many programs the engine compiles; see `n_programs`."""
+        return n_programs(self.experiment, self.engine, self.n_confirmation)
 
     @property
     def seconds(self) -> float:
@@ -136,17 +140,24 @@ def plan(
     device: str = "auto",
     workers: int | None = None,
     limit: float = math.inf,
+    confirm: int = n_confirmation,
 ) -> Plan:
     """Read an experiment, choose its engine and estimate its time; nothing is trained or written.
 
-    Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more
-    memory than there is.
+    `confirm`: on how many fresh seeds the configuration that the answer names is to be trained again, 0 for none; an
+    engine that trains one network at a time takes as many at most as each configuration had. Raises
+    `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more memory
+    than there is.
     """
     path = Path(path)
     experiment = experiment_file.load(path)
     chosen = choice.choose(engine, device, map(experiment.configuration, experiment.sample_points()))
     n_workers = (workers or threads.available_cores()) if chosen.is_threaded else 1
-    planned = Plan(path, experiment, chosen, Threads(n_workers), core_seconds(experiment, chosen))
+    if confirm < 0:
+        raise SettingError(("confirm",), f"found {confirm}", "allowed: a number of seeds, 0 for none")
+    n_confirmed = confirm if chosen.is_threaded else min(confirm, len(experiment.seeds))
+    seconds = core_seconds(experiment, chosen, n_confirmed)
+    planned = Plan(path, experiment, chosen, Threads(n_workers), n_confirmed, seconds)
     planned.check_limit(limit)
     needed = expected_bytes(
         list(map(experiment.configuration, experiment.sample_points())),

@@ -30,7 +30,7 @@ def serve(results: Results, port: int, announce: Callable[[str], None]) -> None:
     storage = experiment.study.storage
     if storage == "journal" and not journal.exists():
         raise ResultsError(f"{journal}: no such file; the study of this folder is gone")
-    trainer = RecordedTrainer(*(str(results.manifest.get(key)) for key in ("engine", "device")))
+    trainer = RecordedTrainer(results.manifest.engine, results.manifest.device)
     # the dashboard would answer a damaged study with a traceback
     stored_trials(experiment, journal if storage == "journal" else storage, study_name(experiment, trainer))
     with tempfile.TemporaryDirectory() as temporary:

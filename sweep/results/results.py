@@ -9,6 +9,7 @@ from typing import Any
 
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
+from sweep.results.manifest import Manifest
 from sweep.results.tables import read_table
 
 
@@ -33,7 +34,7 @@ class Results:
         return read_table(self.folder.configurations)
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """How it was made: versions, engine, digests, counts, confirmation, timings."""
         return self.folder.read_manifest()
 

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.commands.verify import verify
 from sweep.experiment.file import parse
 from sweep.networks import diagnosis
@@ -53,11 +52,6 @@ def written(folder: Path, text: str = TEXT.replace("STUDY", "")) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 32)
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in tables}
 
@@ -66,8 +60,8 @@ def check_counts(results: Results, n_planned: int) -> None:
     rows = results.configurations
     assert (rows["n_learned"] + rows[[f"n_{f}" for f in failures]].sum(axis=1) == rows["n_runs"]).all()
     assert set(rows["n_runs"] + rows["n_missing"]) == {n_planned}
-    assert results.manifest["runs_missing"] == rows["n_missing"].sum()
-    assert results.manifest["runs_planned"] == n_planned * len(rows)
+    assert results.manifest.runs_missing == rows["n_missing"].sum()
+    assert results.manifest.runs_planned == n_planned * len(rows)
     assert len(results.runs) == rows["n_runs"].sum()
 
 
@@ -78,11 +72,11 @@ def test_one_bad_seed_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
     check_counts(results, 100)
     identities = whole.configurations.query("width == 3")["configuration"].tolist()
     lost = {f"{identity}-70" for identity in identities}
-    assert {run for b in results.manifest["broken"] for run in b["runs"]} == lost
-    for b in results.manifest["broken"]:
-        assert b["traceback"].startswith("Traceback")
-        assert b["traceback"].endswith("RuntimeError: the kernel lost its way\n")
-        assert b["traceback"].count("Traceback") == 1
+    assert {run for b in results.manifest.broken for run in b.runs} == lost
+    for b in results.manifest.broken:
+        assert b.traceback.startswith("Traceback")
+        assert b.traceback.endswith("RuntimeError: the kernel lost its way\n")
+        assert b.traceback.count("Traceback") == 1
     kept = whole.runs[~whole.runs["run"].isin(lost)].reset_index(drop=True)
     assert kept.equals(results.runs)
     findings = verify(out, 10).findings
@@ -90,7 +84,7 @@ def test_one_bad_seed_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
     # the same command tries them again, and ends as if nothing had been
     sweep.run(path, out)
     assert contents(out) == contents(tmp_path / "whole")
-    assert sweep.load(out).manifest["broken"] == []
+    assert sweep.load(out).manifest.broken == ()
     assert verify(out, 10).is_right
 
 
@@ -110,7 +104,7 @@ def test_a_configuration_that_breaks_whole(tmp_path: Path, monkeypatch: pytest.M
         assert [t.values is None for t in trials] == [t.point["width"] == 3 for t in trials]
     again = sweep.run(path, out)
     check_counts(again, 5)
-    assert again.manifest["runs_missing"] == 0
+    assert again.manifest.runs_missing == 0
     assert verify(out, 10).is_right
     if "tpe" not in study:
         sweep.run(path, tmp_path / "whole")
@@ -130,8 +124,8 @@ def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkey
     results = sweep.load(out)
     check_counts(results, 100)
     lost = {f"{i}-70" for i in whole.configurations.query("width == 3")["configuration"]}
-    assert {run for b in results.manifest["broken"] for run in b["runs"]} == lost
-    assert all(b["traceback"].endswith("RuntimeError: the kernel lost its way\n") for b in results.manifest["broken"])
+    assert {run for b in results.manifest.broken for run in b.runs} == lost
+    assert all(b.traceback.endswith("RuntimeError: the kernel lost its way\n") for b in results.manifest.broken)
     assert whole.runs[~whole.runs["run"].isin(lost)].reset_index(drop=True).equals(results.runs)
     sweep.run(path, out)
     assert contents(out) == contents(tmp_path / "whole")
@@ -143,8 +137,8 @@ def test_adaptive_seeds_go_on_around_what_broke(tmp_path: Path, monkeypatch: pyt
     results = run_faulty(path, out, one_seed, monkeypatch)
     rows = results.configurations
     assert (rows["n_learned"] + rows[[f"n_{f}" for f in failures]].sum(axis=1) == rows["n_runs"]).all()
-    assert results.manifest["runs_missing"] == rows["n_missing"].sum() > 0
-    assert results.manifest["runs_planned"] == rows["n_runs"].sum() + rows["n_missing"].sum()
+    assert results.manifest.runs_missing == rows["n_missing"].sum() > 0
+    assert results.manifest.runs_planned == rows["n_runs"].sum() + rows["n_missing"].sum()
     sweep.run(path, out)
     sweep.run(path, tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
@@ -156,8 +150,8 @@ def test_everything_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     path, out = written(tmp_path, TEXT.replace("STUDY", "").replace("seed: 100", "seed: 5")), tmp_path / "out"
     results = run_faulty(path, out, fault, monkeypatch)
-    assert results.manifest["runs_missing"] == results.manifest["runs_planned"] == 30
-    assert results.manifest["confirmation"] is None
+    assert results.manifest.runs_missing == results.manifest.runs_planned == 30
+    assert results.manifest.confirmation is None
     sweep.run(path, out)
     sweep.run(path, tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
