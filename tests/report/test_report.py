@@ -202,7 +202,7 @@ def test_a_network_is_found_again_from_its_row_and_answers_as_it_was_trained(set
     found = surfaces.configuration_of(row, surfaces.tasks_by_label(experiment))
     assert found == configuration
     cohort = Cohort(configuration, np.arange(2, dtype=np.uint32))
-    ((_, measured, _),) = train_cohorts(choose("native", "cpu", [configuration]), [cohort], 1, lambda *_: None)
+    ((_, measured, _),) = train_cohorts(choose("native", "cpu", [configuration]), [cohort], 1)
     predictions = surfaces.predict(configuration, measured.weights[1], configuration.inputs().astype(float))
     np.testing.assert_allclose(predictions, measured.predictions[1, -1], atol=2e-6)
 

@@ -12,7 +12,6 @@ import sweep
 from sweep.cli.common import app
 from sweep.commands.verify import verify
 from sweep.experiment.file import parse
-from sweep.networks import diagnosis
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.runs import Broken, Cohort, Measurements, Runs, failures, join
 from sweep.networks.settings import resolve
@@ -20,7 +19,7 @@ from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import study_name
 from sweep.search.reading import stored_trials
-from sweep.training import choice
+from sweep.training import choice, cohorts
 from sweep.training.native import NativeEngine
 from sweep.training.threads import Guard, attempt, train
 
@@ -119,7 +118,7 @@ def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkey
     path, out = written(tmp_path), tmp_path / "out"
     whole = sweep.run(path, tmp_path / "whole")
     with monkeypatch.context() as patched:
-        patched.setattr(diagnosis, "diagnose", faulty)
+        patched.setattr(cohorts, "diagnose", faulty)
         assert CliRunner().invoke(app, ["run", str(path), "--out", str(out), "--quiet"]).exit_code == 1
     results = sweep.load(out)
     check_counts(results, 100)
@@ -217,7 +216,7 @@ def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> Non
 
     broken: list[Broken] = []
     guard = Guard(broken.append, lambda: False)
-    ((found, measured),) = train(FaultyEngine(fault), [cohort(100)], workers, lambda *_: None, guard)
+    ((found, measured),) = train(FaultyEngine(fault), [cohort(100)], workers, guard=guard)
     assert sorted(seed for b in broken for seed in b.seeds) == bad
     good = [seed for seed in range(100) if seed not in bad]
     assert found.seeds.tolist() == good
@@ -232,7 +231,7 @@ def test_without_a_guard_it_is_an_exception() -> None:
         raise OverflowError
 
     with pytest.raises(OverflowError):
-        list(train(FaultyEngine(fault), [cohort(3)], 1, lambda *_: None))
+        list(train(FaultyEngine(fault), [cohort(3)], 1))
 
 
 def test_after_a_stop_no_piece_begins() -> None:
@@ -240,7 +239,7 @@ def test_after_a_stop_no_piece_begins() -> None:
     guard = Guard(lambda _: None, lambda: len(begun) > 0)
     told: list[int] = []
     engine = FaultyEngine(lambda piece: begun.append(len(piece)))
-    found = list(train(engine, [cohort(64), cohort(200)], 1, lambda piece, _: told.append(len(piece)), guard))
+    found = list(train(engine, [cohort(64), cohort(200)], 1, lambda n_done, _: told.append(n_done), guard))
     assert begun == told == [64]
     assert sorted(len(c) for c, _ in found) == [0, 64]
     for c, measured in found:

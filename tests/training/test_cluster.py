@@ -179,7 +179,7 @@ def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes
     run_on(again, tmp_path)
     assert contents(tmp_path / "out") == local
     n_kept = sum(map(len, library.tasks[0] + library.tasks[1]))
-    assert sum(map(len, (part for task in again.tasks for part in task))) == 12 * 150 + 32 - n_kept
+    assert sum(map(len, (part for task in again.tasks for part in task))) == 12 * 150 + 1024 - n_kept
 
 
 def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
