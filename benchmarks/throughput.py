@@ -65,7 +65,7 @@ def engine_rate(engine: Engine, configuration: Configuration, workers: int, n: i
     """Networks per second of an engine on all cores, `n` or more at once."""
 
     def train(n: int) -> None:
-        list(threads.train(engine, [seeded(configuration, n)], workers, lambda *_: None))
+        list(threads.train(engine, [seeded(configuration, n)], workers))
 
     return best_rate(train, n, repeats)
 
@@ -180,8 +180,8 @@ def measure_sweep() -> dict[str, float]:
         subprocess.run([*command, str(ROOT / "experiments" / "xor.yaml")], check=True)
         seconds = time.perf_counter() - started
         results = sweep.load(out)
-        training = results.manifest["timings_seconds"]["training"]
-        n_trained = len(results.runs) + results.manifest["confirmation"]["n_runs"]
+        training = results.manifest.timings_seconds.training
+        n_trained = len(results.runs) + results.manifest.confirmation.n_runs
     return {"seconds": seconds, "training_seconds": training, "networks_per_second": n_trained / training}
 
 

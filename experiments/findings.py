@@ -59,11 +59,12 @@ def purpose(name: str) -> str:
 
 def in_short(results: Mapping[str, Results]) -> str:
     """The answer to the question, and what became of each piece of advice."""
-    fresh = results["question"].manifest["confirmation"]
+    fresh = results["question"].manifest.confirmation
+    assert fresh is not None
     asked, answered = results["question"].runs, results["answer"].runs
     printed = sections.is_three_merged(asked)
     points = [
-        f"The network of the question learns XOR for {rate(fresh['n_learned'], fresh['n_runs'])} of seeds. It was not "
+        f"The network of the question learns XOR for {rate(fresh.n_learned, fresh.n_runs)} of seeds. It was not "
         f"broken and not unlucky: most seeds fail. What it printed is how {rate(int(printed.sum()), len(asked))} of "
         "seeds end.",
         f"The network of the answer learns for {learned(answered)}: far better, and not reliable yet.",

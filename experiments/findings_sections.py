@@ -73,13 +73,14 @@ def smallest_reliable(results: Results, table: Any, by: str) -> str:
 def question(results: Results) -> str:
     """The network that was asked about."""
     runs = results.runs
-    fresh = results.manifest["confirmation"]
+    fresh = results.manifest.confirmation
+    assert fresh is not None
     printed = runs[is_three_merged(runs)]
     predictions = np.sort(printed[["p_00", "p_01", "p_10", "p_11"]].to_numpy(float), axis=1)
     nearest = printed.iloc[np.abs(predictions - np.sort(PRINTED)).max(axis=1).argmin()]
     sentence = (
-        f"Of {len(runs)} seeds {int(runs['learned'].sum())} learn: {learned(runs)}; of {fresh['n_runs']:,} fresh seeds "
-        f"{fresh['n_learned']:,}: **{rate(fresh['n_learned'], fresh['n_runs'])}**. It can learn, and mostly does not. "
+        f"Of {len(runs)} seeds {int(runs['learned'].sum())} learn: {learned(runs)}; of {fresh.n_runs:,} fresh seeds "
+        f"{fresh.n_learned:,}: **{rate(fresh.n_learned, fresh.n_runs)}**. It can learn, and mostly does not. "
         f"How the others end: {shares(runs)}."
     )
     counts = runs[~runs["learned"]].groupby(["outcome", runs["merged_rows"].fillna("")])["final_loss"]

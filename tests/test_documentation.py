@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.experiment.yaml_text import Source
 from sweep.statistics.intervals import wilson
 
@@ -123,7 +122,6 @@ def test_the_examples_with_keras_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     model.compile("adam", "binary_crossentropy")
     model.save("my_network.keras")
     (tmp_path / "mine.yaml").write_text("{fixed: {epochs: 20}, vary: {seed: 4}}")
-    monkeypatch.setattr(planning, "n_confirmation", 16)
     for line in ("sweep run mine.yaml", *generate.examples["import"], *generate.examples["audit"]):
         assert CliRunner().invoke(app, words_of(line)[1:]).exit_code == 0, line
 
@@ -140,7 +138,6 @@ def test_the_python_of_the_readme_runs(
     small = experiment.replace("count: 64", "count: 8").replace("epochs: 1000", "epochs: 50")
     (tmp_path / "experiments" / "xor.yaml").write_text(small.replace("target: 0.9", "target: 0.1"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(planning, "n_confirmation", 16)
     (block,) = python_blocks(ROOT / "README.md")
     exec(compile(block, "README.md", "exec"), {})
     assert "learned" in capsys.readouterr().out

@@ -13,16 +13,16 @@ from sweep.experiment.file import ExperimentFile
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import max_snapshots
 from sweep.results.files import ResultsError
+from sweep.runs.errors import SettingError
 from sweep.search.allocation import Allocation
 from sweep.training import choice, threads
 from sweep.training.costs import describe_seconds, program_seconds, run_seconds
-from sweep.training.engine import Engine
+from sweep.training.engine import Engine, TrainerName
 from sweep.training.executor import Executor, Threads
 
 seconds_in_hour = 3600
 
 
-# fresh seeds on which the configuration that the answer names is trained again
 n_confirmation = 1024
 # networks side by side in a thread, times weights, gradients and the optimizer's state of each
 piece_copies = 32 * 5
@@ -32,15 +32,7 @@ row_seconds = 1e-5
 row_bytes = 500
 
 
-def n_confirming(experiment: Experiment, engine: Engine) -> int:
-    """On how many fresh seeds the configuration that the answer names is trained again.
-
-    As many as each had, where the engine trains one network at a time.
-    """
-    return n_confirmation if engine.is_threaded else min(n_confirmation, len(experiment.seeds))
-
-
-def n_programs(experiment: Experiment, engine: Engine) -> int:
+def n_programs(experiment: Experiment, engine: Engine, n_confirmation: int) -> int:
     """How many programs the engine compiles for an experiment; at most, where seeds are added or points repeat.
 
     By the configurations of the sample that `core_seconds` takes.
@@ -49,17 +41,17 @@ def n_programs(experiment: Experiment, engine: Engine) -> int:
     blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
     configurations = set(experiment.configurations)
     known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))
-    return len(known) + max(len(engine.programs(c, n_confirming(experiment, engine)) - known) for c in configurations)
+    return len(known) + max(len(engine.programs(c, n_confirmation) - known) for c in configurations)
 
 
-def core_seconds(experiment: Experiment, engine: Engine) -> float:
+def core_seconds(experiment: Experiment, engine: Engine, n_confirmation: int) -> float:
     """About how long an experiment would train on one core, in seconds; right to a factor of three.
 
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
     configurations = experiment.configurations
     seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
-    compiling = program_seconds[engine.name] * n_programs(experiment, engine)
+    compiling = program_seconds[engine.name] * n_programs(experiment, engine, n_confirmation)
     return seconds * experiment.n_trials * len(experiment.seeds) + compiling
 
 
@@ -95,18 +87,30 @@ def refuse_beyond_memory(needed: float, what: str, allowed: str) -> None:
 class Plan:
     """What an experiment will do: the configurations it will ask for, with which engine, where they are trained.
 
-    `core_seconds`: about how long training would take on one core.
+    `n_confirmation`: on how many fresh seeds the configuration that the answer names is trained again. `core_seconds`:
+    about how long training would take on one core.
     """
 
     source: ExperimentFile
     engine: Engine
     executor: Executor
+    n_confirmation: int
     core_seconds: float
 
     @property
     def experiment(self) -> Experiment:
         """What is asked."""
         return self.source.experiment
+
+    @property
+    def trainer(self) -> str:
+        """Engine and device, as a folder's blocks have them."""
+        return str(TrainerName.of(self.engine))
+
+    @property
+    def n_programs(self) -> int:
+        """How many programs the engine compiles; see `n_programs`."""
+        return n_programs(self.experiment, self.engine, self.n_confirmation)
 
     @property
     def seconds(self) -> float:
@@ -137,17 +141,24 @@ def plan(
     device: str = "auto",
     workers: int | None = None,
     limit: float = math.inf,
+    confirm: int = n_confirmation,
 ) -> Plan:
     """Read an experiment, choose its engine and estimate its time; nothing is trained or written.
 
-    Raises `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more
-    memory than there is.
+    `confirm`: on how many fresh seeds the configuration that the answer names is to be trained again, 0 for none; an
+    engine that trains one network at a time takes as many at most as each configuration had. Raises
+    `ExperimentFileError`, `EngineError`, and `ResultsError` where it would take more than `limit` hours, or more memory
+    than there is.
     """
     source = experiment_file.read(path)
     experiment = source.experiment
     chosen = choice.choose(engine, device, experiment.configurations)
     n_workers = (workers or threads.available_cores()) if chosen.is_threaded else 1
-    planned = Plan(source, chosen, Threads(n_workers), core_seconds(experiment, chosen))
+    if confirm < 0:
+        raise SettingError(("confirm",), f"found {confirm}", "allowed: a number of seeds, 0 for none")
+    n_confirmed = confirm if chosen.is_threaded else min(confirm, len(experiment.seeds))
+    seconds = core_seconds(experiment, chosen, n_confirmed)
+    planned = Plan(source, chosen, Threads(n_workers), n_confirmed, seconds)
     planned.check_limit(limit)
     needed = expected_bytes(
         experiment.configurations,

@@ -30,7 +30,7 @@ def serve(results: Results, port: int, announce: Callable[[str], None]) -> None:
     if isinstance(storage, Path) and not storage.exists():
         raise ResultsError(f"{storage}: no such file; the study of this folder is gone")
     # the dashboard would answer a damaged study with a traceback
-    stored_trials(experiment, storage, study_name(experiment, TrainerName.recorded(results.manifest)))
+    stored_trials(experiment, storage, study_name(experiment, TrainerName.recorded(vars(results.manifest))))
     with tempfile.TemporaryDirectory() as temporary:
         if isinstance(storage, Path):
             storage = str(shutil.copy2(storage, temporary))

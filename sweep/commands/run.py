@@ -8,35 +8,34 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sweep.commands.check import Plan, n_confirming, plan, spread
+from sweep.commands.check import Plan, n_confirmation, plan, spread
+from sweep.commands.confirm import choose_named, summarise
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge, no_runs
+from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.files import library_versions, write_atomically
 from sweep.results.folder import Folder
+from sweep.results.manifest import Confirmation, Manifest, Timings, broken_runs
 from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
+from sweep.results.stored import Stored
 from sweep.results.tables import (
     configurations_table,
     ranked,
-    read_runs,
     runs_blocks,
-    runs_from_table,
 )
 from sweep.runs.outcomes import outcomes
 from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
-from sweep.statistics.intervals import wilson
-from sweep.statistics.verdicts import verdict
 from sweep.training.engine import TrainerName
+from sweep.training.executor import Kept
 from sweep.training.threads import Guard
 
 libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
@@ -68,36 +67,51 @@ def never() -> bool:
     return False
 
 
-class _Sweep:
-    """What one execution holds: the folder, the runs known already, those trained now, those that broke."""
+class _Training:
+    """What trains the cohorts of one execution, and what came of it: `seconds` that it took, what broke."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        folder: Folder,
-        observe: Observer,
-        is_stopped: Callable[[], bool],
-    ) -> None:
+    def __init__(self, plan: Plan, observe: Observer, is_stopped: Callable[[], bool]) -> None:
+        self.seconds = 0.0
+        self.broken: list[Broken] = []
+        self._plan = plan
+        self._observe = observe
+        self._guard = Guard(self.broken.append, is_stopped)
+
+    def train(self, cohorts: Sequence[Cohort], start: Progress) -> list[Kept]:
+        """Train cohorts; the observer hears of each piece, from `start` on."""
+        started, progress = time.perf_counter(), start
+        self._observe(progress)
+
+        def count(n_done: int, n_learned: int) -> None:
+            nonlocal progress
+            progress = replace(progress, n_done=progress.n_done + n_done, n_learned=progress.n_learned + n_learned)
+            self._observe(progress)
+
+        kept = list(self._plan.executor.train(self._plan.engine, cohorts, count, self._guard))
+        self.seconds += time.perf_counter() - started
+        return kept
+
+    def end_where_stopped(self) -> None:
+        """End as an interruption does, with what was trained stored."""
+        if self._guard.is_stopped():
+            raise KeyboardInterrupt
+
+
+class _Sweep:
+    """What one execution holds: the folder, the runs stored already, the configurations with their runs so far."""
+
+    def __init__(self, plan: Plan, folder: Folder, training: _Training) -> None:
         self.plan = plan
         self.experiment = experiment = plan.experiment
         self.folder = folder
-        self.engine = engine = plan.engine
-        self.executor = plan.executor
-        self.observe = observe
-        self.is_stopped = is_stopped
-        self.broken: list[Broken] = []
-        self.guard = Guard(self.broken.append, is_stopped)
+        self.training = training
         self.entries: dict[str, Entry] = {}
         self.n_repeated = 0
-        self.tables: tuple[str, ...] = ()
         self.n_trained = 0
         self.n_told = 0
-        self.training_seconds = 0.0
         self._allocation = Allocation.of(experiment)
-        self._trainer = str(TrainerName.of(engine))
-        self._rows = _rows_by_configuration(folder, self._trainer)
-        self._parts, kept = folder.read_parts(self._trainer)
-        self.examples = folder.read_examples() + kept
+        self._stored = Stored(folder, plan.trainer)
+        self._examples = self._stored.examples
 
     def run(self, search: Search) -> None:
         """The main loop, round by round: ask, train, diagnose, store, tell."""
@@ -107,9 +121,10 @@ class _Sweep:
             while cohorts := self._missing(suggestions):
                 trained = self._train(cohorts)
                 if trained[0]:
-                    self.folder.write_part(f"{max(map(len, cohorts))}-{indices.start:08d}", *trained, self._trainer)
+                    name = f"{max(map(len, cohorts))}-{indices.start:08d}"
+                    self.folder.write_part(name, *trained, self.plan.trainer)
                 self._add(*trained)
-                self._end_where_stopped()
+                self.training.end_where_stopped()
             for suggestion in suggestions:
                 self._tell(search, suggestion)
         if self.n_trained:
@@ -117,13 +132,9 @@ class _Sweep:
 
     def _n_trials_at_once(self) -> int:
         """How many trials are enough work for the executor."""
-        wanted = self.executor.seconds_at_once * self.executor.n_workers
+        executor = self.plan.executor
+        wanted = executor.seconds_at_once * executor.n_workers
         return math.ceil(wanted * self.experiment.n_trials / self.plan.core_seconds)
-
-    def _end_where_stopped(self) -> None:
-        """End as an interruption does, with what was trained stored."""
-        if self.is_stopped():
-            raise KeyboardInterrupt
 
     def _take_in(self, suggestions: Sequence[Suggestion]) -> None:
         """Enter the configurations that no earlier trial suggested, with the runs that are known of them."""
@@ -137,12 +148,7 @@ class _Sweep:
 
     def _known(self, configuration: Configuration) -> Runs:
         """The runs of a configuration that an earlier execution stored, of the seeds wanted now."""
-        blocks = [no_runs(configuration)]
-        if configuration.id in self._rows:
-            blocks.append(runs_from_table(self._rows[configuration.id], configuration))
-        if configuration.id in self._parts:
-            blocks.append(self._parts[configuration.id])
-        known = merge(blocks)
+        known = self._stored.runs(configuration)
         return known.take(np.isin(known.seed, self._allocation.seeds(known)))
 
     def _missing(self, suggestions: Sequence[Suggestion]) -> list[Cohort]:
@@ -163,23 +169,17 @@ class _Sweep:
         return np.setdiff1d(self._allocation.seeds(entry.runs), entry.runs.seed)
 
     def _broken_seeds(self, entry: Entry) -> Seeds:
-        own = (b.seeds for b in self.broken if b.configuration == entry.configuration.id)
+        own = (b.seeds for b in self.training.broken if b.configuration == entry.configuration.id)
         return np.array([seed for seeds in own for seed in seeds], np.uint32)
 
     def _train(self, cohorts: Sequence[Cohort]) -> tuple[dict[str, Runs], list[Example]]:
         """Train cohorts: new runs by configuration, and examples."""
-        started = time.perf_counter()
-        counter = _Counter(self.observe, "train", self._n_runs())
-        counter.add(sum(len(e.runs) for e in self.entries.values()), self._n_learned())
-        trained: dict[str, Runs] = {}
-        kept: list[Example] = []
-        for identity, runs, found in self.executor.train(self.engine, cohorts, counter.add, self.guard):
-            if len(runs):
-                trained[identity] = runs
-            kept += found
-            self.n_trained += len(runs)
-        self.training_seconds += time.perf_counter() - started
-        return trained, kept
+        n_done = sum(len(e.runs) for e in self.entries.values())
+        n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
+        kept = self.training.train(cohorts, Progress("train", n_done, self._n_runs(), n_learned))
+        trained = {k.configuration: k.runs for k in kept if len(k.runs)}
+        self.n_trained += sum(map(len, trained.values()))
+        return trained, [example for k in kept for example in k.examples]
 
     def _n_runs(self) -> int:
         """How many runs there will be, as far as is known: no verdict is known of trials to come."""
@@ -187,14 +187,11 @@ class _Sweep:
         n_to_come = self.experiment.n_trials - self.n_repeated - len(self.entries)
         return known + n_to_come * self._allocation.counts()[0]
 
-    def _n_learned(self) -> int:
-        return sum(int(e.runs.learned.sum()) for e in self.entries.values())
-
     def _add(self, trained: Mapping[str, Runs], kept: Sequence[Example]) -> None:
         for identity, runs in trained.items():
             entry = self.entries[identity]
             self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
-        self.examples += kept
+        self._examples += kept
 
     def _tell(self, search: Search, suggestion: Suggestion) -> None:
         if suggestion.is_told:
@@ -207,152 +204,83 @@ class _Sweep:
             search.tell(suggestion, Result(runs.seed, runs.learned, self._allocation.course(runs), n_parameters))
             self.n_told += 1
 
-    def confirm(self) -> dict[str, Any] | None:
-        """Train the configuration that the answer names on fresh seeds: it was the best of many on its own."""
-        named = self._named()
-        if named is None:
+    def confirm(self) -> Confirmation | None:
+        """Train the configuration that the answer names on fresh seeds."""
+        reliability, n = self.experiment.reliability, self.plan.n_confirmation
+        named = choose_named(list(self.entries.values()), self._allocation, reliability.target)
+        if named is None or n == 0:
             return None
-        n = n_confirming(self.experiment, self.engine)
         fresh = self.experiment.seeds.fresh(n)
         known = self._known_confirmation(named.configuration.id, int(fresh[0]), n)
         if known is not None:
             return known
-        counter = _Counter(self.observe, "confirm", n)
-        cohort = Cohort(named.configuration, fresh, self.experiment.reliability.margin)
-        started = time.perf_counter()
-        ((_, runs, _),) = self.executor.train(self.engine, [cohort], counter.add, self.guard)
-        self.training_seconds += time.perf_counter() - started
-        self._end_where_stopped()
-        n = len(runs)
-        if n == 0:
-            return None
-        rate = wilson(int(runs.learned.sum()), n, self.experiment.reliability.confidence)
-        return {
-            "configuration": named.configuration.id,
-            "first_seed": int(fresh[0]),
-            "n_runs": n,
-            "n_learned": int(runs.learned.sum()),
-            "success_rate": round(float(rate.value), 6),
-            "ci_low": round(float(rate.low), 6),
-            "ci_high": round(float(rate.high), 6),
-            "ci_method": rate.method,
-            "verdict": str(verdict(rate, self.experiment.reliability.target)),
-        }
+        cohort = Cohort(named.configuration, fresh, reliability.margin)
+        (kept,) = self.training.train([cohort], Progress("confirm", 0, n, 0))
+        self.training.end_where_stopped()
+        return summarise(named.configuration.id, int(fresh[0]), kept.runs, reliability)
 
-    def _known_confirmation(self, identity: str, first_seed: int, n: int) -> dict[str, Any] | None:
+    def _known_confirmation(self, identity: str, first_seed: int, n: int) -> Confirmation | None:
         """What the manifest says of these fresh seeds, where all runs were known: training would say it again."""
-        known = self.folder.read_manifest().get("confirmation")
-        if self.n_trained or not isinstance(known, dict):
+        known = self.folder.read_manifest().confirmation
+        if self.n_trained or known is None:
             return None
-        asked = {"configuration": identity, "first_seed": first_seed, "n_runs": n}
-        return known if asked.items() <= known.items() else None
+        return known if (known.configuration, known.first_seed, known.n_runs) == (identity, first_seed, n) else None
 
-    def _named(self) -> Entry | None:
-        """The smallest configuration found reliable; where none is, the one with the highest lower bound."""
-        entries = list(self.entries.values())
-        if not entries:
-            return None
-        learned = [int(e.runs.learned.sum()) for e in entries]
-        rates = self._allocation.rates(learned, [len(e.runs) for e in entries])
-        is_reliable = rates.low >= self.experiment.reliability.target
-        n_parameters = np.array([e.configuration.n_parameters for e in entries])
-        if is_reliable.any():
-            return entries[np.lexsort((-rates.low, np.where(is_reliable, n_parameters, np.iinfo(np.int64).max)))[0]]
-        return entries[np.lexsort((n_parameters, -rates.low))[0]]
-
-    def finish(self, began: float, confirmation: Mapping[str, Any] | None) -> None:
+    def finish(self, began: float, confirmation: Confirmation | None, tables: Iterable[str]) -> None:
         """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable.
 
-        `began`: when the sweep did, by the performance counter.
+        `began`: when the sweep did, by the performance counter; `tables`: files that the experiment names.
         """
-        folder, experiment = self.folder, self.experiment
+        folder, experiment, engine = self.folder, self.experiment, self.plan.engine
         trained = time.perf_counter()
         entries = list(self.entries.values())
         columns = hyperparameter_columns(
             {**experiment.fixed, **experiment.vary, **{k: 0 for c in experiment.cases for k in c}}
         )
-        write_atomically(folder.runs, runs_blocks(entries, columns, self.engine.name, self.engine.device))
+        write_atomically(folder.runs, runs_blocks(entries, columns, engine.name, engine.device))
         write_atomically(folder.configurations, configurations_table(entries, columns, self._allocation))
         in_order = ranked(entries, self._allocation)
         write_atomically(folder.settings, settings_lines(e.configuration for e in in_order))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
-        kept = lowest_seeds(x for x in self.examples if x.configuration in places)
+        kept = lowest_seeds(x for x in self._examples if x.configuration in places)
         folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
-        n_rows = sum(len(e.runs) for e in entries)
         n_planned = sum(len(self._allocation.seeds(e.runs)) for e in entries)
-        files = folder.digests(self.tables)
+        files = folder.digests(tables)
         written = time.perf_counter()
-        seconds = {"training": self.training_seconds, "tables": written - trained}
-        seconds["other"] = written - began - sum(seconds.values())
+        seconds = (self.training.seconds, written - trained, trained - began - self.training.seconds)
         folder.write_manifest(
-            {
-                "versions": library_versions(libraries),
-                "machine": {"system": platform.system(), "architecture": platform.machine(), **self.executor.record()},
-                "engine": self.engine.name,
-                "device": self.engine.device,
-                "programs": self.engine.n_programs,
-                "files": files,
-                "configurations": len(entries),
-                "repeated_suggestions": self.n_repeated,
-                "runs_planned": n_planned,
-                "runs_missing": n_planned - n_rows,
-                "broken": _broken_records(self.broken),
-                "confirmation": confirmation,
-                "timings_seconds": {k: round(v, 3) for k, v in seconds.items()},
-            }
+            Manifest(
+                versions=library_versions(libraries),
+                machine={
+                    "system": platform.system(),
+                    "architecture": platform.machine(),
+                    **self.plan.executor.record(),
+                },
+                engine=engine.name,
+                device=engine.device,
+                programs=engine.n_programs,
+                files=files,
+                configurations=len(entries),
+                repeated_suggestions=self.n_repeated,
+                runs_planned=n_planned,
+                runs_missing=n_planned - sum(len(e.runs) for e in entries),
+                broken=broken_runs(self.training.broken),
+                confirmation=confirmation,
+                timings_seconds=Timings(*(round(s, 3) for s in seconds)),
+            )
         )
         folder.remove_parts()
 
 
-def _broken_records(broken: Sequence[Broken]) -> list[dict[str, Any]]:
-    """What broke, as the manifest has it: the runs of a configuration that ended with the same traceback together."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for b in broken:
-        found.setdefault((b.configuration, b.traceback), []).extend(b.seeds)
-    return [
-        {"configuration": identity, "runs": [f"{identity}-{seed}" for seed in sorted(seeds)], "traceback": traceback}
-        for (identity, traceback), seeds in found.items()
-    ]
-
-
-class _Counter:
-    """Counts runs as their pieces are done, and tells an observer."""
-
-    def __init__(self, observe: Observer, stage: str, n_runs: int) -> None:
-        self._observe = observe
-        self._stage = stage
-        self._n_runs = n_runs
-        self._n_done = 0
-        self._n_learned = 0
-
-    def add(self, n_done: int, n_learned: int) -> None:
-        self._n_done += n_done
-        self._n_learned += n_learned
-        self._observe(Progress(self._stage, self._n_done, self._n_runs, self._n_learned))
-
-
-def _rows_by_configuration(folder: Folder, trainer: str) -> dict[str, Any]:
-    """The rows of an earlier execution's runs.csv, by configuration."""
-    if not folder.runs.exists():
-        return {}
-    folder.check_runs()
-    table = read_runs(folder.runs)
-    for found in sorted(set(table["engine"] + " on " + table["device"])):
-        folder.check_trainer(found, trainer)
-    return {str(identity): rows for identity, rows in table.groupby("configuration", sort=False)}
-
-
-def _is_done(folder: Folder, plan: Plan) -> bool:
-    """Whether a sweep of this experiment left nothing to do: no run is missing, every file is as the manifest has it.
-
-    So nothing needs to be read, which takes seconds for a million runs. A study elsewhere may lack what was told.
-    """
+def _is_whole(folder: Folder, plan: Plan) -> bool:
+    """Whether a sweep of this experiment left nothing to do: no run missing, every file as the manifest has it."""
     manifest = folder.read_manifest()
-    is_whole = manifest.get("runs_missing") == 0 and manifest.get("broken") == []
-    is_ours = TrainerName.recorded(manifest) == TrainerName.of(plan.engine)
-    study = folder.study_of(plan.experiment)
-    has_study = isinstance(study, Path) and study.exists()
-    return is_whole and is_ours and has_study and folder.is_intact()
+    n_confirmed = manifest.confirmation.n_runs if manifest.confirmation else 0
+    return (
+        (manifest.runs_missing, manifest.broken, n_confirmed) == (0, (), plan.n_confirmation)
+        and TrainerName.recorded(vars(manifest)) == TrainerName.of(plan.engine)
+        and folder.is_intact()
+    )
 
 
 def execute(
@@ -375,13 +303,13 @@ def execute(
     with held(folder, is_fresh=fresh):
         for message in prepare(folder, source.content, experiment, source.tables):
             say(message)
-        if _is_done(folder, plan):
-            return Results(folder)
-        sweep = _Sweep(plan, folder, observe, is_stopped)
-        sweep.tables = tuple(source.tables)
-        sweep.run(Search(experiment, folder.study_of(experiment), study_name(experiment, plan.engine)))
-        if sweep.n_trained or sweep.n_told or sweep.broken or not folder.is_intact():
-            sweep.finish(started, sweep.confirm())
+        study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
+        if is_whole and isinstance(study, Path) and study.exists():
+            return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
+        sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
+        sweep.run(Search(experiment, study, study_name(experiment, plan.engine)))
+        if sweep.n_trained or sweep.n_told or not is_whole:
+            sweep.finish(started, sweep.confirm(), source.tables)
     return Results(folder)
 
 
@@ -395,16 +323,18 @@ def run(
     ray: str | None = None,
     limit: float = 24.0,
     fresh: bool = False,
+    confirm: int = n_confirmation,
     observe: Observer = ignore,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
 
     `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
     cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
-    of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. Raises
+    of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
+    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. Raises
     `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
     """
     limit_here = limit if ray is None else math.inf
-    planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here)
+    planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
         return execute(planned, out, fresh=fresh, observe=observe)

@@ -7,7 +7,7 @@ epoch 0 is the state before training. A snapshot is an epoch at which the table 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from sweep.networks.randomness import Stream
 Seeds = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
+OverModels = TypeVar("OverModels", "Measurements", "Runs")
 
 max_snapshots = 64
 max_snapshot_values = 4096
@@ -146,11 +147,12 @@ class Broken:
     traceback: str
 
 
-def concatenate(pieces: Sequence[Measurements]) -> Measurements:
-    """The measurements of a cohort from those of its pieces, in order."""
+def concatenate(pieces: Sequence[OverModels]) -> OverModels:
+    """The measurements, or the runs, of a cohort from those of its pieces, in order."""
+    first = pieces[0]
     if len(pieces) == 1:
-        return pieces[0]
-    return Measurements(**{f.name: np.concatenate([getattr(p, f.name) for p in pieces]) for f in fields(Measurements)})
+        return first
+    return type(first)(**{f.name: np.concatenate([getattr(p, f.name) for p in pieces]) for f in fields(first)})
 
 
 def join(cohort: Cohort, pieces: Sequence[tuple[Cohort, Measurements]]) -> tuple[Cohort, Measurements]:
@@ -217,7 +219,7 @@ def no_runs(configuration: Configuration) -> Runs:
 
 def merge(blocks: Sequence[Runs]) -> Runs:
     """Blocks of one configuration as one, sorted by seed; a seed that stands in several is taken once."""
-    joined = Runs(**{f.name: np.concatenate([getattr(b, f.name) for b in blocks]) for f in fields(Runs)})
+    joined = concatenate(blocks)
     return joined.take(np.unique(joined.seed, return_index=True)[1])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sweep.experiment.experiment import Experiment
 from sweep.results.files import ResultsError
+from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
 from sweep.runs.errors import did_you_mean
@@ -36,7 +37,7 @@ class Answer:
     shown: Any
     columns: tuple[str, ...]
     named: Mapping[str, Any] | None
-    confirmation: Mapping[str, Any] | None
+    confirmation: Confirmation | None
     n_failed: Mapping[str, int]
     id_length: int
     puzzling: str | None
@@ -72,10 +73,10 @@ def summarise(results: Results, top: int = 10) -> Answer:
     """The answer of a finished sweep, from its files alone."""
     experiment = results.experiment
     table = results.configurations
-    confirmation = results.manifest.get("confirmation")
+    confirmation = results.manifest.confirmation
     named = None
     if confirmation is not None:
-        rows = table[table["configuration"] == confirmation["configuration"]]
+        rows = table[table["configuration"] == confirmation.configuration]
         named = None if rows.empty else rows.iloc[0].to_dict()
     counted = table["verdict"].value_counts()
     return Answer(

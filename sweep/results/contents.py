@@ -20,6 +20,7 @@ from sweep.networks.runs import Entry, no_runs
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
+from sweep.results.manifest import Manifest
 from sweep.results.resume import study_name
 from sweep.results.tables import read_runs, runs_from_table
 from sweep.runs.errors import SettingError
@@ -98,7 +99,7 @@ class Contents:
 
     folder: Folder
     experiment: Experiment
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     trainer: TrainerName
     trials: Sequence[StoredTrial]
     study_problem: str | None
@@ -148,7 +149,7 @@ def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
         manifest = folder.read_manifest()
     except ResultsError as error:
         findings.append(_of_file(error, folder))
-        manifest = {}
+        manifest = Manifest()
     try:
         experiment = experiment_file.load(folder.experiment)
         table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_runs(folder.runs)
@@ -157,7 +158,7 @@ def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
     except (ExperimentFileError, ResultsError) as error:
         return None, [*findings, _of_file(error, folder)]
     first = dict(zip(table.columns, table.rows[0], strict=True)) if table.rows else {}
-    trainer = TrainerName.recorded(manifest, first)
+    trainer = TrainerName.recorded(vars(manifest), first)
     trials, problem = _read_study(folder, experiment, trainer)
     planned = [_settled(p, experiment, frame) for p in planned_runs(experiment, trials)]
     return Contents(folder, experiment, manifest, trainer, trials, problem, planned, table, frame), findings

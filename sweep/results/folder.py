@@ -6,7 +6,6 @@ written from all runs and the blocks are removed.
 
 import io
 import itertools
-import json
 import shutil
 import zipfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -20,7 +19,9 @@ import numpy.typing as npt
 
 from sweep.experiment.experiment import Experiment
 from sweep.networks.runs import Example, Runs, merge
+from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
+from sweep.results.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Folder:
         """Whether the folder is finished, or of an earlier version, which wrote no settings."""
         if self.parts.exists() or not all(f.exists() for f in (self.experiment, self.runs, self.configurations)):
             return False
-        return self._recorded_digest(self.experiment) == digest_of(self.experiment)
+        return self.read_manifest().files.get(self.experiment.name) == digest_of(self.experiment)
 
     def check_is_finished(self) -> None:
         """Raise `ResultsError` with what to do where the folder does not hold all that its experiment asks for."""
@@ -173,18 +174,16 @@ class Folder:
 
     def is_intact(self) -> bool:
         """Whether the folder is finished and every file is as the manifest has it."""
-        files = self.read_manifest().get("files")
-        if not self.is_finished() or not isinstance(files, dict) or not {f.name for f in self.written} <= set(files):
-            return False
-        return all((self.path / name).exists() and digest_of(self.path / name) == files[name] for name in files)
-
-    def _recorded_digest(self, file: Path) -> Any:
-        files = self.read_manifest().get("files")
-        return files.get(file.name) if isinstance(files, dict) else None
+        files = self.read_manifest().files
+        return (
+            self.is_finished()
+            and {f.name for f in self.written} <= set(files)
+            and all((self.path / name).exists() and digest_of(self.path / name) == files[name] for name in files)
+        )
 
     def check_runs(self) -> None:
         """Raise `ResultsError` where runs.csv is not as a finished sweep left it: its rows would be built upon."""
-        recorded = self._recorded_digest(self.runs)
+        recorded = self.read_manifest().files.get(self.runs.name)
         if recorded is not None and not self.parts.exists() and self.runs.exists() and recorded != digest_of(self.runs):
             raise ResultsError(
                 f"{self.runs}: was changed since the sweep wrote it (its SHA-256 is not the manifest's); "
@@ -196,21 +195,13 @@ class Folder:
         names = (*(file.name for file in (*self.written, self.journal)), *tables)
         return {name: digest_of(self.path / name) for name in names if (self.path / name).exists()}
 
-    def read_manifest(self) -> dict[str, Any]:
-        """The manifest; empty where there is none yet. Raises `ResultsError` for one that cannot be read."""
-        if not self.manifest.exists():
-            return {}
-        try:
-            content = json.loads(self.manifest.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
-            raise ResultsError(f"{self.manifest}: cannot be read: {error}") from None
-        if not isinstance(content, dict):
-            raise ResultsError(f"{self.manifest}: found {type(content).__name__}, expected a mapping")
-        return content
+    def read_manifest(self) -> Manifest:
+        """The manifest; one that says nothing where there is none. Raises `ResultsError` for a damaged one."""
+        return manifest.read(self.manifest) if self.manifest.exists() else Manifest()
 
-    def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """Write the manifest as JSON."""
-        write_atomically(self.manifest, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    def write_manifest(self, content: Manifest) -> None:
+        """Write the manifest."""
+        write_atomically(self.manifest, content.to_json().encode())
 
     # blocks ----------------------------------------------------------------------------------------------------------
 

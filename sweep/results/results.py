@@ -14,6 +14,7 @@ from sweep.networks.configuration import Configuration
 from sweep.results.configurations import Recorded, read_settings
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
+from sweep.results.manifest import Manifest
 from sweep.results.tables import read_configurations, read_runs
 
 
@@ -63,7 +64,7 @@ class Results:
             raise ResultsError(f"{path}: cannot be read: {error}") from None
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """How it was made: versions, engine, digests, counts, confirmation, timings."""
         return self.folder.read_manifest()
 

@@ -19,6 +19,7 @@ from sweep.networks.runs import Example, snapshot_epochs
 from sweep.results import results
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder
+from sweep.results.manifest import Manifest
 from sweep.results.results import Results
 from sweep.results.tables import export_table, frame, median, read_runs
 from sweep.runs.outcomes import failures, outcomes
@@ -60,7 +61,7 @@ class OwnResults:
         return count(self.runs, self.name)
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """How it was made: versions, digests, floors of the loss where they are known."""
         return self.folder.read_manifest()
 
@@ -188,8 +189,8 @@ class Store:
         found = OwnResults(folder, read_training(folder))
         export_table(table, folder.runs)
         export_table(found.configurations, folder.configurations)
-        manifest = {"versions": library_versions(libraries), "engine": "keras", "files": folder.digests()}
-        folder.write_manifest({**manifest, "floors": [list(floor) for floor in floors]})
+        versions, files = library_versions(libraries), folder.digests()
+        folder.write_manifest(Manifest(versions=versions, engine="keras", files=files, floors=tuple(floors)))
         return found
 
 

@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from sweep.training import choice
 from sweep.training.costs import run_seconds
 from sweep.training.engine import Engine
 from sweep.training.executor import ExecutorError, Kept, Threads, join_kept
-from sweep.training.threads import Guard, available_cores
+from sweep.training.threads import Guard, OnCount, available_cores, ignore_count
 
 task_seconds = 1.0
 n_retries = 20  # how often Ray begins a task again whose node or process dies
@@ -70,7 +70,7 @@ def train_task(name: str, device: str, cohorts: Sequence[Cohort], sources: str) 
     is_first = _engine.cache_info().currsize == 0
     broken: list[Broken] = []
     guard = Guard(broken.append, is_stopped=lambda: False)
-    kept = list(Threads(1).train(_engine(name, device), cohorts, lambda *_: None, guard))
+    kept = list(Threads(1).train(_engine(name, device), cohorts, ignore_count, guard))
     return Done(kept, broken, perf_counter() - started, is_first)
 
 
@@ -104,9 +104,7 @@ class Cluster:
             "seconds_in_tasks": round(self._busy_seconds, 3),
         }
 
-    def train(
-        self, engine: Engine, cohorts: Sequence[Cohort], on_count: Callable[[int, int], None], guard: Guard
-    ) -> Iterator[Kept]:
+    def train(self, engine: Engine, cohorts: Sequence[Cohort], on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         """Train cohorts; see `Executor`."""
         tasks = deque(self._tasks(engine, cohorts))
         n_open = [0] * len(cohorts)

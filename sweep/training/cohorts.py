@@ -1,15 +1,16 @@
-"""Training without a sweep around it: cohorts, and one configuration at once."""
+"""Cohorts trained on threads of this process and diagnosed, in order; and one configuration at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
-from sweep.networks.runs import Cohort, Measurements, Runs
+from sweep.networks.runs import Broken, Cohort, Measurements, Runs, concatenate, join, no_runs
 from sweep.training import threads
 from sweep.training.engine import Engine
-from sweep.training.threads import Guard
+from sweep.training.threads import Guard, OnCount, ignore_count
 
 
 class Trained(NamedTuple):
@@ -20,27 +21,44 @@ class Trained(NamedTuple):
     runs: Runs
 
 
-def ignore_piece(cohort: Cohort, measurements: Measurements) -> None:
-    """The listener that hears nothing."""
-
-
-def ignore_count(n_done: int, n_learned: int) -> None:
-    """The listener that counts nothing."""
-
-
 def train_cohorts(
     engine: Engine,
     cohorts: Sequence[Cohort],
     workers: int,
-    on_piece: Callable[[Cohort, Measurements], None] = ignore_piece,
+    on_count: OnCount = ignore_count,
     guard: Guard | None = None,
 ) -> Iterator[Trained]:
-    """Train and diagnose cohorts, in order; `on_piece` is told of every piece of a cohort that is done.
+    """Train and diagnose cohorts, in order; `on_count` is told how many runs more are done, how many of them learned.
 
-    With a `guard` a cohort comes back without the models that could not be trained, else that is an exception.
+    With a `guard` a cohort comes back without the models that could not be trained or diagnosed, else that is an
+    exception.
     """
-    for cohort, measurements in threads.train(engine, cohorts, workers, on_piece, guard):
+    for cohort, measurements in threads.train(engine, cohorts, workers, on_count, guard):
+        if guard is None:
+            yield Trained(cohort, measurements, diagnose(cohort, measurements))
+        else:
+            pieces = list(_diagnosed(cohort, measurements, guard))
+            joined = join(cohort, [(p.cohort, p.measurements) for p in pieces])
+            runs = concatenate([p.runs for p in pieces]) if pieces else no_runs(cohort.configuration)
+            yield Trained(*joined, runs)
+
+
+def _diagnosed(cohort: Cohort, measurements: Measurements, guard: Guard) -> Iterator[Trained]:
+    """A cohort that is diagnosed; where that raises, its halves, down to the runs that cause it.
+
+    These the guard is told of.
+    """
+    try:
         yield Trained(cohort, measurements, diagnose(cohort, measurements))
+        return
+    except Exception:  # as where training raises: it is recorded, and the sweep ends with code 1
+        told = traceback.format_exc()
+    if len(cohort) <= 1:
+        guard.on_broken(Broken(cohort.configuration.id, tuple(cohort.seeds.tolist()), told))
+        return
+    half = len(cohort) // 2
+    for cut in (slice(half), slice(half, None)):
+        yield from _diagnosed(cohort.part(cut), measurements.part(cut), guard)
 
 
 def train_block(
@@ -50,15 +68,14 @@ def train_block(
     *,
     workers: int,
     margin: float = 0.0,
-    on_count: Callable[[int, int], None] = ignore_count,
+    on_count: OnCount = ignore_count,
 ) -> Trained:
     """Train one configuration under a block of seeds; `on_count` is told how many runs are done, how many learned."""
     n_done, n_learned = 0, 0
 
-    def count(piece: Cohort, measurements: Measurements) -> None:
+    def count(n_more: int, n_more_learned: int) -> None:
         nonlocal n_done, n_learned
-        n_done += len(piece)
-        n_learned += int(diagnose(piece, measurements).learned.sum())
+        n_done, n_learned = n_done + n_more, n_learned + n_more_learned
         on_count(n_done, n_learned)
 
     (trained,) = train_cohorts(engine, [Cohort(configuration, block.seeds(), margin)], workers, count)

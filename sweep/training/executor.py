@@ -1,14 +1,14 @@
 """Where cohorts are trained, on threads of this machine or on a Ray cluster: cohorts in, in order, what is kept out."""
 
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sweep.networks.diagnosis import diagnose, examples
-from sweep.networks.runs import Broken, Cohort, Example, Measurements, Runs, lowest_seeds, merge, no_runs
+from sweep.networks.diagnosis import examples
+from sweep.networks.runs import Cohort, Example, Runs, lowest_seeds, merge, no_runs
 from sweep.runs.errors import UserError
+from sweep.training.cohorts import train_cohorts
 from sweep.training.engine import Engine
-from sweep.training.threads import Guard, train
+from sweep.training.threads import Guard, OnCount
 
 
 class ExecutorError(UserError):
@@ -23,34 +23,11 @@ class Kept(NamedTuple):
     examples: list[Example]
 
 
-def keep(cohort: Cohort, measurements: Measurements) -> Kept:
-    """What a sweep keeps of a cohort and what was measured of it."""
-    runs = diagnose(cohort, measurements)
-    return Kept(cohort.configuration.id, runs, examples(cohort, measurements, runs))
-
-
 def join_kept(cohort: Cohort, parts: Sequence[Kept]) -> Kept:
     """What is kept of a cohort, from its parts in any order."""
     configuration = cohort.configuration
     runs = merge([no_runs(configuration), *(k.runs for k in parts)])
     return Kept(configuration.id, runs, lowest_seeds(example for k in parts for example in k.examples))
-
-
-def keep_guarded(cohort: Cohort, measurements: Measurements, guard: Guard) -> Kept:
-    """What is kept of a cohort; where the diagnosis raises, of its halves, down to the runs that cause it.
-
-    These the guard is told of.
-    """
-    try:
-        return keep(cohort, measurements)
-    except Exception:  # as where training raises: it is recorded, and the sweep ends with code 1
-        told = traceback.format_exc()
-    if len(cohort) <= 1:
-        guard.on_broken(Broken(cohort.configuration.id, tuple(cohort.seeds.tolist()), told))
-        return join_kept(cohort, [])
-    half = len(cohort) // 2
-    cuts = (slice(half), slice(half, None))
-    return join_kept(cohort, [keep_guarded(cohort.part(cut), measurements.part(cut), guard) for cut in cuts])
 
 
 class Executor(Protocol):
@@ -67,9 +44,7 @@ class Executor(Protocol):
         """How many cohorts, or pieces of them, are in training at the same time."""
         ...
 
-    def train(
-        self, engine: Engine, cohorts: Sequence[Cohort], on_count: Callable[[int, int], None], guard: Guard
-    ) -> Iterator[Kept]:
+    def train(self, engine: Engine, cohorts: Sequence[Cohort], on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         """Train cohorts; yields what is kept of each, in order.
 
         `on_count` is told how many runs more are done and how many of them learned.
@@ -89,16 +64,10 @@ class Threads:
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
 
-    def train(
-        self, engine: Engine, cohorts: Sequence[Cohort], on_count: Callable[[int, int], None], guard: Guard
-    ) -> Iterator[Kept]:
+    def train(self, engine: Engine, cohorts: Sequence[Cohort], on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         """Train cohorts; see `Executor`."""
-
-        def on_piece(cohort: Cohort, measured: Measurements) -> None:
-            on_count(len(cohort), measured.count_learned(cohort))
-
-        for cohort, measurements in train(engine, cohorts, self.n_workers, on_piece, guard):
-            yield keep_guarded(cohort, measurements, guard)
+        for cohort, measurements, runs in train_cohorts(engine, cohorts, self.n_workers, on_count, guard):
+            yield Kept(cohort.configuration.id, runs, examples(cohort, measurements, runs))
 
     def record(self) -> dict[str, Any]:
         """How it trained, for the manifest."""

@@ -12,6 +12,7 @@ from sweep.networks.runs import Broken, Cohort, Measurements, join
 from sweep.training.engine import Engine
 
 Pieces = Sequence[tuple[Cohort, Measurements] | Broken]
+OnCount = Callable[[int, int], None]
 
 # pieces grow up to so many times an engine's smallest, as long as every thread gets so many of them and none costs more
 # than this, some tenths of a second
@@ -90,6 +91,10 @@ class Guard:
     is_stopped: Callable[[], bool]
 
 
+def ignore_count(n_done: int, n_learned: int) -> None:
+    """The listener that counts nothing."""
+
+
 def attempt(engine: Engine, cohort: Cohort) -> Pieces:
     """Train a cohort; where that raises, its halves, down to the runs that cannot be trained: the others are kept."""
     try:
@@ -106,14 +111,13 @@ def train(
     engine: Engine,
     cohorts: Sequence[Cohort],
     workers: int,
-    on_piece: Callable[[Cohort, Measurements], None],
+    on_count: OnCount = ignore_count,
     guard: Guard | None = None,
 ) -> Iterator[tuple[Cohort, Measurements]]:
     """Train cohorts, in pieces, over threads where the engine allows; yields each cohort with its measurements.
 
-    `on_piece` is told of every piece that is done.
-    Without a `guard` an exception ends it all, as does a stop from outside: the pieces in flight end, the others are
-    dropped.
+    `on_count` is told of every piece that is done how many runs it has and how many of them learned. Without a `guard`
+    an exception ends it all, as does a stop from outside: the pieces in flight end, the others are dropped.
     """
 
     def train_piece(piece: Cohort) -> Pieces:
@@ -125,7 +129,8 @@ def train(
         kept: list[tuple[Cohort, Measurements]] = []
         for part in (part for pieces in done for part in pieces):
             if not isinstance(part, Broken):
-                on_piece(*part)
+                piece, measured = part
+                on_count(len(piece), measured.count_learned(piece))
                 kept.append(part)
             elif guard is not None:
                 guard.on_broken(part)

@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.networks.runs import Cohort
 
 SIX = "fixed: {epochs: 20, learning_rate: 0.05}\nvary: {width: [2, 3, 4], seed: 6}\n"
@@ -35,7 +34,6 @@ def fail_some(cohort: Cohort) -> None:
 def swept(folder: Path, text: str, fault: Callable[[Cohort], None] | None = None) -> Path:
     (folder / "e.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 8)
         if fault is None:
             sweep.run(folder / "e.yaml", folder / "out")
         else:

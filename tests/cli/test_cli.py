@@ -18,7 +18,6 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app, order
-from sweep.commands import check as planning
 
 SMALL = """
 fixed: {epochs: 30, learning_rate: 0.05}
@@ -29,11 +28,6 @@ vary:
 reliability: {target: 0.2}
 """
 SWEEP = [sys.executable, "-m", "sweep"]
-
-
-@pytest.fixture(autouse=True)
-def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 @pytest.fixture(scope="module")

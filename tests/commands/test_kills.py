@@ -60,7 +60,7 @@ class Sweeps:
         ended = self.run()
         assert (ended.code, ended.printed) == (0, ""), moment
         assert self.found() == self.digests, moment
-        assert load(self.out).manifest["files"] == Folder(self.out).digests(), moment
+        assert load(self.out).manifest.files == Folder(self.out).digests(), moment
         assert not Folder(self.out).parts.exists() and not list(self.out.glob(".*")), moment
 
     def moments(self, n: int) -> Sequence[int]:

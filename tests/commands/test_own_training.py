@@ -496,9 +496,9 @@ def test_the_folder_has_an_answer_a_table_and_a_page(tmp_path: Path) -> None:
     assert (row["ci_low"], row["ci_high"]) == (round(float(rate.low), 6), round(float(rate.high), 6))
     assert sum(row[f"n_{name}"] for name in failures) == 4 - n_learned
     pd.testing.assert_frame_equal(pd.read_csv(out / "configurations.csv"), loaded.configurations, check_dtype=False)
-    for name, digest in loaded.manifest["files"].items():
+    for name, digest in loaded.manifest.files.items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
-    assert loaded.manifest["versions"]["keras"] == keras.__version__
+    assert loaded.manifest.versions["keras"] == keras.__version__
     page = (out / "report.html").read_text()
     assert f"{n_learned} of 4 seeds learned" in page and "0.3466 (2 merged)" in page
     (out / "report.html").unlink()

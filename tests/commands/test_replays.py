@@ -17,7 +17,6 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.commands import replay as replays
 from sweep.commands.replay import evidence, marked_floors
 from sweep.networks.floors import merged_floor
@@ -47,9 +46,7 @@ vary: {seed: {first: 3, count: 20}}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("replay")
     (place / "e.yaml").write_text(EXPERIMENT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        sweep.run(place / "e.yaml", place / "out")
+    sweep.run(place / "e.yaml", place / "out")
     return place / "out"
 
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.commands.rescue import rescue as rescues
 from sweep.commands.rescue.changes import changed, kinds
 from sweep.commands.rescue.rescue import Attempt, Cause, Rescue, cost, n_fresh, rescue_configuration
@@ -314,9 +313,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "fixed: {epochs: 200, learning_rate: 0.02, width: 2}\n"
         "vary: {depth: [1, 3], batch_size: [1, 4], seed: {first: 5, count: 24}}\n"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        sweep.run(place / "e.yaml", place / "out")
+    sweep.run(place / "e.yaml", place / "out")
     return place / "out"
 
 

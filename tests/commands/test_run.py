@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import random
 import signal
@@ -12,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,14 +21,13 @@ import pandas as pd
 import pytest
 
 import sweep
-from sweep.commands import check as planning
 from sweep.commands import run as run_command
 from sweep.commands.run import Progress
 from sweep.experiment import experiment as experiment_values
 from sweep.experiment.file import parse
 from sweep.networks.configuration import Configuration
 from sweep.report.terminal.progress import describe_plan
-from sweep.results import resume
+from sweep.results import resume, stored
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.results import Results
@@ -89,11 +88,6 @@ def stop_after(n_calls: int) -> run_command.Observer:
             raise Stopped
 
     return observe
-
-
-@pytest.fixture(autouse=True)
-def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +172,7 @@ def test_stopped_at_any_step(
         sweep.load(out)
     results = sweep.run(path, out)
     assert contents(out) == whole
-    assert results.manifest["files"] == Folder(out).digests()
+    assert results.manifest.files == Folder(out).digests()
 
 
 def test_rows_are_durable_before_the_study_hears_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,7 +429,7 @@ def test_a_lost_file_is_made_again(tmp_path: Path, whole: dict[str, bytes], name
     results = sweep.run(path, out)
     lost = {"examples.npz"} if name == "examples.npz" else set[str]()
     assert {k: v for k, v in contents(out, tables[:2]).items() if k not in lost} == {k: whole[k] for k in tables[:2]}
-    assert name in ("examples.npz",) or results.manifest["files"] == Folder(out).digests()
+    assert name in ("examples.npz",) or results.manifest.files == Folder(out).digests()
 
 
 def test_changed_rows_are_not_built_upon(tmp_path: Path) -> None:
@@ -453,10 +447,10 @@ def test_repeated_suggestions_are_told_and_counted(tmp_path: Path) -> None:
     assert len(linear) == 2  # one for each optimizer, not for each width
     assert set(linear["n_learned"]) == {0}
     assert set(linear["width"]) == {0}
-    assert results.manifest["configurations"] == 10
-    assert results.manifest["repeated_suggestions"] == 2
-    assert results.manifest["runs_planned"] == len(results.runs) == 60
-    assert results.manifest["runs_missing"] == 0
+    assert results.manifest.configurations == 10
+    assert results.manifest.repeated_suggestions == 2
+    assert results.manifest.runs_planned == len(results.runs) == 60
+    assert results.manifest.runs_missing == 0
     study = opened(results, GRID)
     suggestions = [s for indices in study.rounds() for s in study.ask(indices)]
     assert [s.is_told for s in suggestions] == [True] * 12
@@ -473,19 +467,19 @@ def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
     results = sweep.run(write(tmp_path, SAMPLED.replace("SAMPLER", "random")), tmp_path / "out")
     n = len(results.configurations)
     assert n <= 12
-    assert results.manifest["repeated_suggestions"] == 24 - n
+    assert results.manifest.repeated_suggestions == 24 - n
     assert len(results.runs) == 4 * n
     assert sorted(set(results.runs["trial"])) == sorted(results.configurations["trial"])
 
 
 def test_the_confirmation_uses_fresh_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = GRID.replace("seed: 6", "seed: {first: 4294967200, count: 6}")
-    monkeypatch.setattr(planning, "n_confirmation", 1024)
     results = sweep.run(write(tmp_path, text), tmp_path / "out")
-    confirmation = results.manifest["confirmation"]
-    assert confirmation["first_seed"] == 4294967206
-    assert confirmation["n_runs"] == 1024
-    row = results.configurations.set_index("configuration").loc[confirmation["configuration"]]
+    confirmation = results.manifest.confirmation
+    assert confirmation is not None
+    assert confirmation.first_seed == 4294967206
+    assert confirmation.n_runs == 1024
+    row = results.configurations.set_index("configuration").loc[confirmation.configuration]
     if (results.configurations["verdict"] == "reliable").any():
         reliable = results.configurations[results.configurations["verdict"] == "reliable"]
         assert row["n_parameters"] == reliable["n_parameters"].min()
@@ -493,16 +487,16 @@ def test_the_confirmation_uses_fresh_seeds(tmp_path: Path, monkeypatch: pytest.M
     optimizer = "adam" if row["optimizer"] == "adam" else {"name": "sgd", "momentum": 0.9}
     fresh = [*range(4294967206, 2**32), *range(1024 - 90)]
     runs = sweep.train({**settings, "optimizer": optimizer}, fresh)
-    assert set(runs["configuration"]) == {confirmation["configuration"]}
-    assert runs["learned"].sum() == confirmation["n_learned"]
-    rate = wilson(confirmation["n_learned"], 1024, 0.95)
-    assert confirmation["ci_low"] == pytest.approx(float(rate.low), abs=1e-6)
-    assert confirmation["verdict"] == verdict(rate, 0.2)
+    assert set(runs["configuration"]) == {confirmation.configuration}
+    assert runs["learned"].sum() == confirmation.n_learned
+    rate = wilson(confirmation.n_learned, 1024, 0.95)
+    assert confirmation.ci_low == pytest.approx(float(rate.low), abs=1e-6)
+    assert confirmation.verdict == verdict(rate, 0.2)
 
 
 def test_the_manifest_vouches_for_the_files(tmp_path: Path) -> None:
     results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
-    recorded = results.manifest["files"]
+    recorded = results.manifest.files
     assert set(recorded) == {*(file.name for file in results.folder.written), "study.journal"}
     for name, digest in recorded.items():
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
@@ -643,11 +637,11 @@ def test_the_timings_of_the_manifest_add_up(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(run_command, "time", SimpleNamespace(perf_counter=clock))
     monkeypatch.setattr(run_command, "write_atomically", write_slowly)
-    timings = sweep.run(write(tmp_path, GRID), tmp_path / "out").manifest["timings_seconds"]
-    assert list(timings) == ["training", "tables", "other"]
-    assert sum(timings.values()) == now - 1
-    assert 3000 < timings["tables"] < 3010
-    assert 0 < timings["training"] < 1000 and 0 < timings["other"] < 1000
+    timings = sweep.run(write(tmp_path, GRID), tmp_path / "out").manifest.timings_seconds
+    assert timings is not None
+    assert timings.training + timings.tables + timings.other == now - 1
+    assert 3000 < timings.tables < 3010
+    assert 0 < timings.training < 1000 and 0 < timings.other < 1000
 
 
 def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -658,7 +652,7 @@ def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     def read(*_: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(run_command, "read_runs", read)
+    monkeypatch.setattr(stored, "read_runs", read)
     assert sweep.run(path, out).manifest == whole.manifest
     assert (out / "runs.csv").read_bytes() == content
     for name in ("configurations.csv", "configurations.jsonl", "examples.npz", "study.journal"):
@@ -671,6 +665,6 @@ def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ResultsError, match="was changed since the sweep wrote it"):
         sweep.run(path, out)
     (out / "runs.csv").write_bytes(content)
-    (out / "manifest.json").write_text(json.dumps({**whole.manifest, "runs_missing": 1}))
+    (out / "manifest.json").write_text(replace(whole.manifest, runs_missing=1).to_json())
     with pytest.raises(LookupError):
         sweep.run(path, out)

@@ -176,16 +176,16 @@ def test_every_hyperparameter_that_is_not_usual_is_said() -> None:
 def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"width": 2, "depth": 3, "learning_rate": 0.01, "epochs": 300}
     record = json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)
-    likely = record["likely_rescue"]
+    found = record["likely_rescue"]
     runs = sweep.train(settings, seeds=50)
     failing = runs["seed"][~runs["learned"]].to_numpy()
     changes = {"relu -> leaky_relu": {"activation": "leaky_relu"}, "width 2 -> 4": {"width": 4}}
     counts = {name: int(sweep.train(settings | c, seeds=failing)["learned"].sum()) for name, c in changes.items()}
     best = max(counts, key=lambda name: counts[name])
-    assert (likely["change"], likely["rescued"]["k"], likely["rescued"]["n"]) == (best, counts[best], len(failing))
-    assert likely["n_tried"] == 16
+    assert (found["change"], found["rescued"]["k"], found["rescued"]["n"]) == (best, counts[best], len(failing))
+    assert found["n_tried"] == 16
     said = call("train", *NETWORK, "--seeds", "50").stdout
-    share = likely["rescued"]
+    share = found["rescued"]
     assert (
         f"likely rescue: {best}: {counts[best]} of {len(failing)} failing seeds learn "
         f"({100 * share['low']:.0f}-{100 * share['high']:.0f}%), the best of 16 single changes"

@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.commands import run as run_command
 from sweep.commands.verify import Verification, verify
 from sweep.networks.settings import resolve
@@ -42,10 +41,8 @@ KERAS = "{fixed: {epochs: 15, learning_rate: 0.05}, vary: {width: [2, 3], seed: 
 
 
 def swept(folder: Path, text: str, **known: Any) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        (folder / "e.yaml").write_text(text)
-        sweep.run(folder / "e.yaml", folder / "out", **known)
+    (folder / "e.yaml").write_text(text)
+    sweep.run(folder / "e.yaml", folder / "out", **known)
     return folder / "out"
 
 

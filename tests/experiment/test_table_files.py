@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 import sweep
-from sweep.commands import check as planning
 from sweep.experiment import file as experiment_file
 from sweep.experiment.file import ExperimentFileError
 from sweep.experiment.table_files import TableFiles, parse_table
@@ -135,7 +134,6 @@ def test_an_experiment_may_vary_tables(tmp_path: Path) -> None:
     assert third.id == resolve({"task": "or"}).id
 
 
-@pytest.mark.usefixtures("_few")
 def test_varied_tables_are_trained_and_the_study_goes_on(tmp_path: Path) -> None:
     text = "fixed: {epochs: 20}\nvary: {task: [or, {file: data.csv, targets: [y]}], seed: %d}\n"
     out = tmp_path / "out"
@@ -156,12 +154,6 @@ def test_a_message_names_both_files(tmp_path: Path) -> None:
     )
 
 
-@pytest.fixture
-def _few(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 4)
-
-
-@pytest.mark.usefixtures("_few")
 def test_a_results_folder_keeps_its_table(tmp_path: Path) -> None:
     path = written(tmp_path)
     out = tmp_path / "out"
@@ -172,13 +164,12 @@ def test_a_results_folder_keeps_its_table(tmp_path: Path) -> None:
     assert (out / "data.csv").read_text() == XOR
     assert experiment_file.load(copied).fixed["task"] == parse_table(XOR.encode(), ["y"], "data.csv")
     results = sweep.load(out)
-    assert results.manifest["files"] == results.folder.digests(["data.csv"])
-    assert "data.csv" in results.manifest["files"]
+    assert results.manifest.files == results.folder.digests(["data.csv"])
+    assert "data.csv" in results.manifest.files
     again = sweep.run(copied, tmp_path / "again")
     assert again.folder.runs.read_bytes() == before
 
 
-@pytest.mark.usefixtures("_few")
 def test_another_table_is_another_experiment(tmp_path: Path) -> None:
     out = tmp_path / "out"
     sweep.run(written(tmp_path), out)
@@ -194,7 +185,6 @@ def test_another_table_is_another_experiment(tmp_path: Path) -> None:
     assert len(sweep.run(written(tmp_path, XOR.replace(",", " ,"), more), out).runs) == 6
 
 
-@pytest.mark.usefixtures("_few")
 def test_a_folder_stopped_between_table_and_experiment_goes_on(tmp_path: Path) -> None:
     path, out = written(tmp_path), tmp_path / "out"
     out.mkdir()

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.report.summaries import summarise
 
 SMALL = """
@@ -26,9 +25,7 @@ reliability: {target: 0.3}
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "my results"
     (folder.parent / "e.yaml").write_text(SMALL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        sweep.run(folder.parent / "e.yaml", folder)
+    sweep.run(folder.parent / "e.yaml", folder)
     return folder
 
 
@@ -42,10 +39,11 @@ def test_the_confirmation_has_its_own_columns(finished: Path) -> None:
     lines = shown(finished, "--top", "12").splitlines()
     (head,) = [line for line in lines if line.startswith("id ")]
     assert head.split()[-3:] == ["fresh", "seeds", "interval"]
-    confirmed = sweep.load(finished).manifest["confirmation"]
-    own = [line for line in lines if re.match("c[0-9a-f]{5}", line) and f"/{confirmed['n_runs']} " in line]
-    assert len(own) == 1 and own[0].startswith(confirmed["configuration"][:6])
-    ends = f"{confirmed['n_learned']}/16 {confirmed['ci_low']:.3f}-{confirmed['ci_high']:.3f}"
+    confirmed = sweep.load(finished).manifest.confirmation
+    assert confirmed is not None
+    own = [line for line in lines if re.match("c[0-9a-f]{5}", line) and f"/{confirmed.n_runs:,} " in line]
+    assert len(own) == 1 and own[0].startswith(confirmed.configuration[:6])
+    ends = f"{confirmed.n_learned}/{confirmed.n_runs:,} {confirmed.ci_low:.3f}-{confirmed.ci_high:.3f}"
     assert own[0].rstrip().endswith(ends)
 
 
@@ -119,9 +117,7 @@ def test_the_failures_to_explain_are_those_of_the_best_that_is_unreliable(finish
 
 def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text("fixed: {epochs: 5, width: 2}\nvary: {samples: [null, 4], seed: 2}\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 4)
-        sweep.run(tmp_path / "e.yaml", tmp_path / "out")
+    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
     ids = list(sweep.load(tmp_path / "out").configurations["configuration"])
     texts = [shown(tmp_path / "out")]
     for arguments in (["importance"], ["compare"]):
@@ -145,7 +141,6 @@ def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
 def test_one_configuration_gets_one_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: float, answer: str, named: str
 ) -> None:
-    monkeypatch.setattr(planning, "n_confirmation", 16)
     text = f"fixed: {{epochs: 60, learning_rate: 0.05}}\nvary: {{seed: 12}}\nreliability: {{target: {target}}}"
     (tmp_path / "e.yaml").write_text(text)
     sweep.run(tmp_path / "e.yaml", tmp_path / "out")
@@ -156,14 +151,12 @@ def test_one_configuration_gets_one_answer(
 
 
 def test_an_open_best_is_said_to_be_open_for_so_many_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "n_confirmation", 16)
     (tmp_path / "e.yaml").write_text("fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
     sweep.run(tmp_path / "e.yaml", tmp_path / "out")
     assert "none is shown reliable by 12 seeds; the best: c" in shown(tmp_path / "out")
 
 
 def test_rows_too_many_for_a_sentence_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "n_confirmation", 4)
     settings = "task: {name: parity, bits: 5}, width: 1, activation: sigmoid, epochs: 300, learning_rate: 0.01"
     (tmp_path / "e.yaml").write_text(f"fixed: {{{settings}}}\nvary: {{seed: 4}}\n")
     assert (sweep.run(tmp_path / "e.yaml", tmp_path / "out").runs["outcome"] == "stuck").any()

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import sweep
-from sweep.commands import check as planning
 from sweep.report.page.page import write_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -53,9 +52,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a small sweep whose words are hostile, in a folder with a space in its name."""
     folder = tmp_path_factory.mktemp("page") / "my results"
     folder.parent.joinpath("e.yaml").write_text(EXPERIMENT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        sweep.run(folder.parent / "e.yaml", folder)
+    sweep.run(folder.parent / "e.yaml", folder)
     for name in ("configurations.csv", "runs.csv"):
         path = folder / name
         path.write_text(path.read_text().replace(",sgd,", f",{HOSTILE},"))

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.commands import importance
 from sweep.experiment.dimensions import Choices
 from sweep.experiment.experiment import Experiment
@@ -47,9 +46,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "e.yaml").write_text(SMALL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        sweep.run(folder / "e.yaml", folder / "out")
+    sweep.run(folder / "e.yaml", folder / "out")
     return folder / "out"
 
 
@@ -204,7 +201,7 @@ def test_a_network_answers_on_the_page_as_it_was_trained(settings: dict[str, Any
 
     configuration = resolve({**settings, "epochs": 20, "learning_rate": 0.05})
     cohort = Cohort(configuration, np.arange(2, dtype=np.uint32))
-    ((_, measured, _),) = train_cohorts(choose("native", "cpu", [configuration]), [cohort], 1, lambda *_: None)
+    ((_, measured, _),) = train_cohorts(choose("native", "cpu", [configuration]), [cohort], 1)
     predictions = predict(configuration, measured.weights[1], configuration.inputs().astype(float))
     np.testing.assert_allclose(predictions, measured.predictions[1, -1], atol=2e-6)
 
@@ -244,7 +241,7 @@ def test_the_page_is_the_same_for_the_same_tables(finished: Path, tmp_path: Path
     copy = tmp_path / HOSTILE.replace("/", "")
     shutil.copytree(finished, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["timings_seconds"] = {"training": 1e9}
+    manifest["timings_seconds"] = {"training": 1e9, "tables": 0.5, "other": 0}
     manifest["files"]["study.journal"] = "0" * 64
     (copy / "manifest.json").write_text(json.dumps(manifest))
     html = page.build(sweep.load(finished))
@@ -316,7 +313,6 @@ def test_unequal_numbers_of_seeds_and_seeds_with_gaps(finished: Path, tmp_path: 
     ],
 )
 def test_small_experiments_have_a_page_too(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "n_confirmation", 2)
     (tmp_path / "e.yaml").write_text(text)
     html = page.build(sweep.run(tmp_path / "e.yaml", tmp_path / "out"))
     data = data_of(html)

@@ -12,7 +12,6 @@ import pytest
 from support.interruption import INTERRUPTED
 
 import sweep
-from sweep.commands import check as planning
 from sweep.commands import run as run_command
 from sweep.commands.run import Progress
 from sweep.results.files import ResultsError
@@ -54,11 +53,6 @@ def stop_after(n_calls: int) -> run_command.Observer:
             raise Stopped
 
     return observe
-
-
-@pytest.fixture(autouse=True)
-def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 32)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +164,7 @@ def test_a_torn_file_of_a_finished_sweep_is_made_again(
     results = sweep.run(path, out)
     assert contents(out) == whole
     assert Folder(out).is_intact()
-    assert results.manifest["files"] == Folder(out).digests()
+    assert results.manifest.files == Folder(out).digests()
     kept = (out / f"{name}.old-1").exists()
     assert kept == (name in ("manifest.json", "examples.npz", "runs.csv"))  # the others are made from these
 

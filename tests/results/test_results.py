@@ -23,6 +23,7 @@ from sweep.results.cells import shortest
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
+from sweep.results.manifest import Manifest
 from sweep.results.tables import (
     configurations_table,
     export_table,
@@ -464,7 +465,7 @@ def test_damaged_examples_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"null", b'"x"', b"[" * 100_000])
 def test_a_damaged_manifest_is_named(tmp_path: Path, content: bytes) -> None:
     folder = Folder(tmp_path)
-    assert folder.read_manifest() == {}
+    assert folder.read_manifest() == Manifest()
     folder.manifest.write_bytes(content)
     with pytest.raises(ResultsError, match="manifest.json"):
         folder.read_manifest()

@@ -98,7 +98,7 @@ def test_the_table_has_the_sequence(whole: Results) -> None:
     is_open = table["verdict"] == "inconclusive"
     assert (table.loc[is_open, "n_runs"] == 48).all()
     assert (table["n_missing"] == 0).all()
-    assert whole.manifest["runs_planned"] == len(whole.runs) == table["n_runs"].sum()
+    assert whole.manifest.runs_planned == len(whole.runs) == table["n_runs"].sum()
 
 
 @pytest.mark.parametrize("workers", [1, 3])

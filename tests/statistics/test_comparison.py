@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.results.files import ResultsError
 from sweep.results.results import load
 from sweep.results.selection import learned_by_seed, select_configuration
@@ -36,9 +35,7 @@ Tables = Callable[[Any, Any], tuple[Any, Any]]
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compared")
     (folder / "e.yaml").write_text(SMALL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 32)
-        sweep.run(folder / "e.yaml", folder / "out")
+    sweep.run(folder / "e.yaml", folder / "out")
     return folder / "out"
 
 
@@ -264,9 +261,7 @@ def test_importance_groups_a_range_and_drops_what_follows(tmp_path: Path) -> Non
         "fixed: {epochs: 20}\nvary: {optimizer: [adam, sgd], seed: 4, dropout: {low: 0.0, high: 0.5}}\n"
         "study: {sampler: random, trials: 20}\n"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 8)
-        sweep.run(tmp_path / "e.yaml", tmp_path / "out")
+    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
     found = json.loads(call("importance", tmp_path / "out", "--json").stdout)
     assert found["follows"] == {"learning_rate": "optimizer"}
     levels = found["levels"]["dropout"]

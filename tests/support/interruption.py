@@ -7,16 +7,19 @@ from sweep.commands import run
 from sweep.cli import main
 
 left, times = int(sys.argv.pop(1)), int(sys.argv.pop(1))
-plain = run._Counter.add
+plain = run.execute
 
-def add(counter, *done):
-    global left
-    plain(counter, *done)
-    left -= 1
-    if left == 0:
-        for _ in range(times):
-            signal.raise_signal(signal.SIGINT)
+def execute(*given, observe, **known):
+    def count(progress):
+        global left
+        observe(progress)
+        left -= 1
+        if left == 0:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
 
-run._Counter.add = add
+    return plain(*given, observe=count, **known)
+
+run.execute = execute
 main()
 """

@@ -10,10 +10,8 @@ from typer.testing import CliRunner
 
 import sweep
 from sweep.cli.common import app
-from sweep.commands import check as planning
 from sweep.commands.verify import verify
 from sweep.experiment.file import parse
-from sweep.networks import diagnosis
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.runs import Broken, Cohort, Measurements, Runs, join
 from sweep.networks.settings import resolve
@@ -22,7 +20,7 @@ from sweep.results.results import Results
 from sweep.results.resume import study_name
 from sweep.runs.outcomes import failures
 from sweep.search.reading import stored_trials
-from sweep.training import choice
+from sweep.training import choice, cohorts
 from sweep.training.native import NativeEngine
 from sweep.training.threads import Guard, attempt, train
 
@@ -54,11 +52,6 @@ def written(folder: Path, text: str = TEXT.replace("STUDY", "")) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 32)
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in tables}
 
@@ -67,8 +60,8 @@ def check_counts(results: Results, n_planned: int) -> None:
     rows = results.configurations
     assert (rows["n_learned"] + rows[[f"n_{f}" for f in failures]].sum(axis=1) == rows["n_runs"]).all()
     assert set(rows["n_runs"] + rows["n_missing"]) == {n_planned}
-    assert results.manifest["runs_missing"] == rows["n_missing"].sum()
-    assert results.manifest["runs_planned"] == n_planned * len(rows)
+    assert results.manifest.runs_missing == rows["n_missing"].sum()
+    assert results.manifest.runs_planned == n_planned * len(rows)
     assert len(results.runs) == rows["n_runs"].sum()
 
 
@@ -79,11 +72,11 @@ def test_one_bad_seed_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
     check_counts(results, 100)
     identities = whole.configurations.query("width == 3")["configuration"].tolist()
     lost = {f"{identity}-70" for identity in identities}
-    assert {run for b in results.manifest["broken"] for run in b["runs"]} == lost
-    for b in results.manifest["broken"]:
-        assert b["traceback"].startswith("Traceback")
-        assert b["traceback"].endswith("RuntimeError: the kernel lost its way\n")
-        assert b["traceback"].count("Traceback") == 1
+    assert {run for b in results.manifest.broken for run in b.runs} == lost
+    for b in results.manifest.broken:
+        assert b.traceback.startswith("Traceback")
+        assert b.traceback.endswith("RuntimeError: the kernel lost its way\n")
+        assert b.traceback.count("Traceback") == 1
     kept = whole.runs[~whole.runs["run"].isin(lost)].reset_index(drop=True)
     assert kept.equals(results.runs)
     findings = verify(out, 10).findings
@@ -91,7 +84,7 @@ def test_one_bad_seed_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
     # the same command tries them again, and ends as if nothing had been
     sweep.run(path, out)
     assert contents(out) == contents(tmp_path / "whole")
-    assert sweep.load(out).manifest["broken"] == []
+    assert sweep.load(out).manifest.broken == ()
     assert verify(out, 10).is_right
 
 
@@ -111,7 +104,7 @@ def test_a_configuration_that_breaks_whole(tmp_path: Path, monkeypatch: pytest.M
         assert [t.values is None for t in trials] == [t.point["width"] == 3 for t in trials]
     again = sweep.run(path, out)
     check_counts(again, 5)
-    assert again.manifest["runs_missing"] == 0
+    assert again.manifest.runs_missing == 0
     assert verify(out, 10).is_right
     if "tpe" not in study:
         sweep.run(path, tmp_path / "whole")
@@ -126,13 +119,13 @@ def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkey
     path, out = written(tmp_path), tmp_path / "out"
     whole = sweep.run(path, tmp_path / "whole")
     with monkeypatch.context() as patched:
-        patched.setattr(diagnosis, "diagnose", faulty)
+        patched.setattr(cohorts, "diagnose", faulty)
         assert CliRunner().invoke(app, ["run", str(path), "--out", str(out), "--quiet"]).exit_code == 1
     results = sweep.load(out)
     check_counts(results, 100)
     lost = {f"{i}-70" for i in whole.configurations.query("width == 3")["configuration"]}
-    assert {run for b in results.manifest["broken"] for run in b["runs"]} == lost
-    assert all(b["traceback"].endswith("RuntimeError: the kernel lost its way\n") for b in results.manifest["broken"])
+    assert {run for b in results.manifest.broken for run in b.runs} == lost
+    assert all(b.traceback.endswith("RuntimeError: the kernel lost its way\n") for b in results.manifest.broken)
     assert whole.runs[~whole.runs["run"].isin(lost)].reset_index(drop=True).equals(results.runs)
     sweep.run(path, out)
     assert contents(out) == contents(tmp_path / "whole")
@@ -144,8 +137,8 @@ def test_adaptive_seeds_go_on_around_what_broke(tmp_path: Path, monkeypatch: pyt
     results = run_faulty(path, out, one_seed, monkeypatch)
     rows = results.configurations
     assert (rows["n_learned"] + rows[[f"n_{f}" for f in failures]].sum(axis=1) == rows["n_runs"]).all()
-    assert results.manifest["runs_missing"] == rows["n_missing"].sum() > 0
-    assert results.manifest["runs_planned"] == rows["n_runs"].sum() + rows["n_missing"].sum()
+    assert results.manifest.runs_missing == rows["n_missing"].sum() > 0
+    assert results.manifest.runs_planned == rows["n_runs"].sum() + rows["n_missing"].sum()
     sweep.run(path, out)
     sweep.run(path, tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
@@ -157,8 +150,8 @@ def test_everything_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     path, out = written(tmp_path, TEXT.replace("STUDY", "").replace("seed: 100", "seed: 5")), tmp_path / "out"
     results = run_faulty(path, out, fault, monkeypatch)
-    assert results.manifest["runs_missing"] == results.manifest["runs_planned"] == 30
-    assert results.manifest["confirmation"] is None
+    assert results.manifest.runs_missing == results.manifest.runs_planned == 30
+    assert results.manifest.confirmation is None
     sweep.run(path, out)
     sweep.run(path, tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
@@ -224,7 +217,7 @@ def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> Non
 
     broken: list[Broken] = []
     guard = Guard(broken.append, lambda: False)
-    ((found, measured),) = train(FaultyEngine(fault), [cohort(100)], workers, lambda *_: None, guard)
+    ((found, measured),) = train(FaultyEngine(fault), [cohort(100)], workers, guard=guard)
     assert sorted(seed for b in broken for seed in b.seeds) == bad
     good = [seed for seed in range(100) if seed not in bad]
     assert found.seeds.tolist() == good
@@ -239,7 +232,7 @@ def test_without_a_guard_it_is_an_exception() -> None:
         raise OverflowError
 
     with pytest.raises(OverflowError):
-        list(train(FaultyEngine(fault), [cohort(3)], 1, lambda *_: None))
+        list(train(FaultyEngine(fault), [cohort(3)], 1))
 
 
 def test_after_a_stop_no_piece_begins() -> None:
@@ -247,7 +240,7 @@ def test_after_a_stop_no_piece_begins() -> None:
     guard = Guard(lambda _: None, lambda: len(begun) > 0)
     told: list[int] = []
     engine = FaultyEngine(lambda piece: begun.append(len(piece)))
-    found = list(train(engine, [cohort(64), cohort(200)], 1, lambda piece, _: told.append(len(piece)), guard))
+    found = list(train(engine, [cohort(64), cohort(200)], 1, lambda n_done, _: told.append(n_done), guard))
     assert begun == told == [64]
     assert sorted(len(c) for c, _ in found) == [0, 64]
     for c, measured in found:

@@ -40,11 +40,6 @@ TABLES = ("runs.csv", "configurations.csv", "examples.npz")
 SECONDS = 300
 
 
-@pytest.fixture(autouse=True)
-def _short_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(planning, "n_confirmation", 32)
-
-
 def written(folder: Path, epochs: int = 30) -> Path:
     path = folder / "e.yaml"
     path.write_text(GRID.replace("EPOCHS", str(epochs)))
@@ -116,9 +111,7 @@ def run_on(library: Ray, folder: Path, most: int | None = None, **known: Any) ->
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("local")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 32)
-        sweep.run(written(folder), folder / "out")
+    sweep.run(written(folder), folder / "out")
     return contents(folder / "out")
 
 
@@ -128,7 +121,7 @@ def test_tasks_in_any_order_give_the_same_bytes(tmp_path: Path, local: dict[str,
     results = run_on(library, tmp_path, most)
     assert contents(tmp_path / "out") == local
     assert max(library.n_running) == (6 if most is None else min(most, 3))
-    machine = results.manifest["machine"]
+    machine = results.manifest.machine
     assert machine["executor"] == "ray"
     assert machine["workers"] == min(most or 3, 3)
     assert machine["nodes"] == 1
@@ -157,8 +150,8 @@ def test_a_task_that_dies_again_and_again_is_recorded_as_broken(tmp_path: Path, 
     library = Ray(n_lost=1)
     results = run_on(library, tmp_path)
     lost = {f"{part.configuration.id}-{seed}" for part in library.tasks[0] for seed in part.seeds.tolist()}
-    assert {run for broken in results.manifest["broken"] for run in broken["runs"]} == lost
-    assert "the node died" in results.manifest["broken"][0]["traceback"]
+    assert {run for broken in results.manifest.broken for run in broken.runs} == lost
+    assert "the node died" in results.manifest.broken[0].traceback
     assert not lost & set(results.runs["run"])
     assert len(results.runs) + len(lost) == 12 * 150
     run_on(Ray(), tmp_path)  # tries them again
@@ -186,7 +179,7 @@ def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes
     run_on(again, tmp_path)
     assert contents(tmp_path / "out") == local
     n_kept = sum(map(len, library.tasks[0] + library.tasks[1]))
-    assert sum(map(len, (part for task in again.tasks for part in task))) == 12 * 150 + 32 - n_kept
+    assert sum(map(len, (part for task in again.tasks for part in task))) == 12 * 150 + 1024 - n_kept
 
 
 def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,13 +180,12 @@ def now(engine: FusedEngine) -> process.TrainingProcess:
 
 
 def test_programs_are_foretold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "n_confirmation", 80)
     file = tmp_path / "small.yaml"
     file.write_text(
         "fixed: {epochs: 2}\nvary: {width: [2, 3], optimizer: [sgd, {name: sgd, momentum: 0.5}], seed: 3}\n"
     )
-    planned = planning.plan(file, engine="fused")
-    foretold = planning.n_programs(planned.experiment, planned.engine)
+    planned = planning.plan(file, engine="fused", confirm=80)
+    foretold = planned.n_programs
     assert foretold == 5  # of 64 models for each, of 256 for the one that is confirmed
     assert "fused engine, 2 threads, 5 programs to compile; about" in describe_plan(
         replace(planned, executor=Threads(2))

@@ -280,7 +280,7 @@ class _Trainer:
         return self.train_cohorts([Cohort(c, seeds, self.reliability.margin) for c in configurations])
 
     def train_cohorts(self, cohorts: Sequence[Cohort]) -> list[Runs]:
-        trained = train_cohorts(self.engine, cohorts, self.workers, lambda cohort, measured: None)
+        trained = train_cohorts(self.engine, cohorts, self.workers)
         return [runs for _, _, runs in trained]
 
     @property

@@ -5,6 +5,7 @@ from pathlib import Path
 from sweep.results.contents import Contents
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
+from sweep.results.manifest import Manifest
 
 # figures drawn into the folder: made from the others, as the page is; the manifest does not vouch for them
 derived_endings = (".png", ".svg")
@@ -15,11 +16,9 @@ def check_files(folder: Folder) -> list[str]:
     if not folder.manifest.exists():
         return [f"{folder.manifest.name}: missing: nothing vouches for the files"]
     try:
-        recorded = folder.read_manifest().get("files")
+        recorded = folder.read_manifest().files
     except ResultsError:
         return []  # named when the contents are read
-    if not isinstance(recorded, dict):
-        return [f"{folder.manifest.name}: files: found {type(recorded).__name__}, expected the files' SHA-256"]
     present = folder.digests(name for name in recorded if Path(name).name == name)  # the experiment's tables too
     findings: list[str] = []
     for name in sorted({*recorded, *present, *(path.name for path in folder.written)}):
@@ -41,6 +40,9 @@ def check_files(folder: Folder) -> list[str]:
 
 def check_manifest(contents: Contents) -> list[str]:
     """Counts of the manifest that are not those of the experiment and the table, and another engine in the rows."""
+    manifest, name = contents.manifest, contents.folder.manifest.name
+    if manifest == Manifest():
+        return []  # missing or damaged: named already
     n_planned = sum(len(p.seeds) for p in contents.planned)
     wanted = {
         "configurations": len(contents.planned),
@@ -49,14 +51,13 @@ def check_manifest(contents: Contents) -> list[str]:
     }
     if contents.trials:
         wanted["repeated_suggestions"] = len(contents.trials) - len(contents.planned)
-    name = contents.folder.manifest.name
     findings = [
-        f"{name}: {key}: found {contents.manifest.get(key)}, the experiment and its rows give {value}"
+        f"{name}: {key}: found {getattr(manifest, key)}, the experiment and its rows give {value}"
         for key, value in wanted.items()
-        if contents.manifest and contents.manifest.get(key) != value
+        if getattr(manifest, key) != value
     ]
-    for key in ("engine", "device"):
-        others = sorted(set(contents.table.column(key)) - {str(contents.manifest.get(key))})
-        if contents.manifest and others:
-            findings.append(f"{name}: {key}: found {contents.manifest.get(key)}, in runs.csv {', '.join(others)}")
+    for key, found in (("engine", manifest.engine), ("device", manifest.device)):
+        others = sorted(set(contents.table.column(key)) - {found})
+        if others:
+            findings.append(f"{name}: {key}: found {found or None}, in runs.csv {', '.join(others)}")
     return findings

@@ -134,16 +134,14 @@ def _check_weights(contents: Contents, trained: Sequence[Trained], examples: Seq
 
 def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list[str]:
     """Whether the confirmation on fresh seeds in the manifest is what training gives."""
-    found = contents.manifest.get("confirmation")
-    by_id = {p.configuration.id: p.configuration for p in contents.planned}
-    if not isinstance(found, dict):
+    found, name = contents.manifest.confirmation, contents.folder.manifest.name
+    if found is None:
         return []
-    name = contents.folder.manifest.name
-    configuration = by_id.get(str(found.get("configuration")))
+    by_id = {p.configuration.id: p.configuration for p in contents.planned}
+    configuration, n_runs = by_id.get(found.configuration), found.n_runs
     if configuration is None:
-        return [f"{name}: confirmation: {found.get('configuration')} is not planned"]
-    n_runs = found.get("n_runs")
-    if not isinstance(n_runs, int) or not 1 <= n_runs <= 1 << 20:
+        return [f"{name}: confirmation: {found.configuration} is not planned"]
+    if not 1 <= n_runs <= 1 << 20:
         return [f"{name}: confirmation: n_runs: found {n_runs}"]
     fresh = contents.experiment.seeds.fresh(n_runs)
     margin = contents.experiment.reliability.margin
@@ -151,7 +149,7 @@ def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list
     n_learned = int(runs.learned.sum())
     wanted = {"first_seed": int(fresh[0]), "n_learned": n_learned, "success_rate": round(n_learned / n_runs, 6)}
     return [
-        f"{name}: confirmation: {key}: found {found.get(key)}, trained again {value}"
+        f"{name}: confirmation: {key}: found {getattr(found, key)}, trained again {value}"
         for key, value in wanted.items()
-        if found.get(key) != value
+        if getattr(found, key) != value
     ]

@@ -46,8 +46,8 @@ def _named_words(answer: Answer) -> str:
     lead = "The smallest that does" if row["verdict"] == "reliable" else "None is shown reliable; the best"
     return (
         f"{lead} is {describe_row(answer, row)}, with {row['n_parameters']:,} parameters: "
-        f"{confirmed['n_learned']:,} of {confirmed['n_runs']:,} fresh seeds learned "
-        f"({percent(confirmed['success_rate'])}, interval {confirmed['ci_low']:.3f}\u2013{confirmed['ci_high']:.3f})"
+        f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
+        f"({percent(confirmed.success_rate)}, interval {confirmed.ci_low:.3f}\u2013{confirmed.ci_high:.3f})"
     )
 
 
@@ -69,7 +69,7 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     low, high = int(table["n_runs"].min()), int(table["n_runs"].max())
     seeds = f"{low:,}" if low == high else f"between {low:,} and {high:,}"
     methods = [interval_names.get(m, m) for m in dict.fromkeys(table["ci_method"])]
-    reliability, versions = experiment.reliability, manifest.get("versions", {})
+    reliability, versions = experiment.reliability, manifest.versions
     named = {k: v for k, v in versions.items() if k in ("xor-sweep", "numpy", "keras", "optuna")}
     factors = "; ".join(_factor(table, c) for c in answer.columns)
     conditions = answer.conditions.partition("; ")[2]
@@ -86,11 +86,11 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     )
     if answer.confirmation is not None:
         text += (
-            f" The configuration named in the text was trained again on {answer.confirmation['n_runs']:,} seeds "
+            f" The configuration named in the text was trained again on {answer.confirmation.n_runs:,} seeds "
             "that had no part in choosing it."
         )
     made = ", ".join(f"{k} {v}" for k, v in named.items())
-    return text + (f" Software: {made}, engine {manifest.get('engine', '')}." if made else "")
+    return text + (f" Software: {made}, engine {manifest.engine}." if made else "")
 
 
 def _missing_words(table: Any) -> str:

@@ -11,7 +11,7 @@ from sweep.report.page import charts, figures
 from sweep.report.page.methods import interval_names
 from sweep.report.page.template_files import template
 from sweep.report.words import percent
-from sweep.results.files import ResultsError, write_atomically
+from sweep.results.files import write_atomically
 from sweep.results.trainings import OwnResults, count_outcomes, reliability
 from sweep.statistics.curves import learned_by_epoch
 
@@ -41,7 +41,7 @@ def answer_sentences(results: OwnResults) -> tuple[str, str]:
 
 def describe_methods(results: OwnResults) -> str:
     """A paragraph ready to paste: what was trained, how often, what counted, which interval, with which versions."""
-    row, training, versions = results.configurations.iloc[0], results.training, _texts(results, "versions")
+    row, training, versions = results.configurations.iloc[0], results.training, results.manifest.versions
     made = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("xor-sweep", "numpy", "keras", "tensorflow"))
     return (
         f"We trained the Keras model {results.name} ({row['n_parameters']:,} trained parameters) under "
@@ -71,10 +71,9 @@ def scale_of(losses: Sequence[float]) -> float:
 def draw_figures(results: OwnResults) -> dict[str, Any]:
     """Every chart by name; those that have nothing to show are left out."""
     runs, examples = results.runs, results.examples()
-    floors = _floors(results)
     starts = [float(e.losses[0]) for e in examples]
     top = scale_of([*starts, *runs["final_loss"].dropna().tolist()])
-    floors = [(value, name) for value, name in floors if value <= top]
+    floors = [(value, name) for value, name in results.manifest.floors or () if value <= top]
     epochs = runs["epochs_to_learn"].fillna(-1).to_numpy(np.int64)
     drawn = {"learned": charts.draw_learned(learned_by_epoch(epochs, reliability.confidence), results.n_epochs)}
     curves = figures.summarise_curves(examples)
@@ -84,21 +83,6 @@ def draw_figures(results: OwnResults) -> dict[str, Any]:
     if losses:
         drawn["final_losses"] = charts.draw_final_losses(losses, floors, top)
     return drawn
-
-
-def _floors(results: OwnResults) -> list[tuple[float, str]]:
-    try:
-        return [(float(value), str(name)) for value, name in results.manifest.get("floors", [])]
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"{results.folder.manifest}: floors: cannot be read: {error}") from None
-
-
-def _texts(results: OwnResults, name: str) -> dict[str, str]:
-    """A mapping of texts in the manifest, versions or digests."""
-    found = results.manifest.get(name, {})
-    if not isinstance(found, dict):
-        raise ResultsError(f"{results.folder.manifest}: {name}: found {type(found).__name__}, expected a mapping")
-    return {str(key): str(value) for key, value in found.items()}
 
 
 labels = {
@@ -120,13 +104,13 @@ def build(results: OwnResults) -> str:
         sentences=answer_sentences(results),
         counts=count_outcomes(runs),
         figures={k: Markup(charts.to_svg(c, k, label=labels[k])) for k, c in draw_figures(results).items()},
-        floors=_floors(results),
+        floors=results.manifest.floors or (),
         n_runs=len(runs),
         rows=shown.astype(object).where(shown.notna(), None).to_dict("records"),
         csv=results.folder.runs.read_text(encoding="utf-8"),
         methods=describe_methods(results),
-        versions=_texts(results, "versions"),
-        digests={k: v for k, v in _texts(results, "files").items() if k in shown_digests},
+        versions=results.manifest.versions,
+        digests={k: v for k, v in results.manifest.files.items() if k in shown_digests},
     )
 
 

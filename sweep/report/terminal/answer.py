@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import setting_text
 
@@ -87,7 +88,8 @@ def _print_rows(console: Console, rows: Sequence[Mapping[str, Any]], answer: Ans
             console.print(table)
             return
     for row in rows:
-        head = f"{_short(row, answer)}  {_learned(row)}  {_interval(row)}  "
+        counted, interval = _learned(row["n_learned"], row["n_runs"]), _interval(row["ci_low"], row["ci_high"])
+        head = f"{_short(row, answer)}  {counted}  {interval}  "
         console.print(Text(head) + Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
         words = Text(f"{_describe(answer, row)}: {row['n_parameters']:,} parameters")
         for line in words.wrap(console, max(20, console.width - 2)):
@@ -108,19 +110,22 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
     for row in rows:
         style = verdict_styles[row["verdict"]]
         cells: list[str | Text] = [_short(row, answer), *(setting_text(row[c]) for c in answer.columns)]
-        cells += [f"{row['n_parameters']:,}", _learned(row)]
+        cells += [f"{row['n_parameters']:,}", _learned(row["n_learned"], row["n_runs"])]
         if is_bar_shown:
             cells.append(Text(_bar(row["success_rate"]) if row["n_runs"] else "", style=style))
-        cells += [_interval(row), Text(_verdict(row, answer), style=style)]
+        cells += [_interval(row["ci_low"], row["ci_high"]), Text(_verdict(row, answer), style=style)]
         fresh = _fresh(row, answer) if is_fresh_shown else None
-        table.add_row(*cells, *([_learned(fresh), _interval(fresh)] if fresh else []))
+        table.add_row(
+            *cells,
+            *([_learned(fresh.n_learned, fresh.n_runs), _interval(fresh.ci_low, fresh.ci_high)] if fresh else []),
+        )
     return table
 
 
-def _fresh(row: Mapping[str, Any], answer: Answer) -> Mapping[str, Any] | None:
+def _fresh(row: Mapping[str, Any], answer: Answer) -> Confirmation | None:
     """The confirmation, where the row is the configuration that was trained again."""
     confirmation = answer.confirmation
-    is_own = confirmation is not None and confirmation["configuration"] == row["configuration"]
+    is_own = confirmation is not None and confirmation.configuration == row["configuration"]
     return confirmation if is_own else None
 
 
@@ -128,12 +133,12 @@ def _short(row: Mapping[str, Any], answer: Answer) -> str:
     return str(row["configuration"][: answer.id_length])
 
 
-def _learned(row: Mapping[str, Any]) -> str:
-    return f"{row['n_learned']:,}/{row['n_runs']:,}"
+def _learned(n_learned: int, n_runs: int) -> str:
+    return f"{n_learned:,}/{n_runs:,}"
 
 
-def _interval(row: Mapping[str, Any]) -> str:
-    return f"{row['ci_low']:.3f}-{row['ci_high']:.3f}"
+def _interval(low: float, high: float) -> str:
+    return f"{low:.3f}-{high:.3f}"
 
 
 def _bar(share: float) -> str:
@@ -163,10 +168,10 @@ def _named_lines(answer: Answer) -> list[str]:
     is_one = answer.n_configurations == 1
     none = "trained again" if is_one else f"none is shown reliable by {_seeds_words(answer)}; the best"
     title = "smallest reliable" if named["verdict"] == "reliable" else none
-    fresh = f"{confirmation['n_learned']:,} of {confirmation['n_runs']:,} fresh seeds"
+    fresh = f"{confirmation.n_learned:,} of {confirmation.n_runs:,} fresh seeds"
     return [
         f"{title}: {_short(named, answer)} ({_describe(answer, named)}), {named['n_parameters']:,} parameters; "
-        f"{fresh}, {_interval(confirmation)}: {confirmation['verdict']}"
+        f"{fresh}, {_interval(confirmation.ci_low, confirmation.ci_high)}: {confirmation.verdict}"
     ]
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from sweep.commands import run as run_command
-from sweep.commands.check import Plan, n_programs
+from sweep.commands.check import Plan
 from sweep.experiment.experiment import Experiment
 from sweep.results.results import Results
 from sweep.search.allocation import Allocation
@@ -35,7 +35,7 @@ def describe_plan(plan: Plan) -> str:
 
 
 def _describe_programs(plan: Plan) -> str:
-    n = n_programs(plan.experiment, plan.engine)
+    n = plan.n_programs
     return f", {n:,} program{'s' if n > 1 else ''} to compile" if n else ""
 
 
@@ -122,13 +122,13 @@ class _PlainLines:
 
 def describe_broken(results: Results) -> str | None:
     """What an exception kept from being trained, in words; None where nothing."""
-    broken = results.manifest["broken"]
+    broken = results.manifest.broken
     if not broken:
         return None
-    n_runs = sum(len(b["runs"]) for b in broken)
-    last_line = broken[0]["traceback"].rstrip().rpartition("\n")[2]
+    n_runs = sum(len(b.runs) for b in broken)
+    last_line = broken[0].traceback.rstrip().rpartition("\n")[2]
     return (
-        f"{n_runs:,} run{'s' if n_runs > 1 else ''} broke, the first {broken[0]['runs'][0]} ({last_line}); "
+        f"{n_runs:,} run{'s' if n_runs > 1 else ''} broke, the first {broken[0].runs[0]} ({last_line}); "
         f"{results.folder.manifest} has all of them; the same command tries them again"
     )
 

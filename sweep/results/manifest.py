@@ -1,0 +1,145 @@
+"""The manifest of a results folder: how it was made, what vouches for its files, what broke. A field is a key of it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
+
+from sweep.networks.runs import Broken
+from sweep.results.files import ResultsError
+from sweep.runs.errors import show
+
+largest = 2**63  # of its numbers
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The configuration that the answer names, trained again on fresh seeds: those from `first_seed` on.
+
+    The rate is that of these seeds alone, with its interval; six decimals, as in the tables.
+    """
+
+    configuration: str
+    first_seed: int
+    n_runs: int
+    n_learned: int
+    success_rate: float
+    ci_low: float
+    ci_high: float
+    ci_method: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class BrokenRuns:
+    """The runs of a configuration, by name, that ended with the same traceback."""
+
+    configuration: str
+    runs: tuple[str, ...]
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the seconds of the last execution went."""
+
+    training: float
+    tables: float
+    other: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a folder says of itself; what it does not say is empty or None.
+
+    `files`: SHA-256 by name. `machine`: the system, and how the executor trained. The counts are a sweep's, as are
+    `broken`, `confirmation` and `timings_seconds`. `floors`: of the loss, each with its name, for models that a
+    function builds.
+    """
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = ""
+    device: str = ""
+    programs: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    configurations: int | None = None
+    repeated_suggestions: int | None = None
+    runs_planned: int | None = None
+    runs_missing: int | None = None
+    broken: tuple[BrokenRuns, ...] = ()
+    confirmation: Confirmation | None = None
+    timings_seconds: Timings | None = None
+    floors: tuple[tuple[float, str], ...] | None = None
+
+    def to_json(self) -> str:
+        """The manifest as a text: what it says, and of a sweep also that nothing broke or was confirmed."""
+        is_sweep, of_sweep = self.runs_planned is not None, ("broken", "confirmation")
+        said = {
+            name: value
+            for name, value in asdict(self).items()
+            if (is_sweep if name in of_sweep else value not in (None, "", {}))
+        }
+        return json.dumps(said, indent=2, allow_nan=False) + "\n"
+
+
+def broken_runs(broken: Iterable[Broken]) -> tuple[BrokenRuns, ...]:
+    """What broke, in the order of first appearance: the runs of one configuration and traceback together."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for b in broken:
+        seeds.setdefault((b.configuration, b.traceback), []).extend(b.seeds)
+    return tuple(
+        BrokenRuns(identity, tuple(f"{identity}-{seed}" for seed in sorted(own)), traceback)
+        for (identity, traceback), own in seeds.items()
+    )
+
+
+def read(path: Path) -> Manifest:
+    """The manifest in a file; keys that it does not know say nothing. Raises `ResultsError` for a damaged one."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path}: found {type(content).__name__}, expected a mapping")
+    try:
+        return _record(Manifest, cast(dict[str, Any], content))
+    except ValueError as error:
+        raise ResultsError(f"{path}: {error}") from None
+
+
+_words = {str: "a text", int: "a whole number", float: "a number", tuple: "a list"}
+
+
+def _record(kind: Any, content: Mapping[str, Any], place: tuple[str, ...] = ()) -> Any:
+    """A mapping of a JSON text as a value of the class `kind`, whose fields without a default it must have."""
+    types = get_type_hints(kind)
+    missing = [f.name for f in fields(kind) if f.name not in content and f.default is f.default_factory is MISSING]
+    if missing:
+        raise ValueError(f"{'.'.join((*place, missing[0]))}: missing")
+    return kind(**{name: _typed(types[name], content[name], (*place, name)) for name in types if name in content})
+
+
+def _typed(kind: Any, value: Any, place: tuple[str, ...]) -> Any:
+    """A value of a JSON text as a field's type wants it; `ValueError` with its place where it is something else."""
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin is UnionType:
+        return None if value is None else _typed(inner[0], value, place)
+    if origin is tuple and isinstance(value, list):
+        items = cast(list[Any], value)
+        kinds = inner[:1] * len(items) if inner[-1] is Ellipsis else inner
+        if len(items) == len(kinds):
+            return tuple(_typed(k, v, (*place, str(i))) for i, (k, v) in enumerate(zip(kinds, items, strict=True)))
+    elif isinstance(value, dict) and (origin is Mapping or is_dataclass(kind)):
+        content = cast(dict[str, Any], value)
+        if is_dataclass(kind):
+            return _record(kind, content, place)
+        return {key: _typed(inner[1], own, (*place, key)) for key, own in content.items()}
+    elif kind in (int, float) and isinstance(value, int | kind) and not isinstance(value, bool):
+        if -largest < value < largest:
+            return value
+    elif kind is Any or (kind is str and isinstance(value, str)):
+        return value
+    raise ValueError(f"{'.'.join(place)}: found {show(value)}, expected {_words.get(origin, 'a mapping')}")
