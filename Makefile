@@ -23,19 +23,17 @@ setup: $(VENV)/.packages $(VENV)/.kernel ## the virtual environment, the locked 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "set-up needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "set-up needs Python's venv module: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
-	@echo "Setting up $(VENV) (once, a minute or two)"
+	@echo "Setting up $(VENV) (once, a minute or two)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.packages: requirements.lock pyproject.toml | $(VENV)/bin/python
-	@echo "  packages: installing the versions of requirements.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
+# by uv, which the second lock brings into the virtual environment; by pip where it cannot be had
+$(VENV)/.packages: requirements.lock requirements-setup.lock pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python install.py requirements.lock --editable
 	@touch $@
 
-# every extra but the GPU's, and the tools of tests, types and benchmarks
+# every extra but the GPU's, and the tools of tests, types, benchmarks and the site
 $(VENV)/.development: requirements-dev.lock $(VENV)/.packages
-	@echo "  packages of the tests: installing the versions of requirements-dev.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-dev.lock
+	@$(BIN)/python install.py requirements-dev.lock
 	@touch $@
 
 $(VENV)/.kernel: $(KERNEL) $(VENV)/.packages
@@ -115,10 +113,11 @@ reliability-page: setup $(VENV)/.development ## run the tests that try to lose a
 method-page: setup ## compute the tables of docs/method.md anew
 	@$(BIN)/python benchmarks/interval_coverage.py --page
 
-lock: setup ## choose the newest allowed versions anew (needs uv)
-	@uv pip compile --universal --python-version 3.11 --group build --upgrade $(LOCK) requirements.lock pyproject.toml
-	@uv pip compile --universal --python-version 3.11 --group dev --extra parquet --extra dashboard --extra jax --extra ray \
+lock: setup ## choose the newest allowed versions of all three locks anew
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group build --upgrade $(LOCK) requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group dev --extra parquet --extra dashboard --extra jax --extra ray \
 		--constraint requirements.lock $(LOCK) requirements-dev.lock pyproject.toml
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group setup --upgrade $(LOCK) requirements-setup.lock
 
 clean: ## remove the virtual environment and caches; results stay
 	@rm -rf $(VENV) .pytest_cache .ruff_cache build dist
