@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page gpu-check
-.PHONY: bench-adaptive bench-scale method-page reliability-page experiments docs clean
+.PHONY: bench-adaptive bench-scale bench-setup method-page reliability-page experiments docs site wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,13 @@ experiments: setup ## run all of experiments/ (minutes; goes on by itself), writ
 
 docs: setup ## write docs/commands.md and docs/experiment-file.md from the commands' help and the vocabulary
 	@$(BIN)/python docs/generate.py && $(BIN)/python docs/retype.py
+
+site: setup $(VENV)/.development ## the documents as a site with search and the reference of Python, in build/site; no link may be broken
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
+wheel: setup ## the wheel and the sdist, in dist/
+	@$(BIN)/python -m hatchling build
 
 report: setup ## build the page of RESULTS (results/<experiment>), with PNG and SVG of its charts
 	@$(BIN)/sweep report $(RESULTS) --figures
