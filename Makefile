@@ -78,11 +78,11 @@ postgres: ## install Debian's PostgreSQL, which the long tests of the study's st
 		$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
 	@ls /usr/lib/postgresql/*/bin/initdb
 
-test: setup $(VENV)/.development ## the tests
-	@$(BIN)/python -m pytest -m "not slow"
+test: setup $(VENV)/.development ## the tests, or those of TESTS (a file or folder)
+	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
-test-slow: setup $(VENV)/.development ## the long tests too
-	@$(BIN)/python -m pytest
+test-slow: setup $(VENV)/.development ## the long tests too, or those of TESTS
+	@$(BIN)/python -m pytest $(TESTS)
 
 check: format-check lint types test ## what a change must pass
 
@@ -110,6 +110,9 @@ gpu-check: setup $(VENV)/.development ## contract and parity of the fused engine
 
 bench-scale: setup ## a sweep of a million runs: memory and time outside training, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/table_scale.py --page
+
+bench-setup: setup ## a stopwatch for make sweep from nothing and its parts, of what is committed, into docs/performance.md (minutes)
+	@$(BIN)/python benchmarks/setup.py --page
 
 bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/adaptive.py

@@ -30,16 +30,10 @@ The files of `experiments/`. `sweep run FILE` trains one; `make experiments` tra
 
 def paths() -> list[Path]:
     """The documents, and the files that they show or link to."""
-    found = [
-        *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
-        ROOT / "results" / "README.md",
-        ROOT / "CITATION.cff",
-        ROOT / "docs" / "site.css",
-    ]
-    found += (ROOT / "docs" / "images").iterdir()
-    found += (ROOT / "docs" / "examples").iterdir()
-    return sorted(path for path in found + list((ROOT / "experiments").glob("*.yaml")) if path.is_file())
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").glob("*.yaml")]
+    found += [ROOT / name for name in ("results/README.md", "CITATION.cff", "Dockerfile", "docs/site.css")]
+    found += [*(ROOT / "docs" / "images").iterdir(), *(ROOT / "docs" / "examples").iterdir()]
+    return sorted(path for path in found if path.is_file())
 
 
 def is_ours(kind: Any) -> bool:
