@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -129,6 +130,8 @@ def install(arguments: Sequence[str], what: str, n_packages: int) -> None:
 def fetch_uv() -> None:
     """Put the uv of its lock into this environment, or say that pip will do its work."""
     lock = HERE / "requirements-setup.lock"
+    if UV.exists() and f"uv=={version('uv')} " in lock.read_text(encoding="utf-8"):
+        return
     arguments = ("--retries", "1", "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
     if subprocess.run((*PIP, *arguments), capture_output=True).returncode:
         UV.unlink(missing_ok=True)

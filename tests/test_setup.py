@@ -84,6 +84,19 @@ def test_uv_asks_the_indexes_of_pip_and_the_environment_is_the_strongest() -> No
     }
 
 
+def test_a_uv_that_is_there_is_not_fetched_again_and_another_one_is(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs("", wrote("ERROR: nothing is reached", 1))
+    pinned = (install.HERE / "requirements-setup.lock").read_text().split()[0].removeprefix("uv==")
+    monkeypatch.setattr(install, "version", {"uv": pinned}.__getitem__)
+    install.fetch_uv()
+    assert install.UV.exists() and not capsys.readouterr().err
+    monkeypatch.setattr(install, "version", {"uv": "0.0.1"}.__getitem__)
+    install.fetch_uv()
+    assert not install.UV.exists() and "pip does its work" in capsys.readouterr().err
+
+
 def test_the_lock_of_uv_pins_it_with_hashes() -> None:
     (line,) = [s for s in (install.HERE / "requirements-setup.lock").read_text().splitlines() if "==" in s]
     assert line.startswith("uv==") and "--hash=sha256:" in (install.HERE / "requirements-setup.lock").read_text()
