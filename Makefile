@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page gpu-check
-.PHONY: bench-adaptive bench-scale method-page reliability-page experiments docs clean
+.PHONY: bench-adaptive bench-scale bench-setup method-page reliability-page experiments docs site wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,19 +23,17 @@ setup: $(VENV)/.packages $(VENV)/.kernel ## the virtual environment, the locked 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "set-up needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "set-up needs Python's venv module: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
-	@echo "Setting up $(VENV) (once, a minute or two)"
+	@echo "Setting up $(VENV) (once, a minute or two)" >&2
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.packages: requirements.lock pyproject.toml | $(VENV)/bin/python
-	@echo "  packages: installing the versions of requirements.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
+# by uv, which the second lock brings into the virtual environment; by pip where it cannot be had
+$(VENV)/.packages: requirements.lock requirements-setup.lock pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python install.py requirements.lock --editable
 	@touch $@
 
-# every extra but the GPU's, and the tools of tests, types and benchmarks
+# every extra but the GPU's, and the tools of tests, types, benchmarks and the site
 $(VENV)/.development: requirements-dev.lock $(VENV)/.packages
-	@echo "  packages of the tests: installing the versions of requirements-dev.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -r requirements-dev.lock
+	@$(BIN)/python install.py requirements-dev.lock
 	@touch $@
 
 $(VENV)/.kernel: $(KERNEL) $(VENV)/.packages
@@ -53,6 +51,13 @@ experiments: setup ## run all of experiments/ (minutes; goes on by itself), writ
 
 docs: setup ## write docs/commands.md and docs/experiment-file.md from the commands' help and the vocabulary
 	@$(BIN)/python docs/generate.py && $(BIN)/python docs/retype.py
+
+site: setup $(VENV)/.development ## the documents as a site with search and the reference of Python, in build/site; no link may be broken
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
+wheel: setup ## the wheel and the sdist, in dist/
+	@$(BIN)/python -m hatchling build
 
 report: setup ## build the page of RESULTS (results/<experiment>), with PNG and SVG of its charts
 	@$(BIN)/sweep report $(RESULTS) --figures
@@ -73,11 +78,11 @@ postgres: ## install Debian's PostgreSQL, which the long tests of the study's st
 		$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
 	@ls /usr/lib/postgresql/*/bin/initdb
 
-test: setup $(VENV)/.development ## the tests
-	@$(BIN)/python -m pytest -m "not slow"
+test: setup $(VENV)/.development ## the tests, or those of TESTS (a file or folder)
+	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
-test-slow: setup $(VENV)/.development ## the long tests too
-	@$(BIN)/python -m pytest
+test-slow: setup $(VENV)/.development ## the long tests too, or those of TESTS
+	@$(BIN)/python -m pytest $(TESTS)
 
 check: format-check lint types test ## what a change must pass
 
@@ -106,6 +111,9 @@ gpu-check: setup $(VENV)/.development ## contract and parity of the fused engine
 bench-scale: setup ## a sweep of a million runs: memory and time outside training, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/table_scale.py --page
 
+bench-setup: setup ## a stopwatch for make sweep from nothing and its parts, of what is committed, into docs/performance.md (minutes)
+	@$(BIN)/python benchmarks/setup.py --page
+
 bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/adaptive.py
 
@@ -115,10 +123,11 @@ reliability-page: setup $(VENV)/.development ## run the tests that try to lose a
 method-page: setup ## compute the tables of docs/method.md anew
 	@$(BIN)/python benchmarks/interval_coverage.py --page
 
-lock: setup ## choose the newest allowed versions anew (needs uv)
-	@uv pip compile --universal --python-version 3.11 --group build --upgrade $(LOCK) requirements.lock pyproject.toml
-	@uv pip compile --universal --python-version 3.11 --group dev --extra parquet --extra dashboard --extra jax --extra ray \
+lock: setup ## choose the newest allowed versions of all three locks anew
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group build --upgrade $(LOCK) requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group dev --extra parquet --extra dashboard --extra jax --extra ray \
 		--constraint requirements.lock $(LOCK) requirements-dev.lock pyproject.toml
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --group setup --upgrade $(LOCK) requirements-setup.lock
 
 clean: ## remove the virtual environment and caches; results stay
 	@rm -rf $(VENV) .pytest_cache .ruff_cache build dist

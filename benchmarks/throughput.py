@@ -6,7 +6,6 @@ Compilation is left out of every rate and given apart. Keras is timed on fewer s
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import bound
 import jax_mix
 import jax_training
+import machine
 import numpy as np
 
 import sweep
@@ -185,13 +185,6 @@ def measure_sweep() -> dict[str, float]:
     return {"seconds": seconds, "training_seconds": training, "networks_per_second": n_trained / training}
 
 
-def processor() -> str:
-    """The processor's name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def measure() -> dict[str, Any]:
     """Everything, in one run on one machine."""
     workers = threads.available_cores()
@@ -202,7 +195,7 @@ def measure() -> dict[str, Any]:
     loading = time.perf_counter() - started
     rates = bound.measure(workers)
     return {
-        "processor": processor(),
+        "processor": machine.processor(),
         "cores": workers,
         "native_load_seconds": loading,
         "vectors_per_second": rates,

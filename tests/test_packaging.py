@@ -68,7 +68,7 @@ def test_the_wheel_holds_the_package_and_its_data(built: Path) -> None:
     own = {p.relative_to(ROOT).as_posix() for p in (ROOT / "sweep").rglob("*") if p.is_file()}
     own = {name for name in own if "__pycache__" not in name}
     assert {name for name in names if ".dist-info/" not in name} == own
-    assert {"sweep/experiment/template.yaml", "sweep/report/page/template/page.html"} <= own
+    assert {"sweep/experiment/template.yaml", "sweep/report/page/template/page.html", "sweep/py.typed"} <= own
 
 
 def test_the_metadata_is_complete(built: Path) -> None:
@@ -83,6 +83,7 @@ def test_the_metadata_is_complete(built: Path) -> None:
     assert metadata["Summary"] and metadata["Keywords"] and metadata["Requires-Python"] == "<3.14,>=3.11"
     assert metadata["Description-Content-Type"] == "text/markdown" and "# xor-sweep" in metadata.get_payload()
     assert "sweep = sweep.cli:main" in entry
+    assert {url.partition(",")[0] for url in metadata.get_all("Project-URL", [])} >= {"Homepage", "Changelog", "Issues"}
     assert "make sweep" in str(metadata.get_payload())
 
 
@@ -91,12 +92,24 @@ def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (folder,) = tmp_path.iterdir()
-    for name in ("Makefile", "README.md", "LICENSE", "requirements.lock", "experiments/xor.yaml", "tests/test_cli.py"):
+    needed = {"Makefile", "README.md", "LICENSE", "install.py", "requirements.lock", "requirements-setup.lock"}
+    for name in needed | {"experiments/xor.yaml", "tests/cli/test_cli.py"}:
         assert (folder / name).is_file(), name
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", folder=folder)
     (again,) = (folder / "dist").glob("*.whl")
     (wheel,) = built.glob("*.whl")
     assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_type_checkers_read_the_types_of_the_installed_package(environment: Path, tmp_path: Path) -> None:
+    """The error is seen in a folder outside the repository, so the types are those of the wheel."""
+    code = "import sweep.statistics.intervals as i\nwidth: str = i.wilson(1, 2, 0.95)\n"
+    (tmp_path / "used.py").write_text(code)
+    python = environment / "bin" / "python"
+    command = (sys.executable, "-m", "pyright", "--pythonpath", str(python), "used.py")
+    known = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, text=True, timeout=600)
+    assert '"Rates" is not assignable to "str"' in done.stdout and "1 error," in done.stdout, done.stdout
 
 
 def test_the_installed_command_works(environment: Path, tmp_path: Path) -> None:

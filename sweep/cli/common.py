@@ -28,7 +28,7 @@ app = typer.Typer(
     cls=_InOrder,
     help="Find out which neural-network configurations reliably learn.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
