@@ -134,6 +134,87 @@ def _noise_variance(learned: Learned) -> float:
     return float((residuals**2).sum()) / ((n - 1) * (n_seeds - 1)) / n_seeds
 
 
+@dataclass(frozen=True)
+class SeedShare:
+    """The share that an effect has of the variance of P(learn) over a grid, with what the seeds make of it taken off.
+
+    `factors`: one for a main effect, two for an interaction; none for all that is left. `raw`: the share of the rates
+    as found; `noise`: how much of that the seeds alone make, on average. `value`, of P(learn) itself, has it taken off
+    from the part and from the whole; `low` to `high` is its interval. `n` seeds. NaN, 0 to 1 where nothing is left.
+    """
+
+    factors: tuple[int, ...]
+    raw: float
+    noise: float
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+
+def shares_over_seeds(codes: Integers, learned: Learned, confidence: float, n_resamples: int = 999) -> list[SeedShare]:
+    """How the variance of P(learn) over a full grid divides: main effects, two-way interactions, the rest.
+
+    `codes` `[factor, configuration]` is a full grid, `learned` misses no run. An effect is linear in the outcomes, so
+    that of the rates is the mean over seeds of the effect computed for each seed, and what seeds make of its sum of
+    squares is the sum over cells of the variance of that effect between seeds, over the number of seeds. Configurations
+    of one shape share their initial weights, so seeds make main effects and interactions of the shape too: the residual
+    of configurations by seeds would not know it. Nothing is assumed of how outcomes of a seed go together.
+
+    The interval is a bootstrap over seeds: quantiles of the same estimate from seeds drawn again, moved so that their
+    mean is the estimate, since drawing makes noise once more. Its coverage is close to nominal, and above it for small
+    shares. Drawn by a fixed generator: the same runs give the same interval. Largest first, the rest last; none where
+    all rates are equal or there is one seed. Source: Fisher's analysis of variance; Efron, Tibshirani, "An introduction
+    to the bootstrap", 1993.
+    """
+    n = learned.shape[1]
+    if n < 2 or np.ptp(learned.sum(axis=1)) == 0:
+        return []
+    grid = np.zeros((*(codes.max(axis=1) + 1).tolist(), n))
+    grid[tuple(codes)] = learned
+    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), n_resamples) / n
+    of_seeds, of_rates, of_drawn = (_sums_of_squares(g) for g in (grid, grid.mean(-1, keepdims=True), grid @ drawn.T))
+    noise = {part: (of_seeds[part].mean() - of_rates[part]) / (n - 1) for part in of_rates}
+    noise_drawn = {part: (drawn @ of_seeds[part] - of_drawn[part]) / (n - 1) for part in of_rates}
+    estimates = {p: np.append(of_rates[p] - noise[p], of_drawn[p] - noise_drawn[p]) for p in of_rates}
+    raw_total, total = sum(float(x[0]) for x in of_rates.values()), sum(estimates.values())
+    found = list[SeedShare]()
+    for part, estimate in estimates.items():
+        shares = np.where(total > 0, estimate / np.where(total > 0, total, 1), np.nan)
+        low, high = _moved_quantiles(shares, confidence)
+        raw, of_seeds_alone = float(of_rates[part][0]) / raw_total, float(noise[part][0]) / raw_total
+        value = float(np.clip(shares[0], 0, 1))
+        found.append(SeedShare(part, raw, of_seeds_alone, value, low, high, n, "bootstrap over seeds"))
+    found.sort(key=lambda s: (not s.factors, -s.raw))
+    return found
+
+
+def _moved_quantiles(shares: Floats, confidence: float) -> tuple[float, float]:
+    """The interval by the estimate, first, and by those of drawn seeds; 0 to 1 where one of them is not known."""
+    if np.isnan(shares).any():
+        return 0.0, 1.0
+    tail = (1 - confidence) / 2
+    low, high = np.clip(shares[0] + np.quantile(shares[1:], [tail, 1 - tail]) - shares[1:].mean(), 0, 1)
+    return float(low), float(high)
+
+
+def _sums_of_squares(grid: Floats) -> dict[tuple[int, ...], Floats]:
+    """Of each part of `grid` `[factor..., k]` the sum of squares over all cells, `[k]`."""
+    sizes = grid.shape[:-1]
+    axes = tuple(range(len(sizes)))
+    centred = grid - grid.mean(axis=axes, keepdims=True)
+    found, effects = dict[tuple[int, ...], Floats](), dict[tuple[int, ...], Floats]()
+    for part in (*itertools.combinations(axes, 1), *itertools.combinations(axes, 2)):
+        others = tuple(i for i in axes if i not in part)
+        effect = centred.mean(axis=others, keepdims=True) - sum(effects[(i,)] for i in part if len(part) > 1)
+        effects[part] = effect
+        found[part] = (effect**2).sum(axis=axes) * math.prod(sizes[i] for i in others)
+    if math.prod(sizes) - 1 > sum(math.prod(sizes[i] - 1 for i in part) for part in effects):
+        found[()] = np.maximum((centred**2).sum(axis=axes) - sum(found.values()), 0.0)
+    return found
+
+
 def followers(codes: Sequence[Integers], free: Sequence[int], leading: Sequence[int]) -> dict[int, int]:
     """Factors whose level another one decides, each with that other: they have no effect of their own to tell.
 

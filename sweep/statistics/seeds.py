@@ -1,6 +1,7 @@
 """How many seeds a precision or a verdict needs: by exact sums over what a number of seeds may show, no simulation."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from sweep.statistics.intervals import Counts, Floats, Method, wilson
 from sweep.statistics.verdicts import Target, verdict
 
+Judge = Callable[[Counts, int], npt.NDArray[np.str_]]
 max_planned_runs = 10**7
 max_scanned_runs = 10**6
 
@@ -134,12 +136,24 @@ def doublings(first: int, up_to: int) -> tuple[int, ...]:
 def settling(rate: float, looks: tuple[int, ...], reliability: Target, method: Method) -> Settling:
     """What comes of judging a configuration of this true rate at each of `looks`, until its verdict is settled.
 
-    Exact: the chances of all counts that are still open, carried from look to look. `looks` rise.
+    Exact, as `settling_by` is. `looks` rise.
 
     >>> from sweep.statistics.intervals import confidence_sequence
     >>> s = settling(0.99, doublings(16, 1024), Target(0.9), confidence_sequence)
     >>> f"{s.reliable:.3f} {s.unreliable:.4f} {s.expected_runs:.0f}"
     '1.000 0.0000 146'
+    """
+
+    def judge(n_learned: Counts, n_runs: int) -> npt.NDArray[np.str_]:
+        return verdict(method(n_learned, n_runs, reliability.confidence), reliability.target)
+
+    return settling_by(rate, looks, judge)
+
+
+def settling_by(rate: float, looks: tuple[int, ...], judge: Judge) -> Settling:
+    """The same by any rule: `judge` gives the verdicts for counts that learned, `[count]`, of a number of runs.
+
+    The chances of all counts that are still open, carried from look to look.
     """
     from scipy.stats import binom
 
@@ -150,7 +164,7 @@ def settling(rate: float, looks: tuple[int, ...], reliability: Target, method: M
         spent += (n - before) * float(open_.sum())
         step = np.asarray(binom.pmf(np.arange(n - before + 1), n - before, rate), np.float64)
         reached = np.convolve(open_, step)
-        verdicts = verdict(method(np.arange(n + 1), n, reliability.confidence), reliability.target)
+        verdicts = judge(np.arange(n + 1), n)
         for name in chances:
             chances[name] += float(reached[verdicts == name].sum())
         open_, before = np.where(verdicts == "inconclusive", reached, 0.0), n

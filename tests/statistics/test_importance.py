@@ -4,12 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import sweep
 from sweep.experiment.dimensions import Range
 from sweep.results.selection import learned_by_seed
 from sweep.search.importance import importances
-from sweep.statistics.effects import common_seeds, followers, is_full_grid, marginal_rates, variance_shares
+from sweep.statistics.effects import (
+    common_seeds,
+    followers,
+    is_full_grid,
+    marginal_rates,
+    shares_over_seeds,
+    variance_shares,
+)
 from sweep.statistics.intervals import wilson
 
 GRID = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
@@ -88,6 +96,65 @@ def test_shares_where_they_are_not_defined() -> None:
     assert is_full_grid(GRID) and is_full_grid(GRID[:, ::-1])
     assert not is_full_grid(GRID[:, :3]) and not is_full_grid(np.array([[0, 0, 1, 1], [0, 0, 1, 1]]))
     assert common_seeds(bits("11.", "1.1")).tolist() == [[1], [1]]
+
+
+SHAPED = np.stack([x.ravel() for x in np.indices((4, 3, 3))])  # width, depth, and a third that shares their weights
+BASE = np.clip(0.25 + 0.15 * SHAPED[0] + 0.1 * SHAPED[1] + 0.03 * SHAPED[2] * (SHAPED[0] == 2), 0.02, 0.98)
+
+
+def drawn_by_shape(n_seeds: int, rng: np.random.Generator) -> np.ndarray:
+    """Outcomes of rates `BASE`: a seed is good or bad for a shape, which a width and a depth make."""
+    of_shape, own = rng.standard_normal((12, n_seeds)), rng.standard_normal((36, n_seeds))
+    score = np.sqrt(0.6) * of_shape[SHAPED[0] * 3 + SHAPED[1]] + np.sqrt(0.4) * own
+    return (score < norm.ppf(BASE)[:, None]).astype(np.int8)
+
+
+def shares_of_rates() -> dict[tuple[int, ...], float]:
+    exact = np.round(np.outer(BASE, np.ones(2)) * 100).astype(np.int8)  # two seeds alike: no noise
+    return {s.factors: s.share for s in variance_shares(SHAPED, exact)}
+
+
+def test_shares_have_what_seeds_make_of_them_taken_off() -> None:
+    rng, truth = np.random.default_rng(51), shares_of_rates()
+    studies = [
+        {s.factors: s for s in shares_over_seeds(SHAPED, drawn_by_shape(64, rng), 0.95, 299)} for _ in range(150)
+    ]
+    for part, share in truth.items():
+        found = [study[part] for study in studies]
+        excess = np.mean([s.raw - s.noise for s in found])
+        whole = 1 - sum(np.mean([study[p].noise for study in studies]) for p in truth)
+        error = np.std([s.raw for s in found]) / np.sqrt(150)
+        assert excess == pytest.approx(share * whole, abs=3 * error + 0.002)
+        assert np.mean([s.low <= share <= s.high for s in found]) >= 0.9, part
+        assert {(s.n, s.method) for s in found} == {(64, "bootstrap over seeds")}
+    old = [{s.factors: s.noise for s in variance_shares(SHAPED, drawn_by_shape(64, rng))} for _ in range(20)]
+    noise = {p: (np.mean([s[p].noise for s in studies]), np.mean([s[p] for s in old])) for p in truth}
+    assert noise[(0, 1)][0] > 1.6 * noise[(0, 1)][1]  # shapes share their weights: the residual does not know it
+    assert noise[(1, 2)][0] < 0.7 * noise[(1, 2)][1]
+
+
+def test_shares_with_noise_off_by_hand() -> None:
+    found = shares_over_seeds(GRID, bits("1100", "1100", "1111", "1111"), 0.95)
+    main = found[0]
+    # the first factor's effect is 1/2 under the last two seeds and 0 under the others; nothing else differs
+    assert (main.factors, main.raw, main.noise) == ((0,), 1, pytest.approx((2 / 4 - 1 / 4) / 3 / (1 / 4)))
+    assert main.value == 1 and [s.raw for s in found[1:]] == [0, 0]
+    assert found == shares_over_seeds(GRID, bits("1100", "1100", "1111", "1111"), 0.95)
+    turned = shares_over_seeds(GRID[:, ::-1], bits("1111", "1111", "1100", "1100"), 0.95)
+    assert [s.raw for s in turned] == [s.raw for s in found]
+
+
+def test_shares_of_the_same_grid_agree_with_the_plain_ones() -> None:
+    rng = np.random.default_rng(52)
+    learned = drawn_by_shape(32, rng)
+    plain = {s.factors: s.share for s in variance_shares(SHAPED, learned)}
+    found = shares_over_seeds(SHAPED, learned, 0.95, 99)
+    assert {s.factors: s.raw for s in found} == pytest.approx(plain) and found[-1].factors == ()
+    assert [s.raw for s in found[:-1]] == sorted((s.raw for s in found[:-1]), reverse=True)
+    assert shares_over_seeds(GRID, bits("1", "0", "0", "0"), 0.95) == []
+    assert shares_over_seeds(GRID, bits("10", "10", "01", "10"), 0.95) == []
+    by_chance = shares_over_seeds(GRID, bits("10", "01", "01", "11"), 0.95)
+    assert all(np.isnan(s.value) or 0 <= s.low <= s.value <= s.high <= 1 for s in by_chance)
 
 
 def test_factors_that_another_decides() -> None:
