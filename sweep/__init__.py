@@ -12,22 +12,14 @@ again = sweep.replay(results, "width=2-7")       # one run trained again
 import importlib
 from typing import Any
 
-_homes = {
-    "from_keras": "sweep.training.keras.importing",
-    "load": "sweep.results.trainings",
-    "replay": "sweep.commands.replay",
-    "rescue": "sweep.commands.rescue.rescue",
-    "run": "sweep.commands.run",
-    "train": "sweep.api",
-}
-
 __all__ = ["from_keras", "load", "replay", "rescue", "run", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _homes:
+    """What the door for Python has, which is opened when something is asked of it."""
+    if name not in __all__:
         raise AttributeError(f"module sweep has no attribute {name}")
-    return getattr(importlib.import_module(_homes[name]), name)
+    return getattr(importlib.import_module("sweep.api"), name)
 
 
 def __dir__() -> list[str]:

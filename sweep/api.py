@@ -1,13 +1,22 @@
-"""The door for Python: what `sweep` exports."""
+"""The door for Python: what `sweep` exports.
+
+Each function is a few lines over those of `commands`, as the command of its name is.
+"""
 
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
+from sweep.commands.check import n_confirmation, plan, spread
 from sweep.commands.model_table import floors_of, table_of
+from sweep.commands.replay import replay
+from sweep.commands.rescue.rescue import rescue
+from sweep.commands.run import Observer, execute, ignore
+from sweep.commands.train import ask
 from sweep.commands.train_model import (
     check_job,
     choose_n_workers,
@@ -29,18 +38,45 @@ from sweep.report.terminal.train import count_lines
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.folder import Folder
 from sweep.results.lock import locked
+from sweep.results.results import Results
 from sweep.results.tables import read_runs, runs_table
-from sweep.results.trainings import Store, count_outcomes
+from sweep.results.trainings import Store, count_outcomes, load
 from sweep.statistics.intervals import wilson
-from sweep.training import choice, threads
-from sweep.training.cohorts import train_block
 from sweep.training.costs import describe_seconds
+from sweep.training.keras.importing import from_keras
 from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
 
+__all__ = ["from_keras", "load", "replay", "rescue", "run", "train"]
+
 Build = Callable[[int], Any]
-
-
 Seeds = SupportsIndex | Iterable[SupportsIndex]
+
+
+def run(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    ray: str | None = None,
+    limit: float = 24.0,
+    fresh: bool = False,
+    confirm: int = n_confirmation,
+    observe: Observer = ignore,
+) -> Results:
+    """Run an experiment file, or go on with it, and return its results.
+
+    `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
+    cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
+    of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
+    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. Raises
+    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
+    """
+    limit_here = limit if ray is None else math.inf
+    planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
+    with spread(planned, ray, workers, limit) as planned:
+        return execute(planned, out, fresh=fresh, observe=observe)
 
 
 @overload
@@ -186,7 +222,7 @@ def _say_plan(job: Job, tried: Probe, n_seeds: int, n_workers: int, seconds: flo
 
 def train_settings(
     settings: Mapping[str, Any],
-    seeds: SupportsIndex | Iterable[SupportsIndex] = 64,
+    seeds: Seeds = 64,
     *,
     engine: str = "auto",
     device: str = "auto",
@@ -196,12 +232,11 @@ def train_settings(
     """Train one configuration under many seeds: a DataFrame with the columns of runs.csv.
 
     `settings` are hyperparameters as in an experiment file (a task's file lies in the current folder); `seeds` a count
-    or the seeds themselves. Raises `SettingError`, `EngineError`; `TypeError` for a seed that is no whole number.
+    or the seeds themselves. Raises `SettingError`, `EngineError`, `ResultsError` where it would take more memory than
+    there is; `TypeError` for a seed that is no whole number.
     """
     configuration = resolve(with_tables(settings, TableFiles(Path())))
-    block = seed_block(seeds)
-    chosen = choice.choose(engine, device, [configuration])
-    trained = train_block(configuration, block, chosen, workers=workers or threads.available_cores(), margin=margin)
-    entry = Entry(0, configuration, trained.runs)
-    content = runs_table([entry], hyperparameter_columns(settings), chosen.name, chosen.device)
+    asked = ask(configuration, seed_block(seeds), engine=engine, device=device, workers=workers, margin=margin)
+    entry = Entry(0, configuration, asked.train().runs)
+    content = runs_table([entry], hyperparameter_columns(settings), asked.engine.name, asked.engine.device)
     return read_runs(io.BytesIO(content))

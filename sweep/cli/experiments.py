@@ -15,10 +15,9 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to w
     with user_errors():
         from sweep.experiment.file import template
         from sweep.experiment.schema import file_name, first_line, schema_text
-        from sweep.results.files import ResultsError, write_atomically
+        from sweep.results.files import check_new, write_atomically
 
-        if file.exists():
-            raise ResultsError(f"{file}: exists already; choose another name")
+        check_new(file)
         file.write_text(first_line + template(), encoding="utf-8")
         schema = file.with_name(file_name)
         write_atomically(schema, schema_text().encode())

@@ -38,53 +38,40 @@ def train(
     """Train one configuration under many seeds, at once. Says how often it learns and how the others end."""
     given = settings or []
     with user_errors("; nothing is kept"):
-        from sweep.commands import train as one_network
-        from sweep.commands.check import expected_bytes, refuse_beyond_memory
-        from sweep.commands.rescue import likely
+        from sweep.commands.rescue.likely import find_likely
+        from sweep.commands.train import ask, summarise, to_record
         from sweep.experiment import file as experiment_file
         from sweep.experiment.seeds import SeedBlock
         from sweep.experiment.writing import experiment_text
-        from sweep.report.terminal import progress
-        from sweep.report.terminal import train as network_words
-        from sweep.training import choice, threads
-        from sweep.training.cohorts import train_block
-        from sweep.training.costs import describe_seconds, run_seconds
+        from sweep.report.terminal.progress import watched
+        from sweep.report.terminal.train import advice_lines, answer_lines
+        from sweep.training.costs import describe_seconds
 
         configuration = experiment_file.configuration(given)
         if save is not None:
             head = f"sweep train {shlex.join(given)} --seeds {seeds}"
             _save(save, experiment_text(experiment_file.settings(given), n_seeds=seeds, head=head))
             return
-        chosen = choice.choose(engine, device, [configuration])
-        n_workers = workers or threads.available_cores()
-        needed = expected_bytes([configuration], n_at_once=seeds, n_runs=seeds, workers=n_workers)
-        what = f"{seeds:,} networks of {configuration.n_parameters:,} parameters"
-        refuse_beyond_memory(needed, what, "smaller networks, fewer seeds")
-        seconds = run_seconds(configuration, chosen.name) * seeds / (n_workers if chosen.is_threaded else 1)
-        if seconds > seconds_worth_a_word and not quiet:
-            say(f"about {describe_seconds(seconds)}")
-        with progress.watched(seeds, quiet=quiet) as watch:
-            trained = train_block(configuration, SeedBlock(count=seeds), chosen, workers=n_workers, on_count=watch)
-        answer = one_network.summarise(trained)
-        likely = likely.find_likely(trained, chosen, n_workers)
+        asked = ask(configuration, SeedBlock(count=seeds), engine=engine, device=device, workers=workers)
+        if asked.seconds > seconds_worth_a_word and not quiet:
+            say(f"about {describe_seconds(asked.seconds)}")
+        with watched(seeds, quiet=quiet) as watch:
+            trained = asked.train(watch)
+        answer, likely = summarise(trained), find_likely(trained, asked.engine, asked.workers)
         if as_json:
-            record = one_network.to_record(answer, chosen.name, chosen.device)
-            record["likely_rescue"] = likely and likely.record()
-            print(json.dumps(record, indent=2, allow_nan=False))
+            print(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
         else:
-            arguments = [*given, "--seeds", str(seeds)]
-            advice = network_words.advice_lines(configuration, answer.outcomes, likely, arguments)
-            print("\n".join([*network_words.answer_lines(answer), "", *advice]))
+            advice = advice_lines(configuration, answer.outcomes, likely, [*given, "--seeds", str(seeds)])
+            print("\n".join([*answer_lines(answer), "", *advice]))
 
 
 def _save(path: Path, text: str) -> None:
-    """Write an experiment file that is valid where it lies; `ResultsError` where there is one already."""
+    """Write an experiment file that is valid where it lies."""
     from sweep.experiment import file as experiment_file
     from sweep.experiment.table_files import TableFiles
-    from sweep.results.files import ResultsError, write_atomically
+    from sweep.results.files import check_new, write_atomically
 
-    if path.exists():
-        raise ResultsError(f"{path}: exists already; choose another name")
+    check_new(path)
     experiment_file.parse(text, str(path), TableFiles(path.parent))
     write_atomically(path, text.encode())
     say(f"wrote {path}; next: sweep run {shlex.quote(str(path))}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.commands.check import Plan, n_confirmation, plan, spread
+from sweep.commands.check import Plan
 from sweep.commands.confirm import choose_named, summarise
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge
@@ -311,30 +311,3 @@ def execute(
         if sweep.n_trained or sweep.n_told or not is_whole:
             sweep.finish(started, sweep.confirm(), source.tables)
     return Results(folder)
-
-
-def run(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str] | None = None,
-    *,
-    engine: str = "auto",
-    device: str = "auto",
-    workers: int | None = None,
-    ray: str | None = None,
-    limit: float = 24.0,
-    fresh: bool = False,
-    confirm: int = n_confirmation,
-    observe: Observer = ignore,
-) -> Results:
-    """Run an experiment file, or go on with it, and return its results.
-
-    `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
-    cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
-    of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
-    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. Raises
-    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
-    """
-    limit_here = limit if ray is None else math.inf
-    planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
-    with spread(planned, ray, workers, limit) as planned:
-        return execute(planned, out, fresh=fresh, observe=observe)

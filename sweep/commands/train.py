@@ -1,18 +1,68 @@
-"""What one configuration did under many seeds: its success rate, how the others ended, the share learned by epoch."""
+"""One configuration under many seeds: its success rate, how the others ended, the share learned by epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sweep.commands.check import expected_bytes, refuse_beyond_memory
+from sweep.commands.rescue.likely import Likely
+from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort, Measurements
 from sweep.runs.outcomes import outcomes
 from sweep.statistics.intervals import Rates, wilson
-from sweep.training.cohorts import Trained
+from sweep.training import choice, threads
+from sweep.training.cohorts import Trained, train_block
+from sweep.training.costs import run_seconds
+from sweep.training.engine import Engine
+from sweep.training.threads import ignore_count
 
 max_epochs_shown = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One configuration to be trained under a block of seeds: with which engine, on how many threads."""
+
+    configuration: Configuration
+    block: SeedBlock
+    engine: Engine
+    workers: int
+    margin: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """About how long it will take."""
+        of_one = run_seconds(self.configuration, self.engine.name)
+        return of_one * len(self.block) / (self.workers if self.engine.is_threaded else 1)
+
+    def train(self, on_count: Callable[[int, int], None] = ignore_count) -> Trained:
+        """Train it; `on_count` is told how many runs are done and how many of them learned."""
+        c, block, engine = self.configuration, self.block, self.engine
+        return train_block(c, block, engine, workers=self.workers, margin=self.margin, on_count=on_count)
+
+
+def ask(
+    configuration: Configuration,
+    block: SeedBlock,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    margin: float = 0.0,
+) -> Asked:
+    """What is to be trained; nothing is yet.
+
+    Raises `EngineError`, and `ResultsError` where it would take more memory than there is.
+    """
+    chosen = choice.choose(engine, device, [configuration])
+    n_workers, n = workers or threads.available_cores(), len(block)
+    needed = expected_bytes([configuration], n_at_once=n, n_runs=n, workers=n_workers)
+    what = f"{n:,} networks of {configuration.n_parameters:,} parameters"
+    refuse_beyond_memory(needed, what, "smaller networks, fewer seeds")
+    return Asked(configuration, block, chosen, n_workers, margin)
 
 
 @dataclass(frozen=True)
@@ -65,15 +115,15 @@ def summarise(trained: Trained, confidence: float = 0.95) -> Answer:
     )
 
 
-def to_record(answer: Answer, engine: str, device: str) -> dict[str, Any]:
-    """The answer as a plain mapping, for JSON; numbers of the interval with six decimals, as in the tables."""
+def to_record(answer: Answer, likely: Likely | None, engine: Engine) -> dict[str, Any]:
+    """The answer and the likely rescue, for JSON; numbers of the interval with six decimals, as in the tables."""
     rate = answer.rate
     return {
         "configuration": answer.configuration.id,
         "settings": answer.configuration.labels(),
         "n_parameters": answer.configuration.n_parameters,
-        "engine": engine,
-        "device": device,
+        "engine": engine.name,
+        "device": engine.device,
         "n_runs": answer.n_runs,
         "n_learned": answer.n_learned,
         "success_rate": round(float(rate.value), 6),
@@ -83,4 +133,5 @@ def to_record(answer: Answer, engine: str, device: str) -> dict[str, Any]:
         "outcomes": dict(answer.outcomes),
         "n_born_dead": answer.n_born_dead,
         "learned_by_epoch": [{"epoch": epoch, "share": round(share, 6)} for epoch, share in answer.shares],
+        "likely_rescue": likely and likely.record(),
     }

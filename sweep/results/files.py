@@ -15,6 +15,12 @@ class ResultsError(UserError):
     """A results folder that cannot be used as asked: the message says which, what was found, what is allowed."""
 
 
+def check_new(path: Path) -> None:
+    """Raise `ResultsError` where a file that is to be written is there already."""
+    if path.exists():
+        raise ResultsError(f"{path}: exists already; choose another name")
+
+
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Replace a file in one step: a reader sees the old content or the new, also after a power cut.
 

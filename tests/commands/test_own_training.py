@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sweep
+from sweep import api
 from sweep.cli.common import app
 from sweep.commands import train_model
 from sweep.commands.model_table import judge
@@ -404,7 +405,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return Fit(seed, 9, losses, 0.25 * seed, True, seed == 4)
 
     monkeypatch.setattr(train_model, "fit", quick)
-    monkeypatch.setattr(train_model, "probe", lambda job, seed: Probe(job.build.__name__, 9, 0.1))
+    monkeypatch.setattr(api, "probe", lambda job, seed: Probe(job.build.__name__, 9, 0.1))
     return trained_seeds
 
 

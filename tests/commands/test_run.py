@@ -22,6 +22,7 @@ import pytest
 
 import sweep
 from sweep.commands import run as run_command
+from sweep.commands.check import plan
 from sweep.commands.run import Progress
 from sweep.experiment import experiment as experiment_values
 from sweep.experiment.file import parse
@@ -472,7 +473,22 @@ def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
     assert sorted(set(results.runs["trial"])) == sorted(results.configurations["trial"])
 
 
-def test_the_confirmation_uses_fresh_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_fresh_seeds_confirm_as_are_asked_for(tmp_path: Path) -> None:
+    path, out = write(tmp_path, GRID), tmp_path / "out"
+    whole = sweep.run(path, out, confirm=8)
+    stages: list[str] = []
+    again = sweep.run(path, out, confirm=20, observe=lambda progress: stages.append(progress.stage))
+    assert set(stages) == {"confirm"}
+    first, second = whole.manifest.confirmation, again.manifest.confirmation
+    assert (first.n_runs, second.n_runs, first.configuration) == (8, 20, second.configuration)
+    assert first.n_learned <= second.n_learned
+    assert sweep.run(path, out, confirm=0).manifest.confirmation is None
+    assert plan(path, engine="keras").n_confirmation == 6  # one network at a time: no more than seeds
+    with pytest.raises(SettingError, match="confirm: found -1; allowed: a number of seeds"):
+        sweep.run(path, out, confirm=-1)
+
+
+def test_the_confirmation_uses_fresh_seeds(tmp_path: Path) -> None:
     text = GRID.replace("seed: 6", "seed: {first: 4294967200, count: 6}")
     results = sweep.run(write(tmp_path, text), tmp_path / "out")
     confirmation = results.manifest.confirmation
@@ -579,7 +595,7 @@ def test_what_was_planned_is_what_is_trained_and_kept(tmp_path: Path, whole: dic
     path = write(tmp_path, GRID.replace("fixed: {", "fixed: {task: {file: xor.csv, targets: [y]}, "))
     write(tmp_path, "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n", "xor.csv")
     read = {p.name: p.read_bytes() for p in (path, tmp_path / "xor.csv")}
-    planned = run_command.plan(path)
+    planned = plan(path)
     write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
     (tmp_path / "xor.csv").unlink()
     results = run_command.execute(planned, tmp_path / "out")

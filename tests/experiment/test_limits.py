@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import sweep
 from sweep.cli.common import app
 from sweep.commands.check import plan
 from sweep.experiment.file import ExperimentFileError
@@ -110,6 +111,9 @@ def test_one_network_beyond_the_memory() -> None:
     result = CliRunner().invoke(app, ["train", "width=1000000", "depth=2", "epochs=1"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "64 networks of 1,000,005,000,001 parameters" in result.stderr
+    with pytest.raises(ResultsError) as caught:  # the other door
+        sweep.train({"width": 1_000_000, "depth": 2, "epochs": 1})
+    assert result.stderr == f"{caught.value}\n"
 
 
 def test_what_fits_is_planned(tmp_path: Path) -> None:

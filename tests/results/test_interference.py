@@ -13,6 +13,7 @@ from support.interruption import INTERRUPTED
 
 import sweep
 from sweep.commands import run as run_command
+from sweep.commands.check import plan
 from sweep.commands.run import Progress
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
@@ -141,7 +142,7 @@ def test_a_damaged_block_is_set_aside_and_trained_again(
     block.write_bytes(damaged := damage(block.read_bytes()))
     said: list[str] = []
     with pytest.raises(Stopped):
-        run_command.execute(run_command.plan(path), out, observe=stop_after(1), say=said.append)
+        run_command.execute(plan(path), out, observe=stop_after(1), say=said.append)
     (message,) = said
     assert message.startswith(f"{block}: damaged, cannot be read: ")
     assert message.endswith(f"; kept as {block.name}.old-1, made anew")
@@ -243,7 +244,7 @@ def test_a_stop_keeps_the_pieces_that_are_done(tmp_path: Path, seeds: str, n_ask
         return left[0] < 0
 
     with pytest.raises(KeyboardInterrupt):
-        run_command.execute(run_command.plan(path, workers=1), out, is_stopped=is_stopped)
+        run_command.execute(plan(path, workers=1), out, is_stopped=is_stopped)
     stored, _ = Folder(out).read_parts("native on cpu")
     n_stored = sum(map(len, stored.values()))
     assert (n_stored == 0) == (n_asked == 0)

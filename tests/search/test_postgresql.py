@@ -17,6 +17,7 @@ from support.postgresql import BINARIES, Server, running_server
 import sweep
 from sweep.commands import run as run_command
 from sweep.commands import verify
+from sweep.commands.check import plan
 from sweep.experiment.file import parse
 from sweep.results.resume import study_name
 from sweep.runs.errors import SettingError
@@ -124,7 +125,7 @@ def test_a_second_process_reads_while_the_sweep_writes(
     tmp_path: Path, server: Server, journals: dict[str, Any], sampler: str
 ) -> None:
     path, out = written(tmp_path, sampler, 5, server.url()), tmp_path / "out"
-    engine = run_command.plan(path).engine
+    engine = plan(path).engine
     reader: Process | None = None
     counts: list[int] = []
     sweeping = Process(SWEEPING, path, out)
