@@ -247,7 +247,7 @@ def test_the_words_have_a_row_for_each_change(found: Rescue) -> None:
 
 @pytest.mark.parametrize(
     ("width", "has_bars", "last"),
-    [(100, True, "steps"), (96, False, "steps"), (80, False, "params"), (70, False, "of 8")],
+    [(100, True, "steps"), (92, False, "steps"), (80, False, "params"), (70, False, "of 8")],
 )
 def test_the_words_leave_out_what_does_not_fit(found: Rescue, width: int, has_bars: bool, last: str) -> None:
     lines = describe_rescue(found, width)
