@@ -11,7 +11,8 @@ from sweep.experiment.dimensions import Range
 from sweep.experiment.experiment import Experiment
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
-from sweep.results.selection import hyperparameters_of, learned_by_seed, setting_text
+from sweep.results.selection import hyperparameters_of, learned_by_seed
+from sweep.runs.settings import setting_text
 from sweep.statistics.effects import (
     Learned,
     Share,
@@ -137,10 +138,11 @@ def _levels(values: Any, learned: Learned, confidence: float) -> tuple[Level, ..
     levels: list[Level] = []
     for i in range(int(codes.max()) + 1):
         own = values[codes == i]
-        low, high = own.iloc[0] if own.nunique() <= 1 else own.min(), own.max() if own.nunique() > 1 else None
+        present = own.dropna().tolist()
+        low, high = (min(present), max(present)) if present else (None, None)
         levels.append(
             Level(
-                level=f"{low} to {high}" if high is not None else setting_text(low),
+                level=setting_text(low) if low == high else f"{setting_text(low)} to {setting_text(high)}",
                 n_configurations=len(own),
                 n_runs=int(rates.n[i]),
                 n_seeds=int(found.n_seeds[i]),

@@ -1,7 +1,7 @@
 """The answer of a sweep as data: how many configurations are reliable, which is the smallest, how the others failed."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from sweep.results.files import ResultsError
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
+from sweep.results.tables import to_records
 from sweep.runs.errors import did_you_mean
 from sweep.runs.outcomes import failures
 from sweep.search.allocation import Allocation
@@ -34,7 +35,7 @@ class Answer:
     n_runs: int
     verdicts: Mapping[str, int]
     allocation: Allocation
-    shown: Any
+    shown: Sequence[Mapping[str, Any]]
     columns: tuple[str, ...]
     named: Mapping[str, Any] | None
     confirmation: Confirmation | None
@@ -60,7 +61,7 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
 
 def varied_columns(table: Any) -> tuple[str, ...]:
     """The hyperparameters of the table that take more than one value; where none does, those that say most."""
-    varied = tuple(c for c in hyperparameters_of(table) if table[c].nunique() > 1)
+    varied = tuple(c for c in hyperparameters_of(table) if table[c].nunique(dropna=False) > 1)
     return varied or ("width", "depth", "activation", "optimizer")
 
 
@@ -77,7 +78,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
     named = None
     if confirmation is not None:
         rows = table[table["configuration"] == confirmation.configuration]
-        named = None if rows.empty else rows.iloc[0].to_dict()
+        named = next(iter(to_records(rows)), None)
     counted = table["verdict"].value_counts()
     return Answer(
         tasks=tuple(dict.fromkeys(table["task"])),
@@ -86,7 +87,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         n_runs=int(table["n_runs"].sum()),
         verdicts={name: int(counted.get(name, 0)) for name in ("reliable", "unreliable", "inconclusive")},
         allocation=Allocation.of(experiment),
-        shown=table.head(top),
+        shown=to_records(table.head(top)),
         columns=varied_columns(table),
         named=named,
         confirmation=confirmation,

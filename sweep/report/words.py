@@ -1,37 +1,96 @@
-"""Words for numbers, settings and configurations, the same wherever they are shown."""
+"""Words, bars and intervals, the same wherever they are shown; `sweep.runs.settings` has those for settings."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.settings import defaults
+from sweep.runs.settings import setting_text, title_of
+
+max_layers_named = 8
+_always_named = {"task", "width", "depth", "activation", "optimizer", "learning_rate", "batch_size", "epochs"}
 
 
-def describe(c: Configuration) -> str:
-    """A configuration in a few words: layers, activation, optimizer, batch, epochs, and what is not the default.
+def describe_configuration(c: Configuration) -> str:
+    """A configuration in a line: layers, activation, optimizer, batch, epochs, and all that is not the default.
 
     >>> from sweep.networks.settings import resolve
-    >>> describe(resolve({"width": 2, "depth": 3, "dropout": 0.1}))
+    >>> describe_configuration(resolve({"width": 2, "depth": 3, "dropout": 0.1}))
     'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
     """
     labels = c.labels()
-    hidden = "-".join(map(str, c.widths)) if c.depth <= 8 else f"{c.depth} layers of {labels['width']}"
-    words = [f"{hidden} {labels['activation']}" if c.depth else "linear"]
-    usual = {"encoding": "binary", "samples": None, "dropout": 0.0, "use_bias": True, "loss": "binary_crossentropy"}
-    usual |= {"kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"}
-    words += [f"{name} {str(labels[name]).lower()}" for name, default in usual.items() if labels[name] != default]
-    words += [f"{labels['optimizer']} {c.learning_rate:g}", f"batch {c.batch_size}"]
-    return f"{c.task.label}: {', '.join(words)}, {c.epochs:,} epochs"
+    is_listed = c.depth <= max_layers_named or len(set(c.widths)) > 1
+    hidden = "-".join(map(str, c.widths)) if is_listed else f"{c.depth} layers of {labels['width']}"
+    unusual = [name for name in labels if name not in _always_named and labels[name] != defaults[name]]
+    words = [
+        f"{hidden} {labels['activation']}" if c.depth else "no hidden layer",
+        *(f"{title_of(name)} {setting_text(labels[name])}" for name in unusual),
+        f"{labels['optimizer']} {setting_text(c.learning_rate)}",
+        f"batch {c.batch_size}",
+        f"{c.epochs:,} epochs",
+    ]
+    return f"{labels['task']}: {', '.join(words)}"
+
+
+def describe_settings(row: Mapping[str, Any], columns: Iterable[str]) -> str:
+    """Some settings of a row of the configurations table.
+
+    >>> describe_settings({"width": 12, "learning_rate": 0.01}, ["width", "learning_rate"])
+    'width 12, learning rate 0.01'
+    """
+    return ", ".join(f"{title_of(c)} {setting_text(row[c])}" for c in columns)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "seed"), counted(1000, "seed")
+    ('1 seed', '1,000 seeds')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def percent(share: float) -> str:
     """A rate with as many digits as tell it from 0 and 1.
 
-    >>> percent(0.5), percent(0.986328), percent(1.0), percent(0.9996)
-    ('50%', '98.6%', '100%', '99.96%')
+    >>> percent(0.5), percent(0.986328), percent(1.0), percent(0.9996), percent(0.00002)
+    ('50%', '98.6%', '100%', '99.96%', '0.002%')
     """
     if share in (0.0, 1.0):
         return f"{share:.0%}"
-    digits = 0 if 0.05 <= share <= 0.95 else 1 if 0.005 <= share <= 0.995 else 2
+    least = min(share, 1 - share)
+    digits = 0 if least >= 0.05 else 1 if least >= 0.005 else max(2, math.ceil(-2 - math.log10(least)))
     return f"{share:.{digits}%}"
 
 
-def title_of(column: str) -> str:
-    """A column's name as words."""
-    return column.replace("_", " ")
+def interval(low: float, high: float, dash: str = "-") -> str:
+    """An interval of a rate.
+
+    >>> interval(0.45, 1.0)
+    '0.450-1.000'
+    """
+    return f"{low:.3f}{dash}{high:.3f}"
+
+
+def percents(low: float, high: float) -> str:
+    """An interval of a rate in percent, wider rather than narrower; under ten percent wide, it has a digit more.
+
+    >>> percents(0.591, 0.8212), percents(0.094, 0.1333)
+    ('59-83%', '9.4-13.4%')
+    """
+    digits = 0 if high - low >= 0.1 else 1
+    unit = 10.0**digits
+    down, up = math.floor(100 * unit * low + 1e-9) / unit, math.ceil(100 * unit * high - 1e-9) / unit
+    return f"{down:.{digits}f}-{up:.{digits}f}%"
+
+
+def bar(share: float, width: int) -> str:
+    """A share as a bar of `width` characters, to an eighth of one.
+
+    >>> bar(0.55, 10)
+    '█████▌····'
+    """
+    whole, rest = divmod(round(share * width * 8), 8)
+    drawn = "█" * whole + ("", *"▏▎▍▌▋▊▉")[rest]
+    return drawn + "·" * (width - len(drawn))

@@ -81,10 +81,3 @@ def learned_by_seed(runs: Any, configurations: Sequence[str]) -> npt.NDArray[np.
     learned = np.full((len(configurations), len(seeds)), -1, np.int8)
     learned[own["configuration"].map(places).to_numpy(np.int64), columns] = own["learned"].to_numpy(np.int8)
     return learned
-
-
-def setting_text(value: Any) -> str:
-    """A hyperparameter's value as a terminal shows it; `none` where a configuration has none, as `samples`."""
-    import pandas as pd
-
-    return "none" if pd.isna(value) else str(value)

@@ -35,4 +35,6 @@ def importances(
             k: as_parameter(ranges[k], distributions[k], v) if k in ranges else as_choice(v) for k, v in point.items()
         }
         study.add_trial(optuna.create_trial(params=parameters, distributions=distributions, value=rate))
-    return optuna.importance.get_param_importances(study)
+    found = optuna.importance.get_param_importances(study)
+    # Optuna orders equal ones by chance
+    return {name: found[name] for name in sorted(points[0], key=lambda name: -found[name])}

@@ -624,7 +624,7 @@ def test_each_point_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return resolve(settings)
 
     monkeypatch.setattr(experiment_values, "resolve", counted)
-    planned = run_command.plan(write(tmp_path, GRID))
+    planned = plan(write(tmp_path, GRID))
     assert "10 configurations" in describe_plan(planned)
     run_command.execute(planned, tmp_path / "out")
     assert len(n_resolved) == 12 and set(n_resolved.values()) == {1}

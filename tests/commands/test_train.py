@@ -160,16 +160,16 @@ def test_born_dead_counts_whole_layers_only() -> None:
 
 def test_nothing_learned_is_said_without_a_chart() -> None:
     lines = network_words.answer_lines(one_network.summarise(trained(8, depth=0)))
-    assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0.0-32.4%), 95% interval (Wilson)"
+    assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0-33%), 95% interval (Wilson)"
     assert not any("epochs  " in line for line in lines)
 
 
 def test_every_hyperparameter_that_is_not_usual_is_said() -> None:
     given = {"layers": [4, 2], "dropout": 0.1, "use_bias": False, "loss": "mean_squared_error", "encoding": "bipolar"}
-    said = words.describe(resolve({**given, "kernel_initializer": "he_normal", "batch_size": 2}))
+    said = words.describe_configuration(resolve({**given, "kernel_initializer": "he_normal", "batch_size": 2}))
     assert said == (
-        "xor: 4-2 relu, encoding bipolar, dropout 0.1, use_bias false, loss mean_squared_error, "
-        "kernel_initializer he_normal, adam 0.001, batch 2, 1,000 epochs"
+        "xor: 4-2 relu, encoding bipolar, dropout 0.1, use bias false, kernel initializer he_normal, "
+        "loss mean_squared_error, adam 0.001, batch 2, 1,000 epochs"
     )
 
 
@@ -188,7 +188,7 @@ def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.M
     share = found["rescued"]
     assert (
         f"likely rescue: {best}: {counts[best]} of {len(failing)} failing seeds learn "
-        f"({100 * share['low']:.0f}-{100 * share['high']:.0f}%), the best of 16 single changes"
+        f"({words.percents(share['low'], share['high'])}), the best of 16 single changes"
     ) in said
     monkeypatch.setattr("sweep.commands.rescue.likely.max_seeds", 20)
     assert json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)["likely_rescue"]["rescued"]["n"] == 20
@@ -237,14 +237,15 @@ def test_progress_shows_the_interval_that_may_be_watched(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     so_far = confidence_sequence(7, 64, 0.95)
-    line = progress.progress_line(64, 7, 1000, 0.95)
-    assert f"({100 * float(so_far.low):.1f}-{100 * float(so_far.high):.1f}% so far)" in line
+    shown = progress.interval_so_far(7, 64, 0.95)
+    assert shown == f"({words.percents(float(so_far.low), float(so_far.high))} so far)"
     monkeypatch.setattr(progress, "seconds_between_lines", 0.0)
     with progress.watched(1000) as watch:
         watch(64, 7)
         watch(1000, 99)
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", line + "\n")
+    (line,) = captured.err.splitlines()
+    assert captured.out == "" and line.startswith("train 64/1,000 ") and line.endswith(f" learned 10.9% {shown}")
     with progress.watched(1000, quiet=True) as watch:
         watch(64, 7)
     assert capsys.readouterr().err == ""

@@ -181,6 +181,13 @@ def test_optunas_importances_find_what_matters() -> None:
     assert importances([], [], {}) is None
 
 
+def test_equal_importances_stand_in_the_order_of_the_columns() -> None:
+    names = ["width", "loss", "dropout", "depth", "optimizer", "activation"]
+    points = [dict.fromkeys(names, i % 2) for i in range(20)]
+    found = importances(points, [i / 20 for i in range(20)], {})
+    assert found is not None and list(found) == names and len(set(found.values())) == 1
+
+
 def test_runs_of_a_seed_go_together_in_a_real_sweep(tmp_path: Path) -> None:
     experiment = tmp_path / "width4.yaml"
     experiment.write_text(

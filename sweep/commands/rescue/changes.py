@@ -12,6 +12,7 @@ from sweep.networks.layers import Layer
 from sweep.networks.randomness import Stream
 from sweep.networks.settings import defaults, max_depth, max_width
 from sweep.networks.vocabulary import Named, named
+from sweep.runs.settings import setting_text, title_of
 
 factor_epochs = 4
 factor_rate = 10
@@ -19,13 +20,8 @@ max_epochs = 2**31 - 1
 # activations that take the place of the configuration's own
 activations = ("leaky_relu", "tanh", "relu")
 constant_initializers = ("zeros", "ones", "constant")
-titles = {
-    "batch_size": "batch",
-    "learning_rate": "learning rate",
-    "kernel_initializer": "",
-    "activation": "",
-    "optimizer": "",
-}
+# what its value alone names
+self_evident = ("kernel_initializer", "activation", "optimizer")
 
 Change = Callable[[Configuration], Configuration]
 
@@ -138,12 +134,12 @@ def changed(configuration: Configuration) -> Iterator[tuple[str, Configuration]]
             yield kind, other
 
 
-def describe(before: Configuration, after: Configuration) -> str:
+def describe_change(before: Configuration, after: Configuration) -> str:
     """What is different, in words: `width 2 -> 4, relu -> tanh`.
 
     >>> from sweep.networks.settings import resolve
-    >>> describe(resolve({"width": 2, "depth": 3}), resolve({"width": 4, "depth": 2, "epochs": 4000}))
-    'width 2 -> 4, depth 3 -> 2, epochs 1,000 -> 4,000'
+    >>> describe_change(resolve({"width": 2, "depth": 3}), resolve({"width": 4, "depth": 2, "epochs": 4000}))
+    'width 2 -> 4, depth 3 -> 2, epochs 1000 -> 4000'
     """
     old, new = before.labels(), after.labels()
     parts: list[str] = []
@@ -156,14 +152,9 @@ def describe(before: Configuration, after: Configuration) -> str:
         parts.append("no hidden layer")
     for name, value in old.items():
         if name not in hidden and value != new[name]:
-            parts.append(f"{titles.get(name, name)} {_show(value)} -> {_show(new[name])}".strip())
+            title = "" if name in self_evident else f"{title_of(name)} "
+            parts.append(f"{title}{setting_text(value)} -> {setting_text(new[name])}")
     return ", ".join(parts)
-
-
-def _show(value: object) -> str:
-    if value is None:  # samples
-        return "the table itself"
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

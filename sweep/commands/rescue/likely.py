@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.commands.rescue.changes import changed, describe
+from sweep.commands.rescue.changes import changed, describe_change
 from sweep.commands.rescue.rescue import Share, cost
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort
@@ -55,5 +55,5 @@ def find_likely(trained: Trained, engine: Engine, workers: int, confidence: floa
     tried = train_cohorts(engine, [Cohort(c, seeds, cohort.margin) for c in singles], workers)
     learned = [t.runs.learned for t in tried]
     best = min(range(len(singles)), key=lambda i: (-int(np.sum(learned[i])), cost(singles[i])))
-    change = describe(cohort.configuration, singles[best])
+    change = describe_change(cohort.configuration, singles[best])
     return Likely(change, singles[best], Share.of(learned[best], confidence), len(singles))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.commands.rescue.changes import changed, describe, kinds, redraws
+from sweep.commands.rescue.changes import changed, describe_change, kinds, redraws
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort, Runs, Seeds
@@ -337,7 +337,7 @@ class _Search:
         done: list[Attempt] = []
         for (kind, configuration), learned in zip(singles, trained, strict=False):
             self.tried[configuration] = learned
-            done.append(self._attempt(describe(self.base, configuration), kind, configuration, learned))
+            done.append(self._attempt(describe_change(self.base, configuration), kind, configuration, learned))
             if done[-1].rescued.k > done[-1].lost.k:
                 self._useful.add(kind)
         rest = iter(trained[len(singles) :])
@@ -393,7 +393,7 @@ class _Search:
         if fresh.low < self.trainer.reliability.target:
             return None
         return Rescued(
-            label=describe(self.base, configuration),
+            label=describe_change(self.base, configuration),
             configuration=configuration,
             fresh=fresh,
             parameters_ratio=configuration.n_parameters / self.base.n_parameters,

@@ -10,6 +10,7 @@ from sweep.report.page.figures import max_loss
 from sweep.report.words import percent
 from sweep.results.files import write_atomically
 from sweep.runs.outcomes import by_name, outcomes
+from sweep.runs.settings import title_of
 from sweep.statistics.curves import Curve
 
 verdict_shapes: Mapping[str, str] = {"reliable": "circle", "inconclusive": "diamond", "unreliable": "cross"}
@@ -46,10 +47,6 @@ def _styled(chart: Any) -> Any:
         .configure_legend(**words, labelColor=ink, titleColor=ink, labelFontSize=11, titleFontSize=11)
         .configure_view(stroke=None)
     )
-
-
-def _title(column: str) -> str:
-    return column.replace("_", " ")
 
 
 def _in_order(records: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
@@ -89,12 +86,12 @@ def draw_map(cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels:
     facets: dict[str, Any] = {}
     if shown[2]:
         order = _by_level(_in_order(cells, "facet_column"), [*levels[shown[2]], ""])
-        facets["column"] = alt.Column("facet_column:N", sort=order, title=_title(shown[2]))
+        facets["column"] = alt.Column("facet_column:N", sort=order, title=title_of(shown[2]))
     if len(columns) > 3:
         header = alt.Header(labelAngle=0, labelAlign="left")
         facets["row"] = alt.Row("facet_row:N", sort=_in_order(cells, "facet_row"), title=None, header=header)
-    down = f", {_title(shown[1])} (down)" if shown[1] else ""
-    title = alt.TitleParams(f"success rate by {_title(shown[0])} (across){down}", anchor="start", **_panel_title)
+    down = f", {title_of(shown[1])} (down)" if shown[1] else ""
+    title = alt.TitleParams(f"success rate by {title_of(shown[0])} (across){down}", anchor="start", **_panel_title)
     return _styled((layers.facet(**facets, spacing=12) if facets else layers).properties(title=title))
 
 
@@ -206,7 +203,7 @@ def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
     for column in _in_order(records, "column"):
         own = [r for r in records if r["column"] == column]
         share = own[0]["share"]
-        words = _title(column) if share is None else f"{_title(column)}: {percent(share)} of the variance"
+        words = title_of(column) if share is None else f"{title_of(column)}: {percent(share)} of the variance"
         title = alt.TitleParams(words, anchor="start", frame="group", **_panel_title)
         y = alt.Y("level:N", sort=[r["level"] for r in own], title=None, axis=alt.Axis(ticks=False, domain=False))
         base = alt.Chart(_values(own)).encode(y=y)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sweep.networks.runs import Example
 from sweep.runs.outcomes import outcomes
+from sweep.runs.settings import setting_text, title_of
 
 max_levels = 16
 n_bins = 8
@@ -53,23 +54,10 @@ def find_levels(table: Any, column: str) -> Levels:
         distinct = list(dict.fromkeys(in_order.dropna().tolist()))
         distinct = sorted(distinct) if is_number else distinct
         codes = pd.Categorical(values, categories=distinct).codes.astype(np.int64)
-        names = [format_level(v) for v in distinct]
+        names = [setting_text(v) for v in distinct]
     if (codes < 0).any():  # a setting that some configurations do not have, as `samples`
         codes, names = np.where(codes < 0, len(names), codes), [*names, "none"]
     return Levels(column, tuple(names), codes)
-
-
-def format_level(value: Any) -> str:
-    """A value of a hyperparameter as it is shown.
-
-    >>> format_level(0.01), format_level(16), format_level("adam"), format_level(None)
-    ('0.01', '16', 'adam', 'none')
-    """
-    import pandas as pd
-
-    if pd.isna(value):
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def variance_share(rates: npt.NDArray[np.float64], codes: npt.NDArray[np.int64]) -> float:
@@ -117,12 +105,9 @@ def summarise_map(table: Any, columns: Sequence[str]) -> list[dict[str, Any]]:
 
     levels = [find_levels(table, c) for c in columns]
 
-    def named(level: Levels) -> pd.Series:
-        return pd.Series(np.array(level.names, object)[level.codes], index=table.index)
-
-    texts = [named(level) for level in levels]
+    texts = [pd.Series(np.array(level.names, object)[level.codes], index=table.index) for level in levels]
     blank = pd.Series("", index=table.index)
-    rows = [c.replace("_", " ") + " " + t for c, t in zip(columns[3:], texts[3:], strict=True)]
+    rows = [f"{title_of(c)} " + t for c, t in zip(columns[3:], texts[3:], strict=True)]
     frame = pd.DataFrame({"x": texts[0], "y": texts[1] if len(texts) > 1 else blank})
     frame["facet_column"] = texts[2] if len(texts) > 2 else blank
     frame["facet_row"] = pd.concat(rows, axis=1).agg(", ".join, axis=1) if rows else blank

@@ -3,23 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from sweep.experiment.experiment import Experiment
-from sweep.report.page.figures import find_levels, format_level
+from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
-from sweep.report.words import percent, title_of
+from sweep.report.words import describe_settings, interval, percent
+from sweep.results.tables import to_records
+from sweep.runs.settings import setting_text, title_of
 
 max_latex_rows = 20
+dash = "\u2013"
 interval_names: Mapping[str, str] = {
     "wilson": "Wilson score intervals (Brown, Cai and DasGupta 2001)",
     "beta-binomial": "beta-binomial confidence sequences (Robbins; Howard et al. 2021)",
 }
-
-
-def describe_row(answer: Answer, row: Mapping[str, Any]) -> str:
-    """`width 12, depth 1`: what varies, at one configuration."""
-    return ", ".join(f"{title_of(c)} {format_level(row[c])}" for c in answer.columns)
 
 
 def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, str]:
@@ -45,9 +41,9 @@ def _named_words(answer: Answer) -> str:
         return "No configuration was trained again on fresh seeds"
     lead = "The smallest that does" if row["verdict"] == "reliable" else "None is shown reliable; the best"
     return (
-        f"{lead} is {describe_row(answer, row)}, with {row['n_parameters']:,} parameters: "
+        f"{lead} is {describe_settings(row, answer.columns)}, with {row['n_parameters']:,} parameters: "
         f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
-        f"({percent(confirmed.success_rate)}, interval {confirmed.ci_low:.3f}\u2013{confirmed.ci_high:.3f})"
+        f"({percent(confirmed.success_rate)}, interval {interval(confirmed.ci_low, confirmed.ci_high, dash)})"
     )
 
 
@@ -124,7 +120,6 @@ def escape_latex(text: str) -> str:
 
 def latex_table(table: Any, answer: Answer, confidence: float) -> str:
     """The first 20 rows of the table as LaTeX, for the package booktabs."""
-    rows = table.head(max_latex_rows)
     titles = [
         *map(title_of, answer.columns),
         "parameters",
@@ -139,13 +134,13 @@ def latex_table(table: Any, answer: Answer, confidence: float) -> str:
         " & ".join(map(escape_latex, [*titles, "verdict"])) + r" \\",
         r"\midrule",
     ]
-    for row in rows.to_dict("records"):
-        cells = [format_level(row[c]) for c in answer.columns]
+    for row in to_records(table.head(max_latex_rows)):
+        cells = [setting_text(row[c]) for c in answer.columns]
         rate = row["success_rate"]
         cells += [f"{row['n_parameters']:,}", f"{row['n_learned']:,}", f"{row['n_runs']:,}"]
         cells += [
-            "" if np.isnan(rate) else f"{rate:.3f}",
-            f"{row['ci_low']:.3f}\u2013{row['ci_high']:.3f}",
+            "" if rate is None else f"{rate:.3f}",
+            interval(row["ci_low"], row["ci_high"], dash),
             row["verdict"],
         ]
         lines.append(" & ".join(map(escape_latex, cells)) + r" \\")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from sweep.report.page import charts, figures
-from sweep.report.page.methods import interval_names
+from sweep.report.page.methods import dash, interval_names
 from sweep.report.page.template_files import template
-from sweep.report.words import percent
+from sweep.report.words import interval, percent
 from sweep.results.files import write_atomically
 from sweep.results.trainings import OwnResults, count_outcomes, reliability
 from sweep.statistics.curves import learned_by_epoch
@@ -27,7 +27,7 @@ does: dict[str, str] = {
 def answer_sentences(results: OwnResults) -> tuple[str, str]:
     """Whether it reliably learns, and how often; how the others ended."""
     row = results.configurations.iloc[0]
-    rate = f"{percent(row['success_rate'])}, {row['ci_low']:.3f}\u2013{row['ci_high']:.3f} at 95% confidence"
+    rate = f"{percent(row['success_rate'])}, {interval(row['ci_low'], row['ci_high'], dash)} at 95% confidence"
     first = (
         f"{does[row['verdict']]} (success rate \u2265 {reliability.target:g}): "
         f"{row['n_learned']:,} of {row['n_runs']:,} seeds learned ({rate})."

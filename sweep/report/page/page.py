@@ -18,14 +18,16 @@ from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Example
-from sweep.report import words
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
 from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.words import describe_settings
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
+from sweep.results.tables import to_records
 from sweep.runs.outcomes import failures, outcome_table, outcomes
+from sweep.runs.settings import setting_text, title_of
 from sweep.statistics.verdicts import verdicts
 
 shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
@@ -124,10 +126,10 @@ def _column(table: Any, name: str) -> dict[str, Any]:
     is_number = values.dtype.kind in "iuf"
     return {
         "name": name,
-        "title": words.title_of(name),
+        "title": title_of(name),
         "numeric": is_number,
         "values": [
-            None if gone else v if is_number else figures.format_level(v)
+            None if gone else v if is_number else setting_text(v)
             for v, gone in zip(values.tolist(), values.isna(), strict=True)
         ],
         "levels": levels.names,
@@ -175,8 +177,8 @@ def page_data(material: Material) -> dict[str, Any]:
 def _front(table: Any, answer: Answer) -> list[dict[str, Any]]:
     """The configurations that no smaller one beats, smallest first, as the page lists them."""
     is_front = figures.pareto_front(table["n_parameters"].to_numpy(), table["success_rate"].fillna(0).to_numpy(float))
-    rows: Sequence[Mapping[str, Any]] = table[is_front].sort_values("n_parameters", kind="stable").to_dict("records")
-    return [{**row, "described": methods.describe_row(answer, row)} for row in rows]
+    rows = to_records(table[is_front].sort_values("n_parameters", kind="stable"))
+    return [{**row, "described": describe_settings(row, answer.columns)} for row in rows]
 
 
 def build(results: Results) -> str:

@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.words import bar, counted, describe_settings, interval, percent
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
-from sweep.results.selection import setting_text
+from sweep.results.tables import to_records
+from sweep.runs.settings import setting_text, title_of
 
 bar_width = 14
 verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
@@ -44,7 +46,7 @@ def print_answer(results: Results, top: int = 10) -> None:
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably learn {', '.join(answer.tasks)}? ({answer.conditions})")
     console.print(_answer_sentence(answer) + "\n")
-    rows = answer.shown.to_dict("records")
+    rows = list(answer.shown)
     named = answer.named
     if named is not None and named["configuration"] not in {row["configuration"] for row in rows}:
         rows.append(named)  # the last row, out of order: the one that the closing sentence is about
@@ -56,14 +58,14 @@ def print_answer(results: Results, top: int = 10) -> None:
 
 def print_configurations(results: Results, rows: Any) -> None:
     """Rows of the configurations table."""
-    _print_rows(_console(), rows.to_dict("records"), summarise(results))
+    _print_rows(_console(), to_records(rows), summarise(results))
 
 
 def _seeds_words(answer: Answer) -> str:
     """How many seeds a verdict rests on: `64 seeds`, `up to 1,024 seeds`."""
     seeds = answer.allocation.block
     up_to = "" if seeds.up_to is None else "up to "
-    return f"{up_to}{len(seeds):,} seed{'s' if len(seeds) != 1 else ''}"
+    return up_to + counted(len(seeds), "seed")
 
 
 def _answer_sentence(answer: Answer) -> str:
@@ -88,10 +90,10 @@ def _print_rows(console: Console, rows: Sequence[Mapping[str, Any]], answer: Ans
             console.print(table)
             return
     for row in rows:
-        counted, interval = _learned(row["n_learned"], row["n_runs"]), _interval(row["ci_low"], row["ci_high"])
-        head = f"{_short(row, answer)}  {counted}  {interval}  "
+        rate = f"{_learned(row['n_learned'], row['n_runs'])}  {interval(row['ci_low'], row['ci_high'])}"
+        head = f"{_short(row, answer)}  {rate}  "
         console.print(Text(head) + Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
-        words = Text(f"{_describe(answer, row)}: {row['n_parameters']:,} parameters")
+        words = Text(f"{describe_settings(row, answer.columns)}: {row['n_parameters']:,} parameters")
         for line in words.wrap(console, max(20, console.width - 2)):
             console.print(Text("  ") + line)
 
@@ -101,7 +103,8 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
     table.add_column("id", no_wrap=True)
     for column in answer.columns:
-        table.add_column(_title(column), justify="right" if column in _numeric else "left", no_wrap=True)
+        justify = "right" if column in _numeric else "left"
+        table.add_column(_titles.get(column, title_of(column)), justify=justify, no_wrap=True)
     for title in ("params", "learned"):
         table.add_column(title, justify="right", no_wrap=True)
     others = ["", "interval", "verdict"] if is_bar_shown else ["interval", "verdict"]
@@ -112,12 +115,12 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
         cells: list[str | Text] = [_short(row, answer), *(setting_text(row[c]) for c in answer.columns)]
         cells += [f"{row['n_parameters']:,}", _learned(row["n_learned"], row["n_runs"])]
         if is_bar_shown:
-            cells.append(Text(_bar(row["success_rate"]) if row["n_runs"] else "", style=style))
-        cells += [_interval(row["ci_low"], row["ci_high"]), Text(_verdict(row, answer), style=style)]
+            cells.append(Text(bar(row["success_rate"], bar_width) if row["n_runs"] else "", style=style))
+        cells += [interval(row["ci_low"], row["ci_high"]), Text(_verdict(row, answer), style=style)]
         fresh = _fresh(row, answer) if is_fresh_shown else None
         table.add_row(
             *cells,
-            *([_learned(fresh.n_learned, fresh.n_runs), _interval(fresh.ci_low, fresh.ci_high)] if fresh else []),
+            *([_learned(fresh.n_learned, fresh.n_runs), interval(fresh.ci_low, fresh.ci_high)] if fresh else []),
         )
     return table
 
@@ -137,28 +140,12 @@ def _learned(n_learned: int, n_runs: int) -> str:
     return f"{n_learned:,}/{n_runs:,}"
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{low:.3f}-{high:.3f}"
-
-
-def _bar(share: float) -> str:
-    return "█" * round(share * bar_width) + "·" * (bar_width - round(share * bar_width))
-
-
 def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
     """The verdict; of an open one, about how many seeds in all would probably settle it."""
     if row["verdict"] != "inconclusive":
         return str(row["verdict"])
     wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"])
     return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
-
-
-def _title(column: str) -> str:
-    return _titles.get(column, column.replace("_", " "))
-
-
-def _describe(answer: Answer, row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_title(c)} {setting_text(row[c])}" for c in answer.columns)
 
 
 def _named_lines(answer: Answer) -> list[str]:
@@ -169,9 +156,10 @@ def _named_lines(answer: Answer) -> list[str]:
     none = "trained again" if is_one else f"none is shown reliable by {_seeds_words(answer)}; the best"
     title = "smallest reliable" if named["verdict"] == "reliable" else none
     fresh = f"{confirmation.n_learned:,} of {confirmation.n_runs:,} fresh seeds"
+    found = f"{fresh}, {interval(confirmation.ci_low, confirmation.ci_high)}: {confirmation.verdict}"
     return [
-        f"{title}: {_short(named, answer)} ({_describe(answer, named)}), {named['n_parameters']:,} parameters; "
-        f"{fresh}, {_interval(confirmation.ci_low, confirmation.ci_high)}: {confirmation.verdict}"
+        f"{title}: {_short(named, answer)} ({describe_settings(named, answer.columns)}), "
+        f"{named['n_parameters']:,} parameters; {found}"
     ]
 
 
@@ -184,14 +172,8 @@ def _failure_line(answer: Answer, merged: str | None) -> str:
     for name, n in sorted(answer.n_failed.items(), key=lambda item: -item[1]):
         if n:
             most = f" (most often with {merged} given one output)" if merged and name == "stuck" else ""
-            parts.append(f"{_share(n, total)} {name}{most}")
-    return f"the {total:,} failure{'s' if total != 1 else ''}: " + ", ".join(parts)
-
-
-def _share(n: int, total: int) -> str:
-    """A share as a percentage that is 0% or 100% only where it is exactly that."""
-    percent = round(100 * n / total)
-    return "under 1%" if percent == 0 else "over 99%" if percent == 100 and n < total else f"{percent}%"
+            parts.append(f"{percent(n / total)} {name}{most}")
+    return f"the {counted(total, 'failure')}: " + ", ".join(parts)
 
 
 def _look_line(results: Results, answer: Answer) -> str:

@@ -1,25 +1,22 @@
 """A comparison in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sweep.commands.compare import Comparison
-from sweep.results.selection import setting_text
-
-
-def _settings(row: Mapping[str, Any], columns: Sequence[str]) -> str:
-    return ", ".join(f"{c} {setting_text(row[c])}" for c in columns)
+from sweep.report.words import counted, describe_settings, interval
 
 
 def _rate(row: Mapping[str, Any]) -> str:
-    interval = f"{row['ci_low']:.3f}-{row['ci_high']:.3f} {row['ci_method']}"
-    return f"{row['n_learned']:,}/{row['n_runs']:,} learned, {interval}: {row['verdict']}"
+    learned = f"{row['n_learned']:,}/{row['n_runs']:,} learned"
+    return f"{learned}, {interval(row['ci_low'], row['ci_high'])} {row['ci_method']}: {row['verdict']}"
 
 
 def describe_comparison(c: Comparison) -> list[str]:
     """A comparison in words, line by line."""
     lines = [
-        f"{mark}  {row['configuration']}  {_settings(row, c.columns)}  {row['n_parameters']:,} parameters  {_rate(row)}"
+        f"{mark}  {row['configuration']}  {describe_settings(row, c.columns)}  "
+        f"{row['n_parameters']:,} parameters  {_rate(row)}"
         for mark, row in (("A", c.first), ("B", c.second))
     ]
     lines += ["", *_pair_lines(c), "", *_best_lines(c)]
@@ -33,7 +30,7 @@ def _pair_lines(c: Comparison) -> list[str]:
     if pairs is None or d is None:
         return ["no seed was trained with both: there is nothing to pair"]
     lines = [
-        f"on the {pairs.n:,} seed{'s' if pairs.n > 1 else ''} of both: {pairs.both:,} learned by both, "
+        f"on the {counted(pairs.n, 'seed')} of both: {pairs.both:,} learned by both, "
         f"{pairs.only_first:,} by A only, {pairs.only_second:,} by B only, {pairs.neither:,} by neither",
         f"rate of A - rate of B: {d.value:+.3f}, {d.low:+.3f} to {d.high:+.3f} (Tango's score interval, "
         f"{100 * c.confidence:g}%)",

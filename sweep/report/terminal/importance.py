@@ -1,14 +1,14 @@
 """What matters, in words."""
 
 from sweep.commands.importance import Importances
+from sweep.report.words import counted, interval
 
 
 def describe_importances(found: Importances) -> list[str]:
     """Importances in words, line by line."""
-    seeds = f"{found.n_seeds:,} seed{'s' if found.n_seeds != 1 else ''}"
     shared = "" if found.are_seeds_common else ", not the same for all: rates weigh configurations by their runs"
     lines = [
-        f"{found.n_configurations:,} configurations, {seeds}{shared}",
+        f"{found.n_configurations:,} configurations, {counted(found.n_seeds, 'seed')}{shared}",
         f"success rate by value, with {100 * found.confidence:g}% intervals clustered by seed:",
     ]
     for name, levels in found.levels.items():
@@ -17,10 +17,8 @@ def describe_importances(found: Importances) -> list[str]:
         width = max(len(level.level) for level in levels)
         for level in levels:
             rate = "    -" if level.rate is None else f"{level.rate:.3f}"
-            interval = f"{level.low:.3f}-{level.high:.3f}"
-            lines.append(
-                f"  {level.level:>{width}}  {rate}  {interval}  {level.n_runs:,} run{'s' if level.n_runs != 1 else ''}"
-            )
+            shown = f"{rate}  {interval(level.low, level.high)}"
+            lines.append(f"  {level.level:>{width}}  {shown}  {counted(level.n_runs, 'run')}")
     return [*lines, "", *_effect_lines(found), "", *_optuna_lines(found)]
 
 

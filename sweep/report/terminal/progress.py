@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from sweep.commands import run as run_command
 from sweep.commands.check import Plan
 from sweep.experiment.experiment import Experiment
+from sweep.report.words import percents
 from sweep.results.results import Results
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import confidence_sequence
 from sweep.training.costs import describe_seconds
 
-plain_seconds = 2.0
+seconds_between_lines = 2.0
 
 
 def describe_plan(plan: Plan) -> str:
@@ -67,15 +67,52 @@ class _Speed(ProgressColumn):
         return Text(f"{task.speed or 0:,.0f}/s")
 
 
+Watcher = Callable[[int, int], None]
+
+
 @contextmanager
 def shown_progress(*, quiet: bool = False) -> Generator[run_command.Observer]:
-    """An observer that draws a bar on a terminal, and else prints a line every other second and at the end."""
-    if quiet:
-        yield run_command.ignore
-        return
+    """An observer that draws a bar for each stage on a terminal, and else prints lines; see `_Lines`."""
+    with _shown(quiet=quiet, is_passing=False) as observe:
+        yield lambda p: observe(p, percent_learned(p))
+
+
+@contextmanager
+def watched(n_runs: int, *, quiet: bool = False, confidence: float = 0.95) -> Generator[Watcher]:
+    """A watcher, called with runs done and learned, that shows the interval so far; of a short job nothing stays."""
+    with _shown(quiet=quiet, is_passing=True) as observe:
+
+        def watch(n_done: int, n_learned: int) -> None:
+            progress = run_command.Progress("train", n_done, n_runs, n_learned)
+            observe(progress, f"{percent_learned(progress)} {interval_so_far(n_learned, n_done, confidence)}")
+
+        yield watch
+
+
+def percent_learned(progress: run_command.Progress) -> str:
+    """The share of the runs done that learned."""
+    return f"{progress.n_learned / max(1, progress.n_done):.1%}"
+
+
+def interval_so_far(n_learned: int, n_done: int, confidence: float) -> str:
+    """The interval of a rate that is looked at many times: one that holds at all of them.
+
+    >>> interval_so_far(7, 64, 0.95)
+    '(2-28% so far)'
+    """
+    so_far = confidence_sequence(n_learned, n_done, confidence)
+    return f"({percents(float(so_far.low), float(so_far.high))} so far)"
+
+
+@contextmanager
+def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[run_command.Progress, str], None]]:
+    """What shows how far it is, and how much has learned; where it `is_passing`, nothing stays when all is done."""
     console = Console(stderr=True)
+    if quiet:
+        yield lambda progress, learned: None
+        return
     if not console.is_terminal:
-        yield _PlainLines()
+        yield _Lines(is_passing=is_passing)
         return
     columns = (
         TextColumn("{task.description:9}"),
@@ -83,40 +120,39 @@ def shown_progress(*, quiet: bool = False) -> Generator[run_command.Observer]:
         MofNCompleteColumn(),
         _Speed(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("learned {task.fields[share]}"),
+        TextColumn("learned {task.fields[learned]}"),
     )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=console, transient=is_passing) as bars:
         tasks: dict[str, Any] = {}
 
-        def observe(progress: run_command.Progress) -> None:
+        def observe(progress: run_command.Progress, learned: str) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, share="")
-            share = f"{progress.n_learned / max(1, progress.n_done):.0%}"
-            bars.update(tasks[progress.stage], completed=progress.n_done, total=progress.n_runs, share=share)
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, learned="")
+            bars.update(tasks[progress.stage], completed=progress.n_done, total=progress.n_runs, learned=learned)
 
         yield observe
 
 
-class _PlainLines:
-    """Progress for logs: a line when a stage begins or ends, and every other second between."""
+class _Lines:
+    """Progress for logs: a line every other second, and, of what is not passing, one when a stage ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_passing: bool) -> None:
+        self._is_passing = is_passing
         self._stage = ""
         self._started = 0.0
         self._printed = 0.0
         self._before = 0
 
-    def __call__(self, progress: run_command.Progress) -> None:
+    def __call__(self, progress: run_command.Progress, learned: str) -> None:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._started, self._printed, self._before = progress.stage, now, now, progress.n_done
         is_done = progress.n_done >= progress.n_runs
-        if not is_done and now - self._printed < plain_seconds:
+        if is_done and self._is_passing or not is_done and now - self._printed < seconds_between_lines:
             return
         self._printed = now
         speed = (progress.n_done - self._before) / max(now - self._started, 1e-9)
-        share = progress.n_learned / max(1, progress.n_done)
-        line = f"{progress.stage} {progress.n_done:,}/{progress.n_runs:,} {speed:,.0f}/s learned {share:.0%}"
+        line = f"{progress.stage} {progress.n_done:,}/{progress.n_runs:,} {speed:,.0f}/s learned {learned}"
         print(line, file=sys.stderr, flush=True)
 
 
@@ -131,44 +167,3 @@ def describe_broken(results: Results) -> str | None:
         f"{n_runs:,} run{'s' if n_runs > 1 else ''} broke, the first {broken[0].runs[0]} ({last_line}); "
         f"{results.folder.manifest} has all of them; the same command tries them again"
     )
-
-
-seconds_between_lines = 2.0
-
-
-Watcher = Callable[[int, int], None]
-
-
-def progress_line(n_done: int, n_learned: int, n_runs: int, confidence: float) -> str:
-    """How far it is. The interval is looked at many times, so it is one that holds at all of them.
-
-    >>> progress_line(64, 7, 1000, 0.95)
-    '64 of 1,000 seeds: 10.9% learned (2.4-27.6% so far)'
-    """
-    so_far = confidence_sequence(n_learned, n_done, confidence)
-    interval = f"{100 * float(so_far.low):.1f}-{100 * float(so_far.high):.1f}%"
-    return f"{n_done:,} of {n_runs:,} seeds: {float(so_far.value):.1%} learned ({interval} so far)"
-
-
-@contextmanager
-def watched(n_runs: int, *, quiet: bool = False, confidence: float = 0.95) -> Generator[Watcher]:
-    """A watcher, called with runs done and learned: one moving line on a terminal, else a line every other second."""
-    if quiet:
-        yield lambda n_done, n_learned: None
-        return
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    if console.is_terminal:
-        with Live(console=console, transient=True, auto_refresh=False) as live:
-            yield lambda n_done, n_learned: live.update(
-                progress_line(n_done, n_learned, n_runs, confidence), refresh=True
-            )
-        return
-    printed = time.monotonic()
-
-    def print_line(n_done: int, n_learned: int) -> None:
-        nonlocal printed
-        if n_done < n_runs and time.monotonic() - printed >= seconds_between_lines:
-            printed = time.monotonic()
-            print(progress_line(n_done, n_learned, n_runs, confidence), file=sys.stderr, flush=True)
-
-    yield print_line

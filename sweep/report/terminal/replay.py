@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floors, save_tolerance
 from sweep.networks.forward import predict
 from sweep.report.page.training_figure import Picture, summarise_training
-from sweep.report.terminal.rescue import describe_configuration
+from sweep.report.words import describe_configuration
 from sweep.runs.outcomes import by_name
 
 shades = " ░▒▓█"

@@ -7,9 +7,10 @@ from sweep.commands.rescue.rescue import Attempt, Rescue, Rescued, Share, max_ch
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
+from sweep.report.words import bar, counted, describe_configuration, interval, percents
 from sweep.runs.outcomes import by_name
 
-bar_width = 14
+bar_width = 10
 class_names = {"sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
 
@@ -23,32 +24,13 @@ def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
     return [*lines, "", *describe_end(rescue)]
 
 
-def describe_configuration(c: Configuration) -> str:
-    """A configuration in a few words.
-
-    >>> from sweep.networks.settings import resolve
-    >>> describe_configuration(resolve({"width": 2, "depth": 3, "dropout": 0.1}))
-    'xor: 2-2-2 relu, dropout 0.1, adam 0.001, batch 4, 1,000 epochs'
-    """
-    labels = c.labels()
-    hidden = "-".join(map(str, c.widths)) if c.depth <= 6 else f"{c.depth} layers of {labels['width']}"
-    network = f"{hidden} {labels['activation']}" if c.depth else "no hidden layer"
-    parts = [network, f"dropout {labels['dropout']:g}"] if c.has_dropout else [network]
-    parts += [f"{labels['optimizer']} {c.learning_rate:g}", f"batch {c.batch_size}", f"{c.epochs:,} epochs"]
-    return f"{c.task.label}: {', '.join(parts)}"
-
-
 def describe_failures(rescue: Rescue) -> str:
     """One line: how many seeds failed, and how."""
     head = describe_configuration(rescue.configuration)
     if not rescue.n_failed:
-        return f"{head}: none of {_seeds(rescue.n_seeds)} failed, so there is nothing to rescue."
+        return f"{head}: none of {counted(rescue.n_seeds, 'seed')} failed, so there is nothing to rescue."
     how = ", ".join(f"{n:,} {name}" for name, n in rescue.by_outcome.items())
-    return f"{head}: {rescue.n_failed:,} of {_seeds(rescue.n_seeds)} failed: {how}."
-
-
-def _seeds(n: int) -> str:
-    return f"{n:,} seed{'s' if n != 1 else ''}"
+    return f"{head}: {rescue.n_failed:,} of {counted(rescue.n_seeds, 'seed')} failed: {how}."
 
 
 def _table(rescue: Rescue, width: int) -> Iterator[str]:
@@ -77,23 +59,18 @@ def _table(rescue: Rescue, width: int) -> Iterator[str]:
 
 
 def _cells(a: Attempt, outcomes: Sequence[str]) -> list[str]:
-    bar = "█" * round(a.rescued.k / a.rescued.n * bar_width)
     parts = [f"{a.by_outcome[name][0]:,}" for name in outcomes]
     ratios = [f"x{_ratio(a.parameters_ratio)}", f"x{_ratio(a.steps_ratio)}"]
-    return [a.label, f"{a.rescued.k:,}", bar, percent(a.rescued), *parts, f"{a.lost.k:,}", *ratios]
+    drawn = bar(a.rescued.k / a.rescued.n, bar_width)
+    return [a.label, f"{a.rescued.k:,}", drawn, _interval(a.rescued), *parts, f"{a.lost.k:,}", *ratios]
+
+
+def _interval(share: Share) -> str:
+    return percents(share.low, share.high)
 
 
 def _ratio(x: float) -> str:
     return f"{x:.2g}" if x < 10 else f"{x:,.0f}"
-
-
-def percent(share: Share) -> str:
-    """An interval in whole percents, wider rather than narrower.
-
-    >>> percent(Share(41, 57, 0.591, 0.8212))
-    '59-83%'
-    """
-    return f"{int(100 * share.low + 1e-9)}-{int(-(-(100 * share.high - 1e-9) // 1))}%"
 
 
 def describe_longer(rescue: Rescue) -> list[str]:
@@ -108,7 +85,7 @@ def describe_longer(rescue: Rescue) -> list[str]:
 
 
 def _rescues(a: Attempt) -> str:
-    return f"{a.label}: {a.rescued.k:,} of {a.rescued.n:,} rescued ({percent(a.rescued)})"
+    return f"{a.label}: {a.rescued.k:,} of {a.rescued.n:,} rescued ({_interval(a.rescued)})"
 
 
 def describe_cause(rescue: Rescue) -> str:
@@ -131,7 +108,7 @@ def describe_cause(rescue: Rescue) -> str:
         "only weights": "It was the weights: nothing else depends on the seed here",
         "only rest": f"It was the {other}: the weights are the same for every seed",
         "nothing": "Nothing depends on the seed here: every seed ends in the same way",
-        "open": f"Was it the {drawn_anew}? {_seeds(rescue.n_failed)} that failed cannot tell",
+        "open": f"Was it the {drawn_anew}? {counted(rescue.n_failed, 'seed')} that failed cannot tell",
     }
     return heads[cause.name] + (f" ({told})." if told else ".")
 
@@ -165,7 +142,7 @@ def describe_fresh(share: Share) -> str:
     >>> describe_fresh(Share(981, 1024, 0.9441, 0.9687))
     '981 of 1,024 fresh seeds learn (0.944-0.969)'
     """
-    return f"{share.k:,} of {share.n:,} fresh seeds learn ({share.low:.3f}-{share.high:.3f})"
+    return f"{share.k:,} of {share.n:,} fresh seeds learn ({interval(share.low, share.high)})"
 
 
 def keras_recipe(c: Configuration) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from sweep.commands.rescue.likely import Likely
 from sweep.commands.train import Answer
 from sweep.networks.configuration import Configuration
-from sweep.report.words import describe
+from sweep.report.words import bar, counted, describe_configuration, percents
 from sweep.results.trainings import OwnResults, count_outcomes, reliability
 from sweep.runs.outcomes import by_name, failures
 from sweep.statistics.intervals import Rates, wilson
@@ -15,19 +15,13 @@ bar_width = 30
 verdict_words = {"reliable": "yes", "unreliable": "no", "inconclusive": "open, the seeds cannot tell"}
 
 
-def percent(rates: Rates) -> str:
-    """A rate with its interval: `11.2% (9.4-13.3%)`."""
-    return f"{float(rates.value):.1%} ({100 * float(rates.low):.1f}-{100 * float(rates.high):.1f}%)"
-
-
 def answer_lines(answer: Answer) -> list[str]:
     """The answer for a person."""
-    lines = [describe(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
+    lines = [describe_configuration(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:
-        seeds = f"{answer.n_born_dead:,} seed{'s' if answer.n_born_dead > 1 else ''}"
+        seeds = f"{counted(answer.n_born_dead, 'seed')} ({answer.n_born_dead / answer.n_runs:.1%})"
         lines.append(
-            f"for {seeds} ({answer.n_born_dead / answer.n_runs:.1%}) a whole hidden layer is off "
-            "on every row before training begins, and no training wakes it"
+            f"for {seeds} a whole hidden layer is off on every row before training begins, and no training wakes it"
         )
     if any(share > 0 for _, share in answer.shares):
         lines += ["", "share learned after", *_chart(answer.shares)]
@@ -53,8 +47,9 @@ def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
     n_runs = int(rate.n)
     failed = sorted(((name, n) for name, n in outcomes.items() if n and name != "learned"), key=lambda item: -item[1])
     ended = [f"{name} {n / n_runs:.1%} ({n:,})" for name, n in failed]
+    interval = percents(float(rate.low), float(rate.high))
     return [
-        f"learned by {outcomes['learned']:,} of {n_runs:,} seeds: {percent(rate)}, 95% interval "
+        f"learned by {outcomes['learned']:,} of {n_runs:,} seeds: {float(rate.value):.1%} ({interval}), 95% interval "
         f"({rate.method.capitalize()})",
         "the others: " + ", ".join(ended) if ended else "no seed failed",
     ]
@@ -62,19 +57,7 @@ def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
 
 def _chart(shares: Sequence[tuple[int, float]]) -> list[str]:
     width = len(f"{shares[-1][0]:,}")
-    return [f"  {epoch:>{width},} epochs  {_bar(share)} {share:6.1%}" for epoch, share in shares]
-
-
-def _bar(share: float) -> str:
-    """A bar to an eighth of a character.
-
-    >>> _bar(0.5)
-    '███████████████···············'
-    """
-    eighths = round(share * bar_width * 8)
-    whole, rest = divmod(eighths, 8)
-    bar = "█" * whole + ("", *"▏▎▍▌▋▊▉")[rest]
-    return bar + "·" * (bar_width - len(bar))
+    return [f"  {epoch:>{width},} epochs  {bar(share, bar_width)} {share:6.1%}" for epoch, share in shares]
 
 
 def advice_lines(
@@ -89,7 +72,7 @@ def advice_lines(
         r = likely.rescued
         said = (
             f"{likely.change}: {r.k:,} of {r.n:,} failing seeds learn "
-            f"({100 * r.low:.0f}-{100 * r.high:.0f}%), the best of {likely.n_tried} single changes"
+            f"({percents(r.low, r.high)}), the best of {likely.n_tried} single changes"
         )
     elif likely is not None:
         said = f"no single change: of {likely.n_tried}, none lets one of {likely.rescued.n:,} failing seeds learn"

@@ -26,7 +26,8 @@
   function percent(x) {
     if (x === null) return "";
     if (x === 0 || x === 1) return `${100 * x}%`;
-    return `${(100 * x).toFixed(x >= 0.05 && x <= 0.95 ? 0 : x >= 0.005 && x <= 0.995 ? 1 : 2)}%`;
+    const least = Math.min(x, 1 - x);
+    return `${(100 * x).toFixed(least >= 0.05 ? 0 : least >= 0.005 ? 1 : Math.max(2, Math.ceil(-2 - Math.log10(least))))}%`;
   }
   const interval = (i) => `${D.low[i].toFixed(3)}–${D.high[i].toFixed(3)}`;
   const short = (i) => D.ids[i].slice(0, D.id_length);
