@@ -290,7 +290,7 @@ def test_time_progress_and_answer_are_said(seen: list[int], capsys: pytest.Captu
     trained(seeds=5, epochs=30, quiet=False)
     assert capsys.readouterr().err.splitlines() == [
         "5 seeds x 30 epochs; 9 parameters; this process; about 1 s",
-        "learned by 1 of 5 seeds: 20.0% (3.6-62.4%), 95% interval (Wilson)",
+        "learned by 1 of 5 seeds: 20.0% (3-63%), 95% interval (Wilson)",
         "the others: unconverged 80.0% (4)",
     ]
     trained(quiet=True)

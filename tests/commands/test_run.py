@@ -475,11 +475,12 @@ def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
 
 def test_as_many_fresh_seeds_confirm_as_are_asked_for(tmp_path: Path) -> None:
     path, out = write(tmp_path, GRID), tmp_path / "out"
-    whole = sweep.run(path, out, confirm=8)
+    first = sweep.run(path, out, confirm=8).manifest.confirmation
     stages: list[str] = []
     again = sweep.run(path, out, confirm=20, observe=lambda progress: stages.append(progress.stage))
     assert set(stages) == {"confirm"}
-    first, second = whole.manifest.confirmation, again.manifest.confirmation
+    second = again.manifest.confirmation
+    assert first is not None and second is not None
     assert (first.n_runs, second.n_runs, first.configuration) == (8, 20, second.configuration)
     assert first.n_learned <= second.n_learned
     assert sweep.run(path, out, confirm=0).manifest.confirmation is None

@@ -3,13 +3,13 @@
 import json
 import random
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import sweep
-from sweep.commands import check as planning
 from sweep.networks.settings import resolve
 from sweep.report.page import page
 from sweep.results import configurations
@@ -36,9 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "data.csv").write_text("x,y\n0.1,0\n0.9,1\n0.4,0\n")
     (folder / "e.yaml").write_text(TEXT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "n_confirmation", 16)
-        sweep.run(folder / "e.yaml", folder / "out")
+    sweep.run(folder / "e.yaml", folder / "out", confirm=16)
     return folder
 
 
@@ -154,22 +152,20 @@ def test_a_folder_of_an_earlier_version_is_completed_without_training(
     def train(*_: object) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr(planning, "n_confirmation", 16)
     monkeypatch.setattr(NativeEngine, "train", train)
-    results = sweep.run(out.parent / "e.yaml", out)
+    results = sweep.run(out.parent / "e.yaml", out, confirm=16)
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.name != "manifest.json"} == whole
-    assert results.manifest["files"] == recorded
-    assert results.manifest["confirmation"] == manifest["confirmation"]
+    assert results.manifest.files == recorded
+    assert results.manifest.confirmation is not None
+    assert asdict(results.manifest.confirmation) == manifest["confirmation"]
 
 
-def test_a_manifest_that_does_not_vouch_for_the_settings_is_written_again(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_manifest_that_does_not_vouch_for_the_settings_is_written_again(finished: Path, tmp_path: Path) -> None:
     """A folder whose completion was killed between the two files."""
     out = copied(finished, tmp_path)
     manifest = json.loads((out / "manifest.json").read_text())
     digest = manifest["files"].pop("configurations.jsonl")
     (out / "manifest.json").write_text(json.dumps(manifest))
     assert not Folder(out).is_intact()
-    monkeypatch.setattr(planning, "n_confirmation", 16)
-    assert sweep.run(out.parent / "e.yaml", out).manifest["files"]["configurations.jsonl"] == digest
+    again = sweep.run(out.parent / "e.yaml", out, confirm=16)
+    assert again.manifest.files["configurations.jsonl"] == digest
