@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sweep.statistics.bootstrap import drawn_seeds, moved_quantiles
 from sweep.statistics.intervals import Rates
 
 Integers = npt.NDArray[np.int64]
@@ -164,39 +165,31 @@ def shares_over_seeds(codes: Integers, learned: Learned, confidence: float, n_re
 
     The interval is a bootstrap over seeds: quantiles of the same estimate from seeds drawn again, moved so that their
     mean is the estimate, since drawing makes noise once more. Its coverage is close to nominal, and above it for small
-    shares. Drawn by a fixed generator: the same runs give the same interval. Largest first, the rest last; none where
-    all rates are equal or there is one seed. Source: Fisher's analysis of variance; Efron, Tibshirani, "An introduction
-    to the bootstrap", 1993.
+    shares. Largest first, the rest last; none where all rates are equal or there is one seed. Source: Fisher's analysis
+    of variance; `moved_quantiles`.
     """
     n = learned.shape[1]
     if n < 2 or np.ptp(learned.sum(axis=1)) == 0:
         return []
     grid = np.zeros((*(codes.max(axis=1) + 1).tolist(), n))
     grid[tuple(codes)] = learned
-    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), n_resamples) / n
-    of_seeds, of_rates, of_drawn = (_sums_of_squares(g) for g in (grid, grid.mean(-1, keepdims=True), grid @ drawn.T))
+    drawn = drawn_seeds(n, n_resamples) / n
+    of_seeds, of_rates, of_drawn = (_sums_of_squares(g) for g in (grid, grid.mean(-1, keepdims=True), grid @ drawn))
     noise = {part: (of_seeds[part].mean() - of_rates[part]) / (n - 1) for part in of_rates}
-    noise_drawn = {part: (drawn @ of_seeds[part] - of_drawn[part]) / (n - 1) for part in of_rates}
+    noise_drawn = {part: (of_seeds[part] @ drawn - of_drawn[part]) / (n - 1) for part in of_rates}
     estimates = {p: np.append(of_rates[p] - noise[p], of_drawn[p] - noise_drawn[p]) for p in of_rates}
     raw_total, total = sum(float(x[0]) for x in of_rates.values()), sum(estimates.values())
     found = list[SeedShare]()
     for part, estimate in estimates.items():
         shares = np.where(total > 0, estimate / np.where(total > 0, total, 1), np.nan)
-        low, high = _moved_quantiles(shares, confidence)
+        low, high = np.clip(moved_quantiles(shares[0], shares[1:], confidence), 0, 1)
+        if np.isnan(shares).any():
+            low, high = 0.0, 1.0
         raw, of_seeds_alone = float(of_rates[part][0]) / raw_total, float(noise[part][0]) / raw_total
         value = float(np.clip(shares[0], 0, 1))
-        found.append(SeedShare(part, raw, of_seeds_alone, value, low, high, n, "bootstrap over seeds"))
+        found.append(SeedShare(part, raw, of_seeds_alone, value, float(low), float(high), n, "bootstrap over seeds"))
     found.sort(key=lambda s: (not s.factors, -s.raw))
     return found
-
-
-def _moved_quantiles(shares: Floats, confidence: float) -> tuple[float, float]:
-    """The interval by the estimate, first, and by those of drawn seeds; 0 to 1 where one of them is not known."""
-    if np.isnan(shares).any():
-        return 0.0, 1.0
-    tail = (1 - confidence) / 2
-    low, high = np.clip(shares[0] + np.quantile(shares[1:], [tail, 1 - tail]) - shares[1:].mean(), 0, 1)
-    return float(low), float(high)
 
 
 def _sums_of_squares(grid: Floats) -> dict[tuple[int, ...], Floats]:

@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from sweep.statistics.bootstrap import drawn_seeds, moved_quantiles
 from sweep.statistics.intervals import Counts, Floats, counts
+from sweep.statistics.verdicts import Target
 
 Family = Literal["none", "fwer", "fdr"]
 families: tuple[Family, ...] = ("none", "fwer", "fdr")
@@ -112,3 +114,35 @@ def discoveries(p_values: Floats, is_called: npt.NDArray[np.bool_]) -> Discoveri
     """
     rate = float(adjusted(p_values, "fdr")[is_called].max(initial=0.0))
     return Discoveries(int(is_called.sum()), len(p_values), rate, "benjamini-hochberg")
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many configurations of `of` are called reliable, with its interval; `n` seeds."""
+
+    value: int
+    low: int
+    high: int
+    of: int
+    n: int
+    method: str
+
+
+def count_of_reliable(
+    learned: npt.NDArray[np.int8], reliability: Target, family: Family, n_resamples: int = 999
+) -> Count:
+    """How many of the configurations `[configuration, seed]` (1, 0, or -1 where the run is missing) are reliable.
+
+    Estimand of the interval: the count that as many seeds give on average. It is a bootstrap over seeds, which all
+    configurations share: the count belongs to the seeds and moves with them far more than independent verdicts would.
+    It is not the number of configurations whose rate is at the target: of those, such seeds show only a part.
+    """
+    target, confidence = reliability.target, reliability.confidence
+    weights = np.insert(drawn_seeds(learned.shape[1], n_resamples), 0, 1, axis=1)  # the seeds themselves come first
+    runs, successes = (learned >= 0) @ weights, (learned == 1) @ weights
+    pairs = zip(successes.T, runs.T, strict=True)
+    is_called = [verdicts_of(exact_tests(s, n, target), confidence, family) == "reliable" for s, n in pairs]
+    drawn = np.array(is_called).sum(axis=1)
+    low, high = np.clip(moved_quantiles(drawn[0], drawn[1:], confidence), 0, len(learned))
+    ends = int(np.floor(low)), int(np.ceil(high))
+    return Count(int(drawn[0]), *ends, len(learned), learned.shape[1], "bootstrap over seeds")

@@ -66,6 +66,26 @@ def mcnemar(pairs: Pairs) -> float:
     return float(result.pvalue)
 
 
+def mcnemar_mid_p(pairs: Pairs) -> float:
+    """McNemar's two-sided mid-p-value for equal rates.
+
+    The exact one counts the chance of the pairs found in full; here half of it counts, so that the test errs in close
+    to 5% at 5% instead of far less: with 64 seeds in at most 6.0%, whatever the rates. Tango's interval holds 0 where
+    |b - c| / sqrt(b + c), the same question by the normal distribution, is small enough: of the 1,890 tables with up to
+    60 discordant pairs the two disagree at 5% in 8, whose mid-p lies between 0.05 and 0.0625. Source: Fagerland,
+    Lydersen, Laake, "The McNemar test for binary matched-pairs data: mid-p and asymptotic are better than exact
+    conditional", BMC Medical Research Methodology 13, 2013.
+
+    >>> f"{mcnemar(Pairs(1, 1, 7, 12)):.4f} {mcnemar_mid_p(Pairs(1, 1, 7, 12)):.4f}"
+    '0.0703 0.0391'
+    """
+    from scipy.stats import binom
+
+    b, c = pairs.only_first, pairs.only_second
+    of_these = float(binom.pmf(b, b + c, 0.5))
+    return 1 - of_these / 2 if b == c else mcnemar(pairs) - of_these
+
+
 def better_than(n_better: npt.ArrayLike, n_worse: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """One-sided exact McNemar p-values of several comparisons `[comparison]`, by Bonferroni's correction.
 
@@ -116,3 +136,30 @@ def paired_difference(pairs: Pairs, confidence: float) -> Difference:
     low: Any = brentq(excess, -1, value - beside, args=(1,), xtol=1e-13) if value > -1 else -1.0
     high: Any = brentq(excess, value + beside, 1, args=(-1,), xtol=1e-13) if value < 1 else 1.0
     return Difference(value, float(low), float(high), n, "tango")
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether two rates are shown to differ by less than `margin`; `difference` has the interval that shows it."""
+
+    is_shown: bool
+    margin: float
+    difference: Difference
+
+
+def equivalence(pairs: Pairs, margin: float, confidence: float) -> Equivalence:
+    """Two one-sided tests: that the first rate is not lower by `margin` or more, and not higher.
+
+    Shown where Tango's interval at 1 - 2 alpha lies between -margin and margin, alpha = 1 - confidence. Were the rates
+    apart by the margin or more, it would be shown with a chance of about alpha: Tango's interval is close to nominal.
+    "Not told apart" is no equivalence: few seeds tell nothing apart. Source: Schuirmann, "A comparison of the two
+    one-sided tests procedure and the power approach", Journal of Pharmacokinetics and Biopharmaceutics 15, 1987; Tango
+    1998.
+
+    >>> equivalence(Pairs(60, 2, 2, 0), 0.1, 0.95).is_shown, equivalence(Pairs(6, 0, 0, 0), 0.1, 0.95).is_shown
+    (True, False)
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"margin must lie between 0 and 1, found {margin}")
+    found = paired_difference(pairs, 2 * confidence - 1)
+    return Equivalence(-margin < found.low and found.high < margin, margin, found)
