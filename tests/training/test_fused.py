@@ -120,7 +120,9 @@ def test_cohorts_in_training_end_before_their_process_is_replaced(monkeypatch: p
 
 
 def test_an_exception_in_the_process_that_trains_is_raised_here() -> None:
-    broken = replace(cohort(), configuration=replace(cohort().configuration, activation=Named("no_such")))
+    c = cohort().configuration
+    strange = replace(c, layers=(replace(c.layers[0], activation=Named("no_such")), *c.layers[1:]))
+    broken = replace(cohort(), configuration=strange)
     with pytest.raises(TrainingError, match="no_such"):
         FusedEngine().train(broken)
 
@@ -325,14 +327,19 @@ def assert_passes_on_jax(*arguments: str) -> None:
 
 
 def test_parity_with_native_on_jax() -> None:
-    assert_passes_on_jax(*(f"tests/test_parity.py::test_fused_agrees_with_native[{case}]" for case in quick[:2]))
+    assert_passes_on_jax(
+        *(f"tests/training/test_parity.py::test_fused_agrees_with_native[{case}]" for case in quick[:2])
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_contract_and_parity_on_jax() -> None:
     assert_passes_on_jax(
-        "tests/test_parity.py", "tests/test_engine_contract.py", "-k", "fused and not agrees_with_keras"
+        "tests/training/test_parity.py",
+        "tests/training/test_engine_contract.py",
+        "-k",
+        "fused and not agrees_with_keras",
     )
 
 
