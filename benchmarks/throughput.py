@@ -32,7 +32,7 @@ from sweep.training import threads
 from sweep.training.engine import Engine
 from sweep.training.fused import FusedEngine
 from sweep.training.fused.shapes import MAX_MODELS
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 from sweep.training.native import NativeEngine
 
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from sweep.runs.errors import SettingError
 from sweep.runs.outcomes import failures
 from sweep.statistics.intervals import wilson
 from sweep.training.keras import marking, own_model
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 from sweep.training.keras.own_model import Fit, Job, Probe
 
 with without_start_up_noise():

@@ -24,7 +24,7 @@ from sweep.networks.forward import predict
 from sweep.networks.settings import resolve
 from sweep.report.terminal.replay import describe_replay, sparkline, summarise_replay
 from sweep.results.files import ResultsError
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 from sweep.training.keras.saving import compiled_network, save_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's, in saving

@@ -8,7 +8,7 @@ from scipy import stats
 
 import sweep
 from sweep.networks.settings import resolve
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 
 SETTINGS = {"width": 4, "learning_rate": 0.05, "batch_size": 2, "epochs": 150}
 KERAS_SEEDS = 150

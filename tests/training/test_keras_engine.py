@@ -18,7 +18,7 @@ from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named
 from sweep.training.initial import initial_weights
 from sweep.training.keras import referee
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 from sweep.training.keras.referee import KerasEngine
 
 optimizers: tuple[Any, ...] = (

@@ -26,7 +26,7 @@ from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Argument, Named
 from sweep.runs.errors import SettingError
 from sweep.training.keras.importing import KerasFileError, import_model, read_model
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 
 with without_start_up_noise():
     keras = importlib.import_module("keras")

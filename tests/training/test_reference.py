@@ -19,7 +19,7 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.training.initial import initial_weights
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 
 N_EPOCHS = 4
 RATE = 2.0**-6

@@ -12,7 +12,7 @@ from typing import Any
 from sweep.networks.runs import Cohort, Measurements, concatenate
 from sweep.training.engine import EngineError
 from sweep.training.fused.shapes import ProgramShape, models_that_fit, program_size
-from sweep.training.keras.library import tensorflow_and_keras
+from sweep.training.keras.libraries import tensorflow_and_keras
 
 
 @functools.cache

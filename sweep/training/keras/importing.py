@@ -24,7 +24,7 @@ from sweep.networks.settings import resolve
 from sweep.networks.tasks import max_bits
 from sweep.networks.vocabulary import Named, Signature, named
 from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 
 # arguments of Keras's optimizers that the vocabulary leaves out, with the value at which they do nothing
 _neutral: Mapping[str, Any] = {

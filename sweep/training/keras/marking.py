@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.runs.errors import SettingError
-from sweep.training.keras.library import without_start_up_noise
+from sweep.training.keras.libraries import without_start_up_noise
 
 # rows that are answered at once, and rows whose hidden layers are looked at, which take more memory
 answered_at_once = 1024

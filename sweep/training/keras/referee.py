@@ -28,7 +28,7 @@ from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_ord
 from sweep.networks.runs import Cohort, Floats, Integers, Measurements
 from sweep.networks.vocabulary import Named
 from sweep.training.initial import initial_weights
-from sweep.training.keras.library import tensorflow_and_keras
+from sweep.training.keras.libraries import tensorflow_and_keras
 
 Booleans = npt.NDArray[np.bool_]
 Orders = npt.NDArray[np.int32]

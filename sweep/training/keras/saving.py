@@ -11,7 +11,7 @@ from sweep.networks.layers import Layer
 from sweep.networks.runs import Floats
 from sweep.networks.vocabulary import activations, named
 from sweep.training.engine import EngineError
-from sweep.training.keras.library import tensorflow_and_keras
+from sweep.training.keras.libraries import tensorflow_and_keras
 from sweep.training.keras.referee import new_optimizer
 
 
