@@ -215,13 +215,10 @@ def _values(c: Configuration) -> tuple[Any, ...]:
     from sweep.training.native import functions, passes
 
     activations = [functions.activation_settings(layer.activation) for layer in c.layers]
-    layers = passes.Layers(
-        units=np.array(c.n_units, np.int64),
-        codes=np.array([a.code for a in activations], np.int64),
-        slopes=np.array([a.slope for a in activations]),
-        scales=np.array([a.scale for a in activations]),
-        has_bias=np.array([layer.use_bias for layer in c.layers], np.int64),
-        thresholds=np.array([keep_threshold(layer.dropout) for layer in c.layers], np.int64),
-        factors=np.array([1 / (1 - layer.dropout) for layer in c.layers]),
-    )
+    whole = [
+        (n_in, layer.units, a.code, layer.use_bias, keep_threshold(layer.dropout))
+        for n_in, layer, a in zip(c.n_units, c.layers, activations, strict=False)
+    ]
+    real = [(a.slope, a.scale, 1 / (1 - layer.dropout), 0, 0) for layer, a in zip(c.layers, activations, strict=True)]
+    layers = passes.Layers(np.array(whole, np.int64).ravel(), np.array(real).ravel())
     return layers, _optimizer_settings(c), c.inputs(), c.targets()

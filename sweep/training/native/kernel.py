@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, softplus
-from sweep.training.native.passes import CROSS_ENTROPY, backward, forward, pointers_to
+from sweep.training.native.passes import CROSS_ENTROPY, FIELDS, UNITS, backward, forward, pointers_to
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -94,7 +94,7 @@ def _count_units_off(plan, layers, memory, counts, first, last):
     for layer in range(plan.n_layers - 1):
         for model in range(first, last):
             counts[model, layer] = 0
-        for _ in range(layers.units[layer + 1]):
+        for _ in range(layers.whole[layer * FIELDS + UNITS]):
             for model in range(first, last):
                 is_off = True
                 for row in range(plan.n_rows):

@@ -77,42 +77,34 @@ class Plan(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """The layers of a network, each place an array `[layer]`; `units` begins with the inputs, and so has one more.
+    """The layers of a network, `FIELDS` numbers of each, one layer after the other: two arrays, then two pointers.
 
-    codes, slopes, scales: of the activation, see `functions.Activation`; has_bias: 1 or 0; thresholds, factors: of the
-    dropout behind the layer, below which a mask drops and by which it multiplies what it keeps; 0 and 1 without.
+    whole: inputs, units, the activation's code, bias (1 or 0), and below what a mask drops (0 without dropout); real:
+    the activation's slope and scale (see `functions.Activation`), and by what a mask multiplies what it keeps.
     """
 
-    units: Any
-    codes: Any
-    slopes: Any
-    scales: Any
-    has_bias: Any
-    thresholds: Any
-    factors: Any
+    whole: Any
+    real: Any
+
+
+FIELDS = 5
+INPUTS, UNITS, CODE, HAS_BIAS, THRESHOLD = range(FIELDS)
+SLOPE, SCALE, FACTOR = range(3)
 
 
 @inlined
 def pointers_to(layers):
     """The same of pointers, to which numba counts no references."""
-    return Layers(
-        pointer_to(layers.units),
-        pointer_to(layers.codes),
-        pointer_to(layers.slopes),
-        pointer_to(layers.scales),
-        pointer_to(layers.has_bias),
-        pointer_to(layers.thresholds),
-        pointer_to(layers.factors),
-    )
+    return Layers(pointer_to(layers.whole), pointer_to(layers.real))
 
 
 @inlined
 def _drop(plan, layers, key, memory, out, slope, stride, slot, n, position, layer, epoch):
     """Dropout on a layer's outputs and slopes for `n` rows from `slot`; `position`: the first one's in the epoch."""
     one = zeros1(memory)
-    n_units = layers.units[layer + 1]
-    factor = splat(layers.factors[layer], one)
-    threshold = splat(np.uint32(layers.thresholds[layer]), key)
+    n_units = layers.whole[layer * FIELDS + UNITS]
+    factor = splat(layers.real[layer * FIELDS + FACTOR], one)
+    threshold = splat(np.uint32(layers.whole[layer * FIELDS + THRESHOLD]), key)
     low = splat(np.uint32(0xFFFF), key)
     quads = (n_units + 3) // 4
     for r in range(n):
@@ -136,8 +128,9 @@ def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, pos
     into = region
     w = plan.weights
     for layer in range(plan.n_layers):
-        n_in, n_out, has_bias = layers.units[layer], layers.units[layer + 1], layers.has_bias[layer]
-        activation = Activation(layers.codes[layer], layers.slopes[layer], layers.scales[layer])
+        at = layer * FIELDS
+        n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
+        activation = Activation(layers.whole[at + CODE], layers.real[at + SLOPE], layers.real[at + SCALE])
         out = into + n_in * stride
         for o in range(n_out):
             z = splat(0.0, like)
@@ -152,7 +145,7 @@ def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, pos
                 y, s = sigmoid(z), z
             store(memory, out + o * stride + slot * MODELS, y)
             store(memory, out + o * stride + slot * MODELS + slope, s)
-        if dropping and layers.thresholds[layer] > 0:
+        if dropping and layers.whole[at + THRESHOLD] > 0:
             _drop(plan, layers, key, memory, out, slope, stride, slot, n_rows_of(like), position, layer, epoch)
         w += (n_in + has_bias) * n_out * MODELS
         into = out
@@ -222,7 +215,8 @@ def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, 
     current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
     _output_errors(plan, memory, region, slot, share, like)
     for layer in range(plan.n_layers - 1, -1, -1):
-        n_in, n_out, has_bias = layers.units[layer], layers.units[layer + 1], layers.has_bias[layer]
+        at = layer * FIELDS
+        n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
         w -= (n_in + has_bias) * n_out * MODELS
         into -= n_in * stride
         for i in range(n_in + has_bias):
@@ -231,12 +225,12 @@ def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, 
             x = load(memory, into + i * stride, like) if is_kernel else splat(0.0, like)
             back = splat(0.0, like)
             for o in range(n_out):
-                at = w + (i * n_out + o) * MODELS
+                parameter = w + (i * n_out + o) * MODELS
                 error = load(memory, current + o * lanes, like)
                 if passes_on:
-                    back = back + error * spread(load(memory, plan.weights + at, one), like)
+                    back = back + error * spread(load(memory, plan.weights + parameter, one), like)
                 gradient = fold(x * error) if is_kernel else fold(error)
-                _learn(plan, memory, at, slot, gradient, optimizer, step, is_last)
+                _learn(plan, memory, parameter, slot, gradient, optimizer, step, is_last)
             if passes_on:
                 store(memory, previous + i * lanes, back * load(memory, into + i * stride + slope, like))
         current, previous = previous, current
