@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.fused import FusedEngine

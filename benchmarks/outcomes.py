@@ -27,8 +27,9 @@ from sweep.networks.diagnosis import (
     tolerances,
     training_losses,
 )
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.training import threads
 from sweep.training.native import NativeEngine
@@ -136,11 +137,11 @@ def label_runs() -> Labelled:
     return Labelled(cluster, course, *(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
-def _train(cohorts: Sequence[Cohort]) -> Iterator[tuple[Cohort, Any]]:
+def _train(cohorts: Sequence[NetworkCohort]) -> Iterator[tuple[NetworkCohort, Any]]:
     return threads.train(NativeEngine(), cohorts, threads.available_cores())
 
 
-def _label(cluster: int, short: tuple[Cohort, Any], long: tuple[Cohort, Any]) -> Labelled:
+def _label(cluster: int, short: tuple[NetworkCohort, Any], long: tuple[NetworkCohort, Any]) -> Labelled:
     by_end = diagnose(*short).outcome
     models = np.flatnonzero(by_end >= outcomes.index("stuck"))
     counts = drawn_counts(short[0], models)

@@ -12,16 +12,19 @@ import tempfile
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sweep.experiment import file as experiment_file
-from sweep.networks.runs import Entry, Example, Runs, snapshot_epochs
+from sweep.networks.measurements import Example
+from sweep.networks.snapshots import snapshot_epochs
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.folder import Folder
 from sweep.results.tables import configurations_table, runs_table
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Entry, Runs
 from sweep.search.allocation import Allocation
 
 n_seeds = 1000
@@ -43,20 +46,18 @@ def invented_runs(rng: np.random.Generator) -> Runs:
     outcome = np.where(learned, 0, rng.choice(np.arange(1, len(outcomes)), n_seeds, p=[0.05, 0.25, 0.4, 0.2, 0.1]))
     whole = np.zeros(n_seeds, np.int64)
     narrow = rng.random(n_seeds).astype(np.float32)
-    return Runs(
-        seed=np.arange(n_seeds, dtype=np.uint32),
-        final_loss=np.where(learned, narrow * np.float32(0.2), np.float32(0.34) + narrow * np.float32(0.36)),
-        accuracy=np.where(learned, 1.0, 0.75),
-        learned=learned,
-        margin=np.where(learned, narrow, -narrow),
-        epochs_to_learn=np.where(learned, rng.integers(1, 1000, n_seeds), -1),
-        outcome=outcome.astype(np.int8),
-        merged_rows=np.where(outcome == outcomes.index("stuck"), "00+11", ""),
-        dead_units_initial=whole,
-        dead_units=whole,
-        dead_layer=whole + (outcome == outcomes.index("dead")),
-        predictions=rng.random((n_seeds, 4, 1)).astype(np.float32),
-    )
+    measured: dict[str, Any] = {
+        "final_loss": np.where(learned, narrow * np.float32(0.2), np.float32(0.34) + narrow * np.float32(0.36)),
+        "accuracy": np.where(learned, 1.0, 0.75),
+        "margin": np.where(learned, narrow, -narrow),
+        "epochs_to_learn": np.where(learned, rng.integers(1, 1000, n_seeds), -1),
+        "merged_rows": np.where(outcome == outcomes.index("stuck"), "00+11", ""),
+        "dead_units_initial": whole,
+        "dead_units": whole,
+        "dead_layer": whole + (outcome == outcomes.index("dead")),
+        **{f"p_{row}": rng.random(n_seeds).astype(np.float32) for row in ("00", "01", "10", "11")},
+    }
+    return Runs(np.arange(n_seeds, dtype=np.uint32), outcome.astype(np.int8), measured)
 
 
 def write_folder(path: Path) -> None:

@@ -26,8 +26,9 @@ import numpy as np
 import sweep
 from sweep.experiment import file as experiment_file
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training import threads
 from sweep.training.engine import Engine
 from sweep.training.fused import FusedEngine
@@ -70,7 +71,7 @@ def engine_rate(engine: Engine, configuration: Configuration, workers: int, n: i
     return best_rate(train, n, repeats)
 
 
-def seeded(configuration: Configuration, n: int) -> Cohort:
+def seeded(configuration: Configuration, n: int) -> NetworkCohort:
     """A cohort of the first `n` seeds."""
     return Cohort(configuration, np.arange(n, dtype=np.uint32))
 
@@ -158,7 +159,7 @@ def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float])
 def measure_mix(workers: int) -> dict[str, Any]:
     """The mix of experiments/xor.yaml by every 71st of its configurations, equally many networks of each."""
     experiment = experiment_file.load(ROOT / "experiments" / "xor.yaml")
-    sample = [experiment.configuration(point) for point in experiment.grid()][::MIX_STRIDE]
+    sample = experiment.networks[::MIX_STRIDE]
     native = [engine_rate(NativeEngine(), c, workers, repeats=2) for c in sample]
     jax, compilation = zip(*map(jax_mix.measure, sample), strict=True)
     fit, on_batch = zip(*map(keras_rates, sample), strict=True)

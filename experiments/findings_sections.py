@@ -15,10 +15,10 @@ from findings_words import confidence, grid, learned, percent, rate, shares, tab
 import sweep
 from sweep.experiment import file as experiment_file
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.report.page.charts import to_svg
 from sweep.results.results import Results
+from sweep.runs.cohort import Cohort
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import Difference, mcnemar, pair, paired_difference
 from sweep.training.native import NativeEngine
@@ -51,8 +51,7 @@ def is_three_merged(runs: Any) -> Any:
 
 def configurations(results: Results) -> list[Configuration]:
     """The configurations of an experiment, in the order of their trials."""
-    experiment = experiment_file.load(results.folder.experiment)
-    return [experiment.configuration(point) for point in experiment.grid()]
+    return list(experiment_file.load(results.folder.experiment).networks)
 
 
 def target(results: Results) -> str:

@@ -30,7 +30,6 @@ from sweep.commands.train_model import (
 from sweep.experiment.file import with_tables
 from sweep.experiment.seeds import seed_block
 from sweep.experiment.table_files import TableFiles
-from sweep.networks.runs import Entry
 from sweep.networks.settings import resolve
 from sweep.report.page.own_page import write_page
 from sweep.report.terminal.progress import watched
@@ -41,6 +40,7 @@ from sweep.results.lock import locked
 from sweep.results.results import Results
 from sweep.results.tables import read_runs, runs_table
 from sweep.results.trainings import Store, count_outcomes, load
+from sweep.runs.runs import Entry
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
 from sweep.training.keras.importing import from_keras

@@ -22,12 +22,15 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
-from sweep.networks.runs import Cohort, Measurements
-from sweep.results.contents import Contents, Planned, read_contents
+from sweep.networks.measurements import Measurements, NetworkCohort
+from sweep.results.contents import Contents, read_contents
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
+from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Entry
 from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.initial import initial_weights
@@ -104,23 +107,20 @@ def _read(folder: Folder) -> Audit | None:
         return None
 
 
-def choose_runs(contents: Contents, n: int) -> list[tuple[Planned, int]]:
+def choose_runs(contents: Contents, n: int) -> list[tuple[Entry[Configuration], int]]:
     """`n` configurations, each as unlike those before as there is, with a seed of each.
 
     Unlike: in as many hyperparameters as possible. Ties, the first configuration and the seeds go by a digest of names.
     """
-    entries = {e.configuration.id: e for e in contents.entries if len(e.runs)}
-    left = sorted(
-        (p for p in contents.planned if p.configuration.id in entries), key=lambda p: _digest(p.configuration.id)
-    )
-    labels = np.array([[str(x) for x in p.configuration.labels().values()] for p in left], object)
+    left = sorted(contents.networks, key=lambda e: _digest(e.configuration.id))
+    labels = np.array([[str(x) for x in e.configuration.labels().values()] for e in left], object)
     distance = np.full(len(left), np.inf)
-    chosen: list[tuple[Planned, int]] = []
+    chosen: list[tuple[Entry[Configuration], int]] = []
     for _ in range(min(n, len(left))):
         i = int(np.argmax(distance))
         distance = np.minimum(distance, (labels != labels[i]).sum(axis=1))
         distance[i] = -1
-        seeds = entries[left[i].configuration.id].runs.seed.tolist()
+        seeds = left[i].runs.seed.tolist()
         chosen.append((left[i], min(seeds, key=lambda seed: _digest(f"{left[i].configuration.id}-{seed}"))))
     return chosen
 
@@ -136,8 +136,8 @@ def _digest(text: str) -> bytes:
 class Case:
     """One run for the referee: its first steps, and the whole training unless that is too long."""
 
-    first_steps: Cohort
-    whole: Cohort | None
+    first_steps: NetworkCohort
+    whole: NetworkCohort | None
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,12 @@ class Evidence:
     whole: Measurements | None
 
 
-def _cases(contents: Contents, chosen: Sequence[tuple[Planned, int]]) -> list[Case]:
+def _cases(contents: Contents, chosen: Sequence[tuple[Entry[Configuration], int]]) -> list[Case]:
     """The cases, the cheapest of them to be trained completely while there are steps left."""
     margin = contents.experiment.reliability.margin
     cases: list[Case] = []
-    for planned, seed in chosen:
-        c = planned.configuration
+    for entry, seed in chosen:
+        c = entry.configuration
         cohort = Cohort(c, np.array([seed], np.uint32), margin)
         epochs = min(c.epochs, -(-n_steps // c.steps_per_epoch))
         cases.append(Case(replace(cohort, configuration=replace(c, epochs=epochs)), cohort))
@@ -169,8 +169,8 @@ def _cases(contents: Contents, chosen: Sequence[tuple[Planned, int]]) -> list[Ca
     return cases
 
 
-def _n_steps(planned: Planned) -> int:
-    return planned.configuration.epochs * planned.configuration.steps_per_epoch
+def _n_steps(entry: Entry[Configuration]) -> int:
+    return entry.configuration.epochs * entry.configuration.steps_per_epoch
 
 
 def testify(cases: Sequence[Case]) -> list[Evidence]:
@@ -212,12 +212,12 @@ def _ask(cases: Sequence[Case]) -> list[Evidence]:
 # the verdict ----------------------------------------------------------------------------------------------------------
 
 
-def _audit_runs(contents: Contents, chosen: Sequence[tuple[Planned, int]]) -> list[AuditedRun]:
+def _audit_runs(contents: Contents, chosen: Sequence[tuple[Entry[Configuration], int]]) -> list[AuditedRun]:
     cases = _cases(contents, chosen)
     recorded = dict(zip(contents.table.column("run"), contents.table.column("outcome"), strict=True))
     audited: list[AuditedRun] = []
-    for (planned, seed), case, found in zip(chosen, cases, _ask(cases), strict=True):
-        run = f"{planned.configuration.id}-{seed}"
+    for (entry, seed), case, found in zip(chosen, cases, _ask(cases), strict=True):
+        run = f"{entry.configuration.id}-{seed}"
         short = case.first_steps.configuration
         ended = None
         if case.whole is not None and found.whole is not None:
@@ -227,7 +227,7 @@ def _audit_runs(contents: Contents, chosen: Sequence[tuple[Planned, int]]) -> li
     return audited
 
 
-def judge(cohort: Cohort, found: Evidence) -> str:
+def judge(cohort: NetworkCohort, found: Evidence) -> str:
     """`agree`, `differ` or `undecided`, for the weights of one run after its first steps."""
     path = _native_path(cohort)
     own, keras, disturbed = path[-1], found.weights.astype(np.float64), found.disturbed.astype(np.float64)
@@ -249,7 +249,7 @@ def _distance(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
     return float(np.abs(a[both] - b[both]).max(initial=0.0))
 
 
-def _native_path(cohort: Cohort) -> npt.NDArray[np.float64]:
+def _native_path(cohort: NetworkCohort) -> npt.NDArray[np.float64]:
     """The native engine's weights after each epoch, from the initial ones on: `[epoch, parameter]`."""
     c = cohort.configuration
     engine = choice.choose("native", "cpu", [c])

@@ -11,14 +11,16 @@ from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.file import ExperimentFile
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import max_snapshots
+from sweep.networks.snapshots import max_snapshots
 from sweep.results.files import ResultsError
 from sweep.runs.errors import SettingError
 from sweep.search.allocation import Allocation
 from sweep.training import choice, threads
+from sweep.training.cohorts import EngineTrainer
 from sweep.training.costs import describe_seconds, program_seconds, run_seconds
-from sweep.training.engine import Engine, TrainerName
+from sweep.training.engine import Engine
 from sweep.training.executor import Executor, Threads
+from sweep.training.trainer import Trainer, TrainerName
 
 seconds_in_hour = 3600
 
@@ -39,19 +41,19 @@ def n_programs(experiment: Experiment, engine: Engine, n_confirmation: int) -> i
     """
     counts = Allocation.of(experiment).counts()
     blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
-    configurations = set(experiment.configurations)
+    configurations = set(experiment.networks)
     known = frozenset[Hashable]().union(*(engine.programs(c, n) for c in configurations for n in blocks))
     return len(known) + max(len(engine.programs(c, n_confirmation) - known) for c in configurations)
 
 
-def core_seconds(experiment: Experiment, engine: Engine, n_confirmation: int) -> float:
+def core_seconds(experiment: Experiment, engine: Engine, n_compiled: int) -> float:
     """About how long an experiment would train on one core, in seconds; right to a factor of three.
 
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
-    configurations = experiment.configurations
+    configurations = experiment.networks
     seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
-    compiling = program_seconds[engine.name] * n_programs(experiment, engine, n_confirmation)
+    compiling = program_seconds[engine.name] * n_compiled
     return seconds * experiment.n_trials * len(experiment.seeds) + compiling
 
 
@@ -85,17 +87,18 @@ def refuse_beyond_memory(needed: float, what: str, allowed: str) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an experiment will do: the configurations it will ask for, with which engine, where they are trained.
+    """What an experiment will do: the configurations it will ask for, what trains them, and where.
 
     `n_confirmation`: on how many fresh seeds the configuration that the answer names is trained again. `core_seconds`:
-    about how long training would take on one core.
+    about how long training would take on one core; `n_programs`: how many programs the engine compiles, at most.
     """
 
     source: ExperimentFile
-    engine: Engine
+    trainer: Trainer
     executor: Executor
     n_confirmation: int
     core_seconds: float
+    n_programs: int = 0
 
     @property
     def experiment(self) -> Experiment:
@@ -103,14 +106,9 @@ class Plan:
         return self.source.experiment
 
     @property
-    def trainer(self) -> str:
+    def trained_by(self) -> str:
         """Engine and device, as a folder's blocks have them."""
-        return str(TrainerName.of(self.engine))
-
-    @property
-    def n_programs(self) -> int:
-        """How many programs the engine compiles; see `n_programs`."""
-        return n_programs(self.experiment, self.engine, self.n_confirmation)
+        return str(TrainerName.of(self.trainer))
 
     @property
     def seconds(self) -> float:
@@ -152,16 +150,17 @@ def plan(
     """
     source = experiment_file.read(path)
     experiment = source.experiment
-    chosen = choice.choose(engine, device, experiment.configurations)
+    chosen = choice.choose(engine, device, experiment.networks)
     n_workers = (workers or threads.available_cores()) if chosen.is_threaded else 1
     if confirm < 0:
         raise SettingError(("confirm",), f"found {confirm}", "allowed: a number of seeds, 0 for none")
     n_confirmed = confirm if chosen.is_threaded else min(confirm, len(experiment.seeds))
-    seconds = core_seconds(experiment, chosen, n_confirmed)
-    planned = Plan(source, chosen, Threads(n_workers), n_confirmed, seconds)
+    n_compiled = n_programs(experiment, chosen, n_confirmed)
+    seconds = core_seconds(experiment, chosen, n_compiled)
+    planned = Plan(source, EngineTrainer(chosen), Threads(n_workers), n_confirmed, seconds, n_compiled)
     planned.check_limit(limit)
     needed = expected_bytes(
-        experiment.configurations,
+        experiment.networks,
         n_at_once=min(experiment.study.trials_per_round, experiment.n_trials) * len(experiment.seeds),
         n_runs=experiment.n_trials * len(experiment.seeds),
         workers=n_workers,

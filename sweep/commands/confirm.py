@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sweep.networks.runs import Entry, Runs
 from sweep.results.manifest import Confirmation
+from sweep.runs.cohort import Subject
+from sweep.runs.runs import Entry, Runs
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import Target, verdict
 
 
-def choose_named(entries: Sequence[Entry], allocation: Allocation, target: float) -> Entry | None:
+def choose_named(entries: Sequence[Entry[Subject]], allocation: Allocation, target: float) -> Entry[Subject] | None:
     """The smallest configuration found reliable; where none is, the one with the highest lower bound."""
     if not entries:
         return None

@@ -9,7 +9,7 @@ from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.resume import study_name
 from sweep.search.reading import stored_trials
-from sweep.training.engine import TrainerName
+from sweep.training.trainer import TrainerName
 
 host = "127.0.0.1"
 

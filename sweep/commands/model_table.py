@@ -11,7 +11,6 @@ from sweep.networks.floors import loss_floors
 from sweep.networks.layers import Head
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import Task, table_task
-from sweep.results.columns import prediction_names
 from sweep.results.tables import frame, whole_numbers
 from sweep.runs.errors import SettingError
 from sweep.runs.outcomes import outcomes
@@ -50,7 +49,7 @@ def table_of(job: Job, fits: Sequence[Fit], tried: Probe) -> Any:
         table["dead_units"] = [f.dead_units for f in fits]
     if fits[0].dead_layer is not None:
         table["dead_layer"] = whole_numbers([f.dead_layer or None for f in fits])
-    names = prediction_names(task) if task is not None else []
+    names = task.prediction_names if task is not None else ()
     flat = probabilities.reshape(len(fits), -1)
     table |= {name: np.where(np.isfinite(flat[:, i]), flat[:, i], np.nan) for i, name in enumerate(names)}
     return frame(table)

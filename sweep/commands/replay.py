@@ -1,6 +1,6 @@
 """One run again: whether it gives the same row, and how it came to its outcome.
 
-Notation: snapshot, an epoch at which the table was evaluated; see `sweep.networks.runs`.
+Notation: snapshot, an epoch at which the table was evaluated; see `sweep.networks.snapshots`.
 """
 
 import csv
@@ -16,15 +16,18 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import layer_sums
-from sweep.networks.runs import Cohort, Entry, Example, Floats, Integers, Runs, nine_tenths
+from sweep.networks.measurements import Example, Floats, Integers
+from sweep.networks.snapshots import nine_tenths
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import runs_table
+from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Entry, Runs
 from sweep.training import choice
-from sweep.training.engine import TrainerName
+from sweep.training.trainer import TrainerName
 
 # how far apart the predictions of a saved model and of the training may be: float32 rounding of one forward pass
 save_tolerance = 1e-5
@@ -87,7 +90,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
         configuration.id,
         int(row["seed"]),
         outcomes[runs.outcome[0]],
-        cohort.snapshots,
+        cohort.configuration.snapshots,
         measured.losses[0],
         measured.predictions[0],
         measured.weights[0],
@@ -120,7 +123,7 @@ def find_run(results: Results, run: str) -> tuple[Configuration, Mapping[str, st
     return results.configuration(identity), row
 
 
-def _row(entry: Entry, row: Mapping[str, str], trainer: tuple[str, str]) -> dict[str, str]:
+def _row(entry: Entry[Configuration], row: Mapping[str, str], trainer: tuple[str, str]) -> dict[str, str]:
     """The row that a run makes, every cell as it would stand in the file."""
     content = runs_table([entry], hyperparameter_columns(row), *trainer).decode()
     return next(csv.DictReader(io.StringIO(content)))
@@ -163,7 +166,7 @@ def evidence(replayed: Replay) -> Evidence:
         change = float((late.max() - late.min()) / late[-1]) if late[-1] > 0 else 0.0
         is_infinite = ~np.isfinite(e.losses) | ~np.isfinite(e.predictions).all(axis=(1, 2))
     first = int(e.epochs[is_infinite.argmax()]) if is_infinite.any() else None
-    return Evidence(change, merged_floor(c, str(replayed.runs.merged_rows[0])), first)
+    return Evidence(change, merged_floor(c, str(replayed.runs["merged_rows"][0])), first)
 
 
 def marked_floors(replayed: Replay) -> dict[str, float]:
@@ -177,7 +180,7 @@ def marked_floors(replayed: Replay) -> dict[str, float]:
     names = c.task.row_names or tuple(map(str, range(c.task.n_rows)))
     targets = c.targets()
     everything = " ".join(f"{output}:{'+'.join(names)}" for output in range(c.task.n_outputs))
-    groups = {"all rows merged": everything, "rows merged here": str(replayed.runs.merged_rows[0])}
+    groups = {"all rows merged": everything, "rows merged here": str(replayed.runs["merged_rows"][0])}
     if c.task.n_rows == 4 and c.task.n_outputs == 1:
         pairs = [names[int(np.flatnonzero(targets[:, 0] == y)[0])] for y in (0, 1) if (targets == y).any()]
         others = [name for name in names if name not in pairs]

@@ -16,9 +16,8 @@ import numpy as np
 
 from sweep.commands.check import Plan
 from sweep.commands.confirm import choose_named, summarise
-from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Broken, Cohort, Entry, Example, Runs, Seeds, lowest_seeds, merge
-from sweep.results.columns import hyperparameter_columns
+from sweep.networks.measurements import Example, lowest_seeds
+from sweep.results.columns import settings_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.files import library_versions, write_atomically
 from sweep.results.folder import Folder
@@ -31,12 +30,13 @@ from sweep.results.tables import (
     ranked,
     runs_blocks,
 )
+from sweep.runs.cohort import Broken, Cohort, Seeds, Subject
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
-from sweep.training.engine import TrainerName
 from sweep.training.executor import Kept
-from sweep.training.threads import Guard
+from sweep.training.trainer import Guard, TrainerName
 
 libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
 
@@ -77,7 +77,7 @@ class _Training:
         self._observe = observe
         self._guard = Guard(self.broken.append, is_stopped)
 
-    def train(self, cohorts: Sequence[Cohort], start: Progress) -> list[Kept]:
+    def train(self, cohorts: Sequence[Cohort[Subject]], start: Progress) -> list[Kept]:
         """Train cohorts; the observer hears of each piece, from `start` on."""
         started, progress = time.perf_counter(), start
         self._observe(progress)
@@ -87,7 +87,7 @@ class _Training:
             progress = replace(progress, n_done=progress.n_done + n_done, n_learned=progress.n_learned + n_learned)
             self._observe(progress)
 
-        kept = list(self._plan.executor.train(self._plan.engine, cohorts, count, self._guard))
+        kept = list(self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard))
         self.seconds += time.perf_counter() - started
         return kept
 
@@ -105,12 +105,12 @@ class _Sweep:
         self.experiment = experiment = plan.experiment
         self.folder = folder
         self.training = training
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, Entry[Subject]] = {}
         self.n_repeated = 0
         self.n_trained = 0
         self.n_told = 0
         self._allocation = Allocation.of(experiment)
-        self._stored = Stored(folder, plan.trainer)
+        self._stored = Stored(folder, plan.trained_by)
         self._examples = self._stored.examples
 
     def run(self, search: Search) -> None:
@@ -122,7 +122,7 @@ class _Sweep:
                 trained = self._train(cohorts)
                 if trained[0]:
                     name = f"{max(map(len, cohorts))}-{indices.start:08d}"
-                    self.folder.write_part(name, *trained, self.plan.trainer)
+                    self.folder.write_part(name, *trained, self.plan.trained_by)
                 self._add(*trained)
                 self.training.end_where_stopped()
             for suggestion in suggestions:
@@ -146,33 +146,33 @@ class _Sweep:
                 known = self._known(configuration)
                 self.entries[configuration.id] = Entry(suggestion.index, configuration, known)
 
-    def _known(self, configuration: Configuration) -> Runs:
+    def _known(self, configuration: Subject) -> Runs:
         """The runs of a configuration that an earlier execution stored, of the seeds wanted now."""
         known = self._stored.runs(configuration)
         return known.take(np.isin(known.seed, self._allocation.seeds(known)))
 
-    def _missing(self, suggestions: Sequence[Suggestion]) -> list[Cohort]:
+    def _missing(self, suggestions: Sequence[Suggestion]) -> list[Cohort[Subject]]:
         """What is to be trained next of a round: the seeds that its configurations want and do not have.
 
         Runs that broke are not tried again before the next execution.
         """
         asked = {s.configuration.id: None for s in suggestions}
-        cohorts: list[Cohort] = []
+        cohorts: list[Cohort[Subject]] = []
         for entry in map(self.entries.__getitem__, asked):
             seeds = np.setdiff1d(self._lacking(entry), self._broken_seeds(entry))
             if len(seeds):
                 cohorts.append(Cohort(entry.configuration, seeds, self.experiment.reliability.margin))
         return cohorts
 
-    def _lacking(self, entry: Entry) -> Seeds:
+    def _lacking(self, entry: Entry[Subject]) -> Seeds:
         """The seeds that a configuration wants and does not have."""
         return np.setdiff1d(self._allocation.seeds(entry.runs), entry.runs.seed)
 
-    def _broken_seeds(self, entry: Entry) -> Seeds:
+    def _broken_seeds(self, entry: Entry[Subject]) -> Seeds:
         own = (b.seeds for b in self.training.broken if b.configuration == entry.configuration.id)
         return np.array([seed for seeds in own for seed in seeds], np.uint32)
 
-    def _train(self, cohorts: Sequence[Cohort]) -> tuple[dict[str, Runs], list[Example]]:
+    def _train(self, cohorts: Sequence[Cohort[Subject]]) -> tuple[dict[str, Runs], list[Example]]:
         """Train cohorts: new runs by configuration, and examples."""
         n_done = sum(len(e.runs) for e in self.entries.values())
         n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
@@ -231,16 +231,14 @@ class _Sweep:
 
         `began`: when the sweep did, by the performance counter; `tables`: files that the experiment names.
         """
-        folder, experiment, engine = self.folder, self.experiment, self.plan.engine
+        folder, experiment, trainer = self.folder, self.experiment, self.plan.trainer
         trained = time.perf_counter()
         entries = list(self.entries.values())
-        columns = hyperparameter_columns(
-            {**experiment.fixed, **experiment.vary, **{k: 0 for c in experiment.cases for k in c}}
-        )
-        write_atomically(folder.runs, runs_blocks(entries, columns, engine.name, engine.device))
+        columns = settings_columns(experiment)
+        write_atomically(folder.runs, runs_blocks(entries, columns, trainer.name, trainer.device))
         write_atomically(folder.configurations, configurations_table(entries, columns, self._allocation))
         in_order = ranked(entries, self._allocation)
-        write_atomically(folder.settings, settings_lines(e.configuration for e in in_order))
+        write_atomically(folder.settings, settings_lines((e.configuration for e in in_order), experiment.kind))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
         kept = lowest_seeds(x for x in self._examples if x.configuration in places)
         folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
@@ -256,9 +254,9 @@ class _Sweep:
                     "architecture": platform.machine(),
                     **self.plan.executor.record(),
                 },
-                engine=engine.name,
-                device=engine.device,
-                programs=engine.n_programs,
+                engine=trainer.name,
+                device=trainer.device,
+                programs=trainer.n_programs,
                 files=files,
                 configurations=len(entries),
                 repeated_suggestions=self.n_repeated,
@@ -278,7 +276,7 @@ def _is_whole(folder: Folder, plan: Plan) -> bool:
     n_confirmed = manifest.confirmation.n_runs if manifest.confirmation else 0
     return (
         (manifest.runs_missing, manifest.broken, n_confirmed) == (0, (), plan.n_confirmation)
-        and TrainerName.recorded(vars(manifest)) == TrainerName.of(plan.engine)
+        and TrainerName.recorded(vars(manifest)) == TrainerName.of(plan.trainer)
         and folder.is_intact()
     )
 
@@ -307,7 +305,7 @@ def execute(
         if is_whole and isinstance(study, Path) and study.exists():
             return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
         sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
-        sweep.run(Search(experiment, study, study_name(experiment, plan.engine)))
+        sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
         if sweep.n_trained or sweep.n_told or not is_whole:
             sweep.finish(started, sweep.confirm(), source.tables)
     return Results(folder)

@@ -10,14 +10,14 @@ from sweep.commands.check import expected_bytes, refuse_beyond_memory
 from sweep.commands.rescue.likely import Likely
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Measurements
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.runs.outcomes import outcomes
 from sweep.statistics.intervals import Rates, wilson
 from sweep.training import choice, threads
 from sweep.training.cohorts import Trained, train_block
 from sweep.training.costs import run_seconds
 from sweep.training.engine import Engine
-from sweep.training.threads import ignore_count
+from sweep.training.trainer import ignore_count
 
 max_epochs_shown = 12
 
@@ -90,7 +90,7 @@ class Answer:
         return self.outcomes["learned"]
 
 
-def is_learned(cohort: Cohort, measurements: Measurements, snapshot: int) -> Any:
+def is_learned(cohort: NetworkCohort, measurements: Measurements, snapshot: int) -> Any:
     """Whether each model's table is learned at a snapshot: bool `[model]`."""
     predictions = measurements.predictions[:, snapshot]
     with np.errstate(invalid="ignore"):
@@ -102,9 +102,11 @@ def summarise(trained: Trained, confidence: float = 0.95) -> Answer:
     cohort, measurements, runs = trained
     counts = np.bincount(runs.outcome, minlength=len(outcomes))
     is_whole_layer_off = measurements.units_off_initial == np.array(cohort.configuration.widths)
-    last = len(cohort.snapshots) - 1
+    last = len(cohort.configuration.snapshots) - 1
     shown = np.unique(np.linspace(0, last, max_epochs_shown).round().astype(int))
-    shares = [(int(cohort.snapshots[i]), float(is_learned(cohort, measurements, i).mean())) for i in shown[:-1]]
+    shares = [
+        (int(cohort.configuration.snapshots[i]), float(is_learned(cohort, measurements, i).mean())) for i in shown[:-1]
+    ]
     shares.append((cohort.configuration.epochs, float(runs.learned.mean())))
     return Answer(
         configuration=cohort.configuration,

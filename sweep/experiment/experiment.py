@@ -13,8 +13,9 @@ from typing import Any
 
 from sweep.experiment.dimensions import Choices, Dimension
 from sweep.experiment.seeds import SeedBlock
+from sweep.experiment.subjects import Kind, kinds
 from sweep.networks.configuration import Configuration
-from sweep.networks.settings import coupled, defaults, hyperparameters, numeric, resolve
+from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
 from sweep.statistics.verdicts import Target
 
@@ -88,6 +89,7 @@ class Experiment:
     seeds: SeedBlock = SeedBlock()
     study: Study = Study()
     reliability: Target = Target()
+    subject: str = "network"
 
     def __post_init__(self) -> None:
         for place, names in self._places():
@@ -96,8 +98,8 @@ class Experiment:
                     raise SettingError(
                         (*place, name), "seeds are the same for every case", "allowed: under fixed or vary"
                     )
-                if name not in defaults:
-                    allowed = did_you_mean(name, (*hyperparameters, "seed"))
+                if self.kind.names is not None and name not in self.kind.names:
+                    allowed = did_you_mean(name, (*self.kind.names, "seed"))
                     raise SettingError((*place, name), "no such hyperparameter", allowed)
         vary = {name: self._checked(name, dimension) for name, dimension in self.vary.items()}
         object.__setattr__(self, "vary", vary)
@@ -112,7 +114,7 @@ class Experiment:
         if self.is_small:
             return max_checked
         sizes = {k: len(d.values) if isinstance(d, Choices) else 2 for k, d in self.vary.items()}
-        n_pairs = sum(sizes[one] * sizes[other] for one, other in coupled if one in sizes and other in sizes)
+        n_pairs = sum(sizes[one] * sizes[other] for one, other in self.kind.coupled if one in sizes and other in sizes)
         return max(1, len(self.cases)) * (1 + sum(sizes.values()) + n_pairs)
 
     def _places(self) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
@@ -132,14 +134,15 @@ class Experiment:
             if not dimension.values:
                 raise SettingError(("vary", name), "no choices", "allowed: a list of at least one")
             return dimension
-        if name not in numeric:
+        types = self.kind.numeric
+        if types is not None and name not in types:
             found = f"a range for {name}, which is no number"
             raise SettingError(("vary", name), found, "allowed: a list of choices")
         if dimension.step is None and self.study.sampler == "grid":
             allowed = "allowed: a step, a list of choices, or another sampler"
             raise SettingError(("vary", name), "a range without a step under the sampler grid", allowed)
         with at("vary", name):
-            return dimension.of_type(numeric[name])
+            return dimension if types is None else dimension.of_type(types[name])
 
     def dimensions(self) -> dict[str, Dimension]:
         """What a point chooses: `case` first where there are cases, then the varied hyperparameters in file order."""
@@ -151,28 +154,43 @@ class Experiment:
         case = self.cases[point["case"]] if self.cases else dict[str, Any]()
         return {**self.fixed, **case, **{k: v for k, v in point.items() if k != "case"}}
 
-    def configuration(self, point: Point) -> Configuration:
+    def configuration(self, point: Point) -> Subject:
         """The resolved configuration at a point; one that was checked before is not resolved again."""
         known = self._resolved.get(repr(dict(point)))
-        return resolve(self.settings(point)) if known is None else known
+        return self.kind.resolve(self.settings(point)) if known is None else known
 
     @cached_property
-    def configurations(self) -> tuple[Configuration, ...]:
+    def configurations(self) -> tuple[Subject, ...]:
         """The configurations at `sample_points`, in their order."""
         return tuple(map(self.configuration, self.sample_points()))
 
+    @property
+    def networks(self) -> tuple[Configuration, ...]:
+        """The configurations at `sample_points` that are networks: all of them, or none."""
+        return tuple(c for c in self.configurations if isinstance(c, Configuration))
+
+    @property
+    def kind(self) -> Kind:
+        """What its subjects may be set to."""
+        return kinds[self.subject]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The settings that the file names, in its order."""
+        return tuple({**self.fixed, **self.vary, **{name: None for case in self.cases for name in case}})
+
     @cached_property
-    def _resolved(self) -> dict[str, Configuration]:
+    def _resolved(self) -> dict[str, Subject]:
         """The configurations at `sample_points`, each resolved once, by the point's text: 1, 1.0 and true differ there.
 
         A `SettingError` gets the place in the file where its hyperparameter stands.
         """
-        checked: dict[str, Configuration] = {}
+        checked: dict[str, Subject] = {}
         for point in self.sample_points():
             key = repr(point)
             if key not in checked:
                 try:
-                    checked[key] = resolve(self.settings(point))
+                    checked[key] = self.kind.resolve(self.settings(point))
                 except SettingError as error:
                     home = self._home(str(error.place[0]), point)
                     raise SettingError((*home, *error.place[1:]), error.found, error.allowed) from None
@@ -219,7 +237,7 @@ class Experiment:
             yield first
             for name, values in ends.items():
                 yield from ({**first, name: value} for value in values)
-            for one, other in coupled:
+            for one, other in self.kind.coupled:
                 if one in ends and other in ends:
                     pairs = itertools.product(ends[one], ends[other])
                     yield from ({**first, one: a, other: b} for a, b in pairs)

@@ -42,13 +42,16 @@ class ExperimentFile:
     experiment: Experiment
 
 
-def load(path: str | PathLike[str]) -> Experiment:
+def load(path: str | PathLike[str], subject: str = "network") -> Experiment:
     """Read the experiment in a file. Raises `ExperimentFileError`."""
-    return read(path).experiment
+    return read(path, subject).experiment
 
 
-def read(path: str | PathLike[str]) -> ExperimentFile:
-    """Read an experiment file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds."""
+def read(path: str | PathLike[str], subject: str = "network") -> ExperimentFile:
+    """Read an experiment file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds.
+
+    `subject`: what it is of, see `sweep.experiment.subjects`; a file does not say so itself.
+    """
     name = fspath(path)
     try:
         with open(path, "rb") as file:
@@ -66,11 +69,13 @@ def read(path: str | PathLike[str]) -> ExperimentFile:
         found = f"not a text in UTF-8: byte {content[error.start]:#04x}"
         raise ExperimentFileError(_message(name, line, (), found, "allowed: a YAML file saved as UTF-8")) from None
     tables = TableFiles(Path(path).parent)
-    experiment = parse(text, name, tables)
+    experiment = parse(text, name, tables, subject)
     return ExperimentFile(Path(path), content, tables.contents, experiment)
 
 
-def parse(text: str, name: str = "experiment.yaml", tables: TableFiles | None = None) -> Experiment:
+def parse(
+    text: str, name: str = "experiment.yaml", tables: TableFiles | None = None, subject: str = "network"
+) -> Experiment:
     """Read the experiment in a YAML text; `name` is what messages call the file. Raises `ExperimentFileError`.
 
     `tables` reads the files of tasks; those of the current folder where it is not given. An empty text is an experiment
@@ -88,7 +93,7 @@ def parse(text: str, name: str = "experiment.yaml", tables: TableFiles | None = 
     try:
         if mistakes:
             raise min(mistakes, key=lambda mistake: source.line(mistake.place))
-        return _experiment(document, tables or TableFiles(Path()))
+        return _experiment(document, tables or TableFiles(Path()), subject)
     except SettingError as error:
         found, allowed = _explained(error, source)
         raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
@@ -185,7 +190,7 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
     return given
 
 
-def _experiment(document: Mapping[str, Any], tables: TableFiles) -> Experiment:
+def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -> Experiment:
     fixed, vary = dict(document.get("fixed") or {}), dict(document.get("vary") or {})
     under_fixed, under_vary = fixed.pop("seed", None), vary.pop("seed", None)
     if under_fixed is not None and under_vary is not None:
@@ -194,21 +199,23 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles) -> Experiment:
         seeds = _seeds(under_vary if under_fixed is None else under_fixed)
     with at("study"):
         study = _study(document.get("study") or {})
-    with at("fixed"):
-        stays = with_tables(fixed, tables)
-    with at("vary"):
-        varies = with_tables(vary, tables)
-    cases: list[dict[str, Any]] = []
-    for i, case in enumerate(document.get("cases") or ()):
-        with at("cases", i):
-            cases.append(with_tables(case, tables))
+    cases: list[Any] = list(document.get("cases") or ())
+    if subject == "network":
+        with at("fixed"):
+            fixed = with_tables(fixed, tables)
+        with at("vary"):
+            vary = with_tables(vary, tables)
+        for i, case in enumerate(cases):
+            with at("cases", i):
+                cases[i] = with_tables(case, tables)
     return Experiment(
-        fixed=stays,
-        vary={name: _dimension(name, value) for name, value in varies.items()},
+        fixed=fixed,
+        vary={name: _dimension(name, value) for name, value in vary.items()},
         cases=tuple(cases),
         seeds=seeds,
         study=study,
         reliability=Target(**document.get("reliability") or {}),
+        subject=subject,
     )
 
 

@@ -4,7 +4,6 @@
 unused settings become neutral. The id is a digest of the outcome, the task's table included.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,10 @@ import numpy.typing as npt
 
 from sweep.networks import vocabulary
 from sweep.networks.layers import Head, Layer
+from sweep.networks.snapshots import snapshot_epochs
 from sweep.networks.tasks import Task
 from sweep.networks.vocabulary import Named, Value, format_value
+from sweep.runs.cohort import digest_id
 from sweep.runs.errors import SettingError
 
 
@@ -92,10 +93,14 @@ class Configuration:
         """Whether a hidden layer drops units."""
         return any(layer.dropout > 0 for layer in self.hidden)
 
-    @cached_property
+    @property
     def id(self) -> str:
         """`c` and 12 hex digits of a SHA-256 over the canonical JSON of every field."""
-        return "c" + hashlib.sha256(self.canonical_json().encode()).hexdigest()[:12]
+        return self._id
+
+    @cached_property
+    def _id(self) -> str:
+        return digest_id(self.canonical_json())
 
     def canonical_json(self) -> str:
         """The configuration as JSON: keys sorted, no spaces, every argument spelled out, the task's table included.
@@ -121,7 +126,7 @@ class Configuration:
                 found.append(Variable((layer.units,), layer.bias_initializer, 2 * i + 1))
         return tuple(found)
 
-    @cached_property
+    @property
     def n_parameters(self) -> int:
         """Trained numbers: kernels and biases."""
         return sum(variable.size for variable in self.variables)
@@ -140,6 +145,11 @@ class Configuration:
     def steps_per_epoch(self) -> int:
         """Batches of an epoch, the partial last one included."""
         return -(-self.rows_per_epoch // self.batch_size)
+
+    @cached_property
+    def snapshots(self) -> npt.NDArray[np.int64]:
+        """The epochs at which the table is evaluated and kept: `[snapshot]`, rising."""
+        return snapshot_epochs(self.epochs, self.task.n_rows * self.task.n_outputs)
 
     def inputs(self) -> npt.NDArray[np.float32]:
         """The encoded table `[row, input]`: bipolar turns 0 into -1."""

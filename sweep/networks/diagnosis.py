@@ -16,16 +16,19 @@ count in parts of the loss, or of what one entry of the table adds to it at a pr
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.floors import name_groups, partition
 from sweep.networks.layers import Head
+from sweep.networks.measurements import Example, Integers, Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, sample_counts
-from sweep.networks.runs import Cohort, Example, Integers, Measurements, Runs, nine_tenths
+from sweep.networks.snapshots import nine_tenths
 from sweep.networks.tasks import Task
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Runs
 
 Doubles = npt.NDArray[np.float64]
 
@@ -59,7 +62,7 @@ def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
     return np.where(is_dead.any(axis=1), is_dead.argmax(axis=1) + 1, 0)
 
 
-def drawn_counts(cohort: Cohort, models: Integers) -> Doubles:
+def drawn_counts(cohort: NetworkCohort, models: Integers) -> Doubles:
     """How often each row of the table is in the data set: `[model, row]`."""
     c = cohort.configuration
     if c.samples is None:
@@ -67,7 +70,7 @@ def drawn_counts(cohort: Cohort, models: Integers) -> Doubles:
     return sample_counts(cohort.stream_seeds(Stream.SAMPLE)[models], c.samples, c.task.n_rows).astype(np.float64)
 
 
-def training_losses(cohort: Cohort, measurements: Measurements, models: Integers, counts: Doubles) -> Doubles:
+def training_losses(cohort: NetworkCohort, measurements: Measurements, models: Integers, counts: Doubles) -> Doubles:
     """The loss that training lowers, dropout off: `[model, snapshot]`."""
     c = cohort.configuration
     if c.samples is None:
@@ -90,11 +93,11 @@ class Course:
     fall: Doubles
 
 
-def describe_course(losses: Doubles, cohort: Cohort) -> Course:
+def describe_course(losses: Doubles, cohort: NetworkCohort) -> Course:
     """The end of the course of `losses` `[model, snapshot]`."""
     c = cohort.configuration
     of_a_tie = float(c.head.mixture_loss(0.5)) / (c.task.n_rows * c.task.n_outputs)
-    return course_of(losses, cohort.snapshots, c.epochs, of_a_tie)
+    return course_of(losses, cohort.configuration.snapshots, c.epochs, of_a_tie)
 
 
 def course_of(losses: Doubles, snapshots: Integers, epochs: int, least: float | Doubles) -> Course:
@@ -150,7 +153,7 @@ def judge_course(course: Course, by: Tolerances = tolerances) -> Integers:
 
 
 def merged_rows(
-    cohort: Cohort,
+    cohort: NetworkCohort,
     predictions: npt.NDArray[np.float32],
     losses: Doubles,
     counts: Doubles,
@@ -178,7 +181,7 @@ def merged_groups(
 
 
 def _judge_failures(
-    cohort: Cohort, measurements: Measurements, models: Integers
+    cohort: NetworkCohort, measurements: Measurements, models: Integers
 ) -> tuple[Integers, npt.NDArray[np.str_]]:
     """Outcome and merged rows of models that neither learned nor diverged nor died."""
     counts = drawn_counts(cohort, models)
@@ -192,7 +195,7 @@ def _judge_failures(
     return codes, merged
 
 
-def diagnose(cohort: Cohort, measurements: Measurements) -> Runs:
+def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     """The rows of the runs table that a cohort's measurements make."""
     configuration = cohort.configuration
     targets = configuration.targets()
@@ -213,23 +216,22 @@ def diagnose(cohort: Cohort, measurements: Measurements) -> Runs:
     outcome[others], named = _judge_failures(cohort, measurements, others)
     merged = np.full(len(cohort), "", named.dtype)
     merged[others] = named
-    return Runs(
-        seed=cohort.seeds,
-        final_loss=final_loss,
-        accuracy=head.accuracy(predictions, targets),
-        learned=learned,
-        margin=margin,
-        epochs_to_learn=np.where(learned, measurements.last_unlearned + 1, -1),
-        outcome=outcome.astype(np.int8),
-        merged_rows=merged,
-        dead_units_initial=measurements.units_off_initial.sum(axis=1),
-        dead_units=measurements.units_off.sum(axis=1),
-        dead_layer=dead_layer,
-        predictions=predictions,
-    )
+    measured: dict[str, npt.NDArray[Any]] = {
+        "final_loss": final_loss,
+        "accuracy": head.accuracy(predictions, targets),
+        "margin": margin,
+        "epochs_to_learn": np.where(learned, measurements.last_unlearned + 1, -1),
+        "merged_rows": merged,
+        "dead_units_initial": measurements.units_off_initial.sum(axis=1),
+        "dead_units": measurements.units_off.sum(axis=1),
+        "dead_layer": dead_layer,
+    }
+    flat = predictions.reshape(len(cohort), configuration.task.n_rows * configuration.task.n_outputs)
+    measured |= {name: flat[:, i] for i, name in enumerate(configuration.task.prediction_names)}
+    return Runs(cohort.seeds, outcome.astype(np.int8), measured)
 
 
-def examples(cohort: Cohort, measurements: Measurements, runs: Runs) -> list[Example]:
+def examples(cohort: NetworkCohort, measurements: Measurements, runs: Runs) -> list[Example]:
     """One run of each outcome that occurs, the one of the lowest seed."""
     chosen: list[Example] = []
     for code in np.unique(runs.outcome):
@@ -240,7 +242,7 @@ def examples(cohort: Cohort, measurements: Measurements, runs: Runs) -> list[Exa
                 configuration=cohort.configuration.id,
                 seed=int(runs.seed[model]),
                 outcome=outcomes[code],
-                epochs=cohort.snapshots,
+                epochs=cohort.configuration.snapshots,
                 losses=measurements.losses[model].copy(),
                 predictions=measurements.predictions[model].copy(),
                 weights=measurements.weights[model].copy(),

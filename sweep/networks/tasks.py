@@ -17,6 +17,7 @@ from sweep.networks.vocabulary import Argument, Named, Signature, max_number, na
 from sweep.runs.errors import SettingError, show
 
 max_rows = 256
+max_prediction_rows = 16
 max_bits = 8
 
 
@@ -88,6 +89,16 @@ class Task:
         if not self.is_boolean or len(set(self.inputs)) < self.n_rows:
             return None
         return tuple("".join(str(int(x)) for x in row) for row in self.inputs)
+
+    @property
+    def prediction_names(self) -> tuple[str, ...]:
+        """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
+        names = self.row_names
+        if names is None or self.n_rows > max_prediction_rows:
+            return ()
+        if self.n_outputs == 1:
+            return tuple(f"p_{row}" for row in names)
+        return tuple(f"p_{row}_{o}" for row in names for o in range(self.n_outputs))
 
 
 Rule = Callable[[tuple[int, ...]], tuple[int, ...]]

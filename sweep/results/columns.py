@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sweep.experiment.experiment import Experiment
+from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, scalars
-from sweep.networks.tasks import Task
+from sweep.runs.cohort import Subject
 from sweep.runs.outcomes import failures, outcomes
 from sweep.statistics.verdicts import verdicts
-
-max_prediction_rows = 16
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ base_hyperparameters = (
 )
 _types = {bool: "bool", int: "int64", float: "float64", str: "str"}
 _other_types = {"width": "str", "samples": "Int64"}  # unequal layers stand as 4-2; without samples it is the table
+
+
+def settings_columns(experiment: Experiment) -> tuple[str, ...]:
+    """The settings that an experiment's tables show."""
+    return hyperparameter_columns(experiment.names) if experiment.subject == "network" else experiment.names
 
 
 def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
@@ -112,6 +117,7 @@ of_runs: tuple[Column, ...] = (
     Column("dead_units", "int64", _off),
     Column("dead_layer", "Int64", "the first hidden layer, from 1, whose units are all off at the end", missing=0),
 )
+metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
     "p_00",
     "float32",
@@ -150,17 +156,29 @@ of_configurations: tuple[Column, ...] = (
 )
 
 
-def shown(columns: Iterable[Column], named: Iterable[str]) -> list[str]:
-    """The names of a table's columns, in their order, where it shows these hyperparameters."""
+of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome"}
+measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
+
+
+def runs_header(subjects: Iterable[Subject], named: Iterable[str], measured: Iterable[str]) -> list[str]:
+    """The columns of runs.csv, in their order: those of any run, the settings named, what was measured."""
+    shown = {*of_any_run, *named}
+    others = dict.fromkeys(measured)
+    for subject in subjects:
+        if isinstance(subject, Configuration):
+            shown |= {"n_parameters", *measured_of_networks}
+            others |= dict.fromkeys(subject.task.prediction_names)
+    known = [c.name for c in of_runs if c.name in shown]
+    after = known.index("configuration") + 1
+    return [
+        *known[:after],
+        *(n for n in named if n not in known),
+        *known[after:],
+        *(n for n in others if n not in known),
+    ]
+
+
+def configurations_header(named: Iterable[str]) -> list[str]:
+    """The columns of configurations.csv, in their order, where it shows these settings."""
     kept = {*named}
-    return [c.name for c in columns if c.name in kept or c.name not in hyperparameters]
-
-
-def prediction_names(task: Task) -> list[str]:
-    """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
-    names = task.row_names
-    if names is None or task.n_rows > max_prediction_rows:
-        return []
-    if task.n_outputs == 1:
-        return [f"p_{row}" for row in names]
-    return [f"p_{row}_{o}" for row in names for o in range(task.n_outputs)]
+    return [c.name for c in of_configurations if c.name in kept or c.name not in hyperparameters]

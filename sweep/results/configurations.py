@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sweep.networks.configuration import Configuration
-from sweep.networks.settings import resolve, settings_of
+from sweep.experiment.subjects import Kind, networks
 from sweep.results.files import ResultsError
+from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError
 
 max_line = 1 << 24  # bytes; a table of one's own, in a file of at most 1 MiB, stands in the line with all its digits
@@ -22,10 +22,10 @@ max_shown = 300
 _identity = re.compile(r"c[0-9a-f]{12}")
 
 
-def settings_lines(configurations: Iterable[Configuration]) -> Iterator[bytes]:
+def settings_lines(subjects: Iterable[Subject], kind: Kind = networks) -> Iterator[bytes]:
     """The file, line by line."""
-    for c in configurations:
-        yield (json.dumps({"configuration": c.id, "settings": settings_of(c)}, allow_nan=False) + "\n").encode()
+    for s in subjects:
+        yield (json.dumps({"configuration": s.id, "settings": kind.settings_of(s)}, allow_nan=False) + "\n").encode()
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Recorded:
     place: str
     identity: str
     settings: Mapping[str, Any]
+    kind: Kind = networks
 
     @cached_property
-    def configuration(self) -> Configuration:
+    def subject(self) -> Subject:
         """The configuration. Raises `ResultsError` where the settings are none, or those of another one."""
         try:
-            found = resolve(self.settings)
+            found = self.kind.resolve(self.settings)
         except (SettingError, RecursionError) as error:
             shown = str(error).encode("unicode_escape").decode()[:max_shown]
             raise ResultsError(f"{self.place}: {self.identity}: {shown}") from None
@@ -61,7 +62,7 @@ def recorded_lines(path: Path) -> Iterator[bytes]:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def parse_line(line: bytes, place: str) -> Recorded:
+def parse_line(line: bytes, place: str, kind: Kind = networks) -> Recorded:
     """A line of the file. Raises `ResultsError` with its place."""
     if len(line) > max_line:
         raise ResultsError(f"{place}: longer than {max_line:,} bytes")
@@ -70,7 +71,7 @@ def parse_line(line: bytes, place: str) -> Recorded:
             case {"configuration": str(identity), "settings": dict(settings), **rest} if (
                 not rest and line.endswith(b"\n") and _identity.fullmatch(identity)
             ):
-                return Recorded(place, identity, settings)
+                return Recorded(place, identity, settings, kind)
             case _:
                 pass
     except (ValueError, RecursionError):
@@ -78,11 +79,11 @@ def parse_line(line: bytes, place: str) -> Recorded:
     raise ResultsError(f'{place}: cannot be read; allowed: {{"configuration": an id, "settings": {{..}}}}')
 
 
-def read_settings(path: Path) -> dict[str, Recorded]:
+def read_settings(path: Path, kind: Kind = networks) -> dict[str, Recorded]:
     """Every line of the file, by id. Raises `ResultsError` for a line that cannot be read or a second one of an id."""
     known: dict[str, Recorded] = {}
     for number, line in enumerate(recorded_lines(path), start=1):
-        recorded = parse_line(line, f"{path}: line {number}")
+        recorded = parse_line(line, f"{path}: line {number}", kind)
         if recorded.identity in known:
             raise ResultsError(f"{recorded.place}: {recorded.identity} a second time")
         known[recorded.identity] = recorded

@@ -16,17 +16,18 @@ from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment, shown_storage
 from sweep.experiment.file import ExperimentFileError
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Entry, no_runs
-from sweep.results.columns import hyperparameter_columns
+from sweep.results.columns import settings_columns
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.results.manifest import Manifest
 from sweep.results.resume import study_name
 from sweep.results.tables import read_runs, runs_from_table
+from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError
+from sweep.runs.runs import Entry, no_runs
 from sweep.search.allocation import Allocation
 from sweep.search.reading import StoredTrial, stored_trials
-from sweep.training.engine import TrainerName
+from sweep.training.trainer import TrainerName
 
 max_named = 5
 
@@ -43,7 +44,7 @@ class Planned:
     """A configuration that the experiment asks for: the trial that first suggested it, and the seeds planned."""
 
     trial: int
-    configuration: Configuration
+    configuration: Subject
     seeds: npt.NDArray[np.uint32]
 
 
@@ -110,8 +111,7 @@ class Contents:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The hyperparameters that the tables show."""
-        e = self.experiment
-        return hyperparameter_columns({**e.fixed, **e.vary, **{k: 0 for case in e.cases for k in case}})
+        return settings_columns(self.experiment)
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -124,17 +124,23 @@ class Contents:
         return places
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Entry[Subject]]:
         """The rows that the experiment planned, as the sweep would hold them."""
-        entries: list[Entry] = []
+        entries: list[Entry[Subject]] = []
         for p in self.planned:
             places = [self.rows[run] for run in run_names(p) if run in self.rows]
             if places:
                 runs = runs_from_table(self.frame.iloc[places], p.configuration)
                 entries.append(Entry(p.trial, p.configuration, runs))
             else:
-                entries.append(Entry(p.trial, p.configuration, no_runs(p.configuration)))
+                entries.append(Entry(p.trial, p.configuration, no_runs))
         return entries
+
+    @property
+    def networks(self) -> list[Entry[Configuration]]:
+        """The entries that have runs and whose configurations are networks."""
+        found = ((e, e.configuration) for e in self.entries)
+        return [Entry(e.trial, c, e.runs) for e, c in found if len(e.runs) and isinstance(c, Configuration)]
 
 
 def run_names(planned: Planned) -> Iterator[str]:
@@ -151,7 +157,7 @@ def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
         findings.append(_of_file(error, folder))
         manifest = Manifest()
     try:
-        experiment = experiment_file.load(folder.experiment)
+        experiment = experiment_file.load(folder.experiment, manifest.subject)
         table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_runs(folder.runs)
     except FileNotFoundError:
         return None, findings  # named with the files

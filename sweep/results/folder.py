@@ -10,7 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.experiment.experiment import Experiment
-from sweep.networks.runs import Example, Runs, merge
+from sweep.networks.measurements import Example
 from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 from sweep.results.manifest import Manifest
+from sweep.runs.runs import Runs, merge
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,8 @@ class Folder:
         """
         arrays: dict[str, npt.NDArray[Any]] = {"trainer": np.array(trainer)}
         for identity, block in runs.items():
-            arrays |= {f"{identity}/{f.name}": getattr(block, f.name) for f in fields(Runs)}
+            columns = {"seed": block.seed, "outcome": block.outcome, **block.measured}
+            arrays |= {f"{identity}/{name}": values for name, values in columns.items()}
         self.parts.mkdir(exist_ok=True)
         names = (f"{name}-{i:03}.npz" for i in itertools.count())
         path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
@@ -315,11 +317,12 @@ def _read_part(path: Path) -> tuple[str, dict[str, Runs], list[Example]]:
     """What a block holds: trainer, runs by configuration, examples."""
     with _as_results_error(path):
         arrays = _load_npz(path)
-        runs: dict[str, Runs] = {}
-        for key in arrays:
+        columns: dict[str, dict[str, npt.NDArray[Any]]] = {}
+        for key, values in arrays.items():
             identity, _, column = key.partition("/")
-            if column == "seed":
-                runs[identity] = Runs(**{f.name: arrays[f"{identity}/{f.name}"] for f in fields(Runs)})
+            if column:
+                columns.setdefault(identity, {})[column] = values
+        runs = {identity: Runs(own.pop("seed"), own.pop("outcome"), own) for identity, own in columns.items()}
         return str(arrays["trainer"]), runs, _unpack_examples(arrays)
 
 

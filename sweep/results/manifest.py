@@ -7,8 +7,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from sweep.networks.runs import Broken
+from sweep.experiment.subjects import kinds
 from sweep.results.files import ResultsError
+from sweep.runs.cohort import Broken
 from sweep.runs.errors import show
 
 largest = 2**63  # of its numbers
@@ -54,13 +55,15 @@ class Timings:
 class Manifest:
     """What a folder says of itself; what it does not say is empty or None.
 
-    `files`: SHA-256 by name. `machine`: the system, and how the executor trained. The counts are a sweep's, as are
+    `files`: SHA-256 by name. `machine`: the system, and how the executor trained. `subject`: what its runs are of, see
+    `sweep.experiment.subjects`. The counts are a sweep's, as are
     `broken`, `confirmation` and `timings_seconds`. `floors`: of the loss, each with its name, for models that a
     function builds.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+    subject: str = "network"
     engine: str = ""
     device: str = ""
     programs: int | None = None
@@ -74,13 +77,17 @@ class Manifest:
     timings_seconds: Timings | None = None
     floors: tuple[tuple[float, str], ...] | None = None
 
+    def __post_init__(self) -> None:
+        if self.subject not in kinds:
+            raise ValueError(f"subject: found {show(self.subject)}, expected one of {', '.join(kinds)}")
+
     def to_json(self) -> str:
         """The manifest as a text: what it says, and of a sweep also that nothing broke or was confirmed."""
         is_sweep, of_sweep = self.runs_planned is not None, ("broken", "confirmation")
         said = {
             name: value
             for name, value in asdict(self).items()
-            if (is_sweep if name in of_sweep else value not in (None, "", {}))
+            if (is_sweep if name in of_sweep else value not in (None, "", {}, "network"))
         }
         return json.dumps(said, indent=2, allow_nan=False) + "\n"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
+from sweep.experiment.subjects import kinds
 from sweep.networks.configuration import Configuration
 from sweep.results.configurations import Recorded, read_settings
 from sweep.results.files import ResultsError
@@ -27,7 +28,7 @@ class Results:
     @cached_property
     def experiment(self) -> Experiment:
         """The experiment that it is of. Raises `ExperimentFileError` for a file that was damaged."""
-        return experiment_file.load(self.folder.experiment)
+        return experiment_file.load(self.folder.experiment, self.manifest.subject)
 
     @cached_property
     def runs(self) -> Any:
@@ -46,13 +47,16 @@ class Results:
     @cached_property
     def settings(self) -> dict[str, Recorded]:
         """configurations.jsonl: the settings of each configuration, by its id."""
-        return read_settings(self.folder.settings)
+        return read_settings(self.folder.settings, kinds[self.manifest.subject])
 
     def configuration(self, identity: str) -> Configuration:
         """The configuration of this id. Raises `ResultsError` where no line of configurations.jsonl makes it."""
         if identity not in self.settings:
             raise ResultsError(f"{self.folder.settings}: no configuration {identity}")
-        return self.settings[identity].configuration
+        found = self.settings[identity].subject
+        if not isinstance(found, Configuration):
+            raise ResultsError(f"{self.folder.path}: its runs are of no network that this harness knows, as this needs")
+        return found
 
     def cells_of(self, run: str) -> dict[str, str] | None:
         """The cells of a run as they stand in runs.csv, by column; None where it has no such row."""

@@ -17,10 +17,10 @@ from sweep.results.folder import Folder
 from sweep.results.lock import locked
 from sweep.runs.errors import show
 from sweep.statistics.verdicts import Target
-from sweep.training.engine import Engine, TrainerName
+from sweep.training.trainer import Trainer, TrainerName
 
 
-def study_name(experiment: Experiment, engine: Engine | TrainerName) -> str:
+def study_name(experiment: Experiment, trainer: Trainer | TrainerName) -> str:
     """A name that carries the space and what decides a rate: Optuna cannot change a parameter's choices later.
 
     A storage URL may hold the studies of many folders.
@@ -30,7 +30,7 @@ def study_name(experiment: Experiment, engine: Engine | TrainerName) -> str:
     if set(space["reliability"]) == {"margin"}:
         space["reliability"] = experiment.reliability.margin
     space["order"] = list(experiment.dimensions())
-    space["engine"] = (engine.name, engine.device)
+    space["engine"] = (trainer.name, trainer.device)
     digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=str).encode()).hexdigest()
     return f"sweep-{digest[:12]}"
 
@@ -151,7 +151,7 @@ def prepare(folder: Folder, content: bytes, experiment: Experiment, tables: Mapp
     """
     folder.check_table_names(tables)
     if folder.experiment.exists():
-        before = _experiment_of(folder)
+        before = _experiment_of(folder, experiment.subject)
         differences = list(_experiment_differences(before, experiment))
         if differences:
             raise ResultsError(
@@ -173,9 +173,9 @@ def prepare(folder: Folder, content: bytes, experiment: Experiment, tables: Mapp
     return done
 
 
-def _experiment_of(folder: Folder) -> Experiment:
+def _experiment_of(folder: Folder, subject: str) -> Experiment:
     """The experiment that a folder is of; its file is written once, so that damage to it came from outside."""
     try:
-        return experiment_file.load(folder.experiment)
+        return experiment_file.load(folder.experiment, subject)
     except experiment_file.ExperimentFileError as error:
         raise ResultsError(f"{error}\n  put the file back, or --fresh to move the folder aside") from None

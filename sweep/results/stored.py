@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Runs, merge, no_runs
 from sweep.results.folder import Folder
 from sweep.results.tables import read_runs, runs_from_table
+from sweep.runs.cohort import Subject
+from sweep.runs.runs import Runs, merge, no_runs
 
 
 class Stored:
@@ -19,9 +19,9 @@ class Stored:
         self._parts, kept = folder.read_parts(trainer)
         self.examples = folder.read_examples() + kept
 
-    def runs(self, configuration: Configuration) -> Runs:
+    def runs(self, configuration: Subject) -> Runs:
         """The runs of a configuration, sorted by seed."""
-        blocks = [no_runs(configuration)]
+        blocks = [no_runs]
         if configuration.id in self._rows:
             blocks.append(runs_from_table(self._rows[configuration.id], configuration))
         if configuration.id in self._parts:

@@ -7,7 +7,6 @@ import csv
 import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Entry, Runs
 from sweep.results.cells import decimals, plain, present, shortest
-from sweep.results.columns import Column, of_configurations, of_runs, prediction, prediction_names, shown
+from sweep.results.columns import (
+    Column,
+    configurations_header,
+    measured_of_networks,
+    metric,
+    of_any_run,
+    of_configurations,
+    of_runs,
+    prediction,
+    runs_header,
+)
 from sweep.results.files import ResultsError, write_atomically
+from sweep.runs.cohort import Subject
 from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.runs import Entry, Runs
 from sweep.search.allocation import Allocation
 from sweep.statistics.verdicts import verdict
 
@@ -28,7 +38,7 @@ def _label(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _run_columns(entry: Entry, columns: Sequence[str], engine: str, device: str) -> dict[str, str | list[str]]:
+def _run_columns(entry: Entry[Subject], columns: Sequence[str], engine: str, device: str) -> dict[str, str | list[str]]:
     """One configuration's rows of runs.csv, column by column; a single text stands in all rows.
 
     What differs from row to row is numbers, names of outcomes and names of rows: nothing that CSV would quote.
@@ -39,28 +49,26 @@ def _run_columns(entry: Entry, columns: Sequence[str], engine: str, device: str)
         "trial": str(entry.trial),
         "configuration": configuration.id,
         **{name: _label(value) for name, value in configuration.labels().items()},
+        "seed": plain(runs.seed),
         "engine": engine,
         "device": device,
         "n_parameters": str(configuration.n_parameters),
+        "learned": plain(runs.learned),
+        "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
     }
-    known |= {c.name: _texts(c, getattr(runs, c.name)) for c in _measured}
-    return {name: known[name] for name in shown(of_runs, columns)}
-
-
-_measured = [c for c in of_runs if c.name in {f.name for f in fields(Runs)}]
+    usual = prediction if isinstance(configuration, Configuration) else metric
+    return known | {name: _texts(measured_of_networks.get(name, usual), v) for name, v in runs.measured.items()}
 
 
 def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
     """The cells of a column from the array of `Runs`."""
     match column.type:
-        case "float32":
+        case "float32" | "number":
             return shortest(values)
         case "float64":
             return decimals(values)
         case "Int64":
             return present(values, values > column.missing)
-        case "str" if column.names:
-            return np.array(column.names, object)[values].tolist()
         case "str":
             return values.tolist()
         case _:
@@ -72,12 +80,12 @@ def _values(column: Column, cells: Any) -> npt.NDArray[Any]:
     match column.type:
         case "Int64":
             return cells.fillna(column.missing).to_numpy(np.int64)
-        case "str" if column.names:
-            return cells.map(column.names.index).to_numpy(np.int8)
         case "str":
             return cells.to_numpy(np.str_)
+        case "number":
+            return cells.to_numpy(np.float64)
         case _:
-            return cells.to_numpy(np.uint32 if column.name == "seed" else column.type)
+            return cells.to_numpy(column.type)
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -98,22 +106,21 @@ def _lines(columns: Iterable[str | list[str]]) -> Iterator[str]:
     return map(",".join, zip(*pieces, strict=False))
 
 
-def runs_blocks(entries: Sequence[Entry], columns: Sequence[str], engine: str, device: str) -> Iterator[bytes]:
-    """runs.csv piece by piece, the header with the first: a million runs as one table would need gigabytes.
+def runs_blocks(entries: Sequence[Entry[Subject]], columns: Sequence[str], engine: str, device: str) -> Iterator[bytes]:
+    """runs.csv piece by piece, the header first: a million runs as one table would need gigabytes.
 
     The entries' rows, which are sorted by seed, in the order of the entries.
     """
-    predictions = list(dict.fromkeys(name for e in entries for name in prediction_names(e.configuration.task)))
-    for place, entry in enumerate(entries):
-        task = entry.configuration.task
-        flat = entry.runs.predictions.reshape(-1, task.n_rows * task.n_outputs)
-        own = {name: shortest(flat[:, i]) for i, name in enumerate(prediction_names(task))}
-        block = _run_columns(entry, columns, engine, device) | {name: own.get(name, "") for name in predictions}
-        lines = [_line(block)] if place == 0 else []
-        yield "".join(f"{line}\n" for line in itertools.chain(lines, _lines(block.values()))).encode()
+    names = runs_header(
+        (e.configuration for e in entries), columns, (name for e in entries for name in e.runs.measured)
+    )
+    yield f"{_line(names)}\n".encode()
+    for entry in entries:
+        cells = _run_columns(entry, columns, engine, device)
+        yield "".join(f"{line}\n" for line in _lines(cells.get(name, "") for name in names)).encode()
 
 
-def runs_table(entries: Sequence[Entry], columns: Sequence[str], engine: str, device: str) -> bytes:
+def runs_table(entries: Sequence[Entry[Subject]], columns: Sequence[str], engine: str, device: str) -> bytes:
     """runs.csv as a whole; see `runs_blocks`."""
     return b"".join(runs_blocks(entries, columns, engine, device))
 
@@ -123,7 +130,7 @@ def median(values: npt.NDArray[Any], is_counted: npt.NDArray[np.bool_]) -> float
     return float(np.median(np.where(is_counted, values.astype(np.float64), np.inf))) if len(values) else np.inf
 
 
-def ranked(entries: Sequence[Entry], allocation: Allocation) -> list[Entry]:
+def ranked(entries: Sequence[Entry[Subject]], allocation: Allocation) -> list[Entry[Subject]]:
     """The entries in the order of configurations.csv: ci_low descending, then n_parameters, then trial."""
     n_runs = np.array([len(e.runs) for e in entries], np.int64)
     n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
@@ -133,7 +140,7 @@ def ranked(entries: Sequence[Entry], allocation: Allocation) -> list[Entry]:
     return [entries[i] for i in np.lexsort((trials, n_parameters, -rates.low))]
 
 
-def configurations_table(entries: Sequence[Entry], columns: Sequence[str], allocation: Allocation) -> bytes:
+def configurations_table(entries: Sequence[Entry[Subject]], columns: Sequence[str], allocation: Allocation) -> bytes:
     """configurations.csv: one row per configuration, in the order of `ranked`."""
     import pandas as pd
 
@@ -146,8 +153,9 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
         -1, len(outcomes)
     )
     labels = [e.configuration.labels() for e in entries]
-    epochs = [median(e.runs.epochs_to_learn, e.runs.learned) for e in entries]
-    losses = [median(e.runs.final_loss, np.isfinite(e.runs.final_loss)) for e in entries]
+    trained = [e.runs if len(e.runs) else None for e in entries]
+    epochs = [median(r["epochs_to_learn"], r.learned) if r else np.inf for r in trained]
+    losses = [median(r["final_loss"], np.isfinite(r["final_loss"])) if r else np.inf for r in trained]
     known: dict[str, Any] = {
         "configuration": [e.configuration.id for e in entries],
         "trial": [e.trial for e in entries],
@@ -165,7 +173,7 @@ def configurations_table(entries: Sequence[Entry], columns: Sequence[str], alloc
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
         "n_missing": n_planned - n_runs,
     }
-    table = {name: known[name] for name in shown(of_configurations, columns)}
+    table = {name: known[name] for name in configurations_header(columns)}
     return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode()
 
 
@@ -228,12 +236,16 @@ def _read_table(
     return table
 
 
-def runs_from_table(rows: Any, configuration: Configuration) -> Runs:
-    """One configuration's rows of a read runs.csv. Predictions that the table does not have come back as NaN."""
-    names = prediction_names(configuration.task)
-    shape = (len(rows), configuration.task.n_rows, configuration.task.n_outputs)
-    predictions = rows[names].to_numpy(np.float32).reshape(shape) if names else np.full(shape, np.nan, np.float32)
-    return Runs(**{c.name: _values(c, rows[c.name]) for c in _measured}, predictions=predictions)
+def runs_from_table(rows: Any, configuration: Subject) -> Runs:
+    """One configuration's rows of a read runs.csv."""
+    if isinstance(configuration, Configuration):
+        columns = measured_of_networks | dict.fromkeys(configuration.task.prediction_names, prediction)
+    else:
+        others = {*of_any_run, *configuration.labels()}
+        columns = {str(name): metric for name in rows.columns if name not in others}
+    measured = {name: _values(column, rows[name]) for name, column in columns.items()}
+    outcome = rows["outcome"].map(outcomes.index).to_numpy(np.int8)
+    return Runs(rows["seed"].to_numpy(np.uint32), outcome, measured)
 
 
 def to_records(table: Any) -> list[dict[str, Any]]:

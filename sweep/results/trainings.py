@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from sweep.networks.runs import Example, snapshot_epochs
+from sweep.networks.measurements import Example
+from sweep.networks.snapshots import snapshot_epochs
 from sweep.results import results
 from sweep.results.files import ResultsError, library_versions, write_atomically
 from sweep.results.folder import Folder

@@ -1,4 +1,53 @@
-"""The settings of a subject as they are shown: one way, on the page, in the terminal and in records."""
+"""Settings: of a subject that is nothing else, and as any subject's are shown, one way on the page and everywhere."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from sweep.runs.cohort import digest_id
+from sweep.runs.errors import SettingError, show
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A subject that is nothing but its settings: those of somebody's own function or program.
+
+    `canonical`: the settings as JSON with sorted keys, so that equal ones are equal.
+    """
+
+    canonical: str
+    n_parameters: int = 0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """Settings by name. Raises `SettingError` for a value that is no number, word, truth, null, list or mapping."""
+        for name, value in settings.items():
+            try:
+                json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError, RecursionError):
+                allowed = "allowed: finite numbers, words, true, false, null, lists and mappings of these"
+                raise SettingError((name,), f"found {show(value)}", allowed) from None
+        return cls(json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False))
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The settings, by name."""
+        return json.loads(self.canonical)
+
+    @property
+    def id(self) -> str:
+        """`c` and 12 hex digits of a SHA-256 over the settings."""
+        return self._id
+
+    @cached_property
+    def _id(self) -> str:
+        return digest_id(self.canonical)
+
+    def labels(self) -> dict[str, Any]:
+        """Every setting as it stands in the tables, lists and mappings as JSON."""
+        return {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in self.values.items()}
 
 
 def title_of(name: str) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.seeds import SeedBlock
-from sweep.networks.runs import Runs
+from sweep.runs.runs import Runs
 from sweep.statistics.intervals import Method, Rates, confidence_sequence, wilson
 from sweep.statistics.verdicts import (
     Target,

@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.experiment.experiment import Experiment
-from sweep.networks.configuration import Configuration
+from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, show
 from sweep.search.parameters import as_parameter, at_share, distribution_of, value_of
 from sweep.search.storage import Journal, lost_storage, open_study
@@ -31,7 +31,7 @@ class Suggestion:
 
     index: int
     point: Mapping[str, Any]
-    configuration: Configuration
+    configuration: Subject
     is_told: bool
 
 

@@ -17,12 +17,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from sweep.networks.runs import Broken, Cohort, no_runs
+from sweep.networks.measurements import NetworkCohort
+from sweep.runs.cohort import Broken, Cohort
+from sweep.runs.runs import no_runs
 from sweep.training import choice
+from sweep.training.cohorts import EngineTrainer
 from sweep.training.costs import run_seconds
 from sweep.training.engine import Engine
-from sweep.training.executor import ExecutorError, Kept, Threads, join_kept
-from sweep.training.threads import Guard, OnCount, available_cores, ignore_count
+from sweep.training.executor import ExecutorError, Threads
+from sweep.training.threads import available_cores
+from sweep.training.trainer import Guard, Kept, OnCount, Trainer, ignore_count, join_kept
 
 task_seconds = 1.0
 n_retries = 20  # how often Ray begins a task again whose node or process dies
@@ -34,7 +38,7 @@ class Part(NamedTuple):
     """Some models of the cohort that has this place among all."""
 
     place: int
-    cohort: Cohort
+    cohort: NetworkCohort
 
 
 class Done(NamedTuple):
@@ -57,20 +61,20 @@ def sources_digest() -> str:
 
 
 @cache
-def _engine(name: str, device: str) -> Engine:
+def _trainer(name: str, device: str) -> EngineTrainer:
     """The engine of this process of a node, made once: what it compiles or loads serves all tasks."""
-    return choice.choose(name, device, ())
+    return EngineTrainer(choice.choose(name, device, ()))
 
 
-def train_task(name: str, device: str, cohorts: Sequence[Cohort], sources: str) -> Done:
+def train_task(name: str, device: str, cohorts: Sequence[NetworkCohort], sources: str) -> Done:
     """Train parts of cohorts on a node; one thread, since Ray starts a process for each core."""
     started = perf_counter()
     if sources != sources_digest():
         raise ExecutorError(f"the node {socket.gethostname()} has another version of xor-sweep than this machine")
-    is_first = _engine.cache_info().currsize == 0
+    is_first = _trainer.cache_info().currsize == 0
     broken: list[Broken] = []
     guard = Guard(broken.append, is_stopped=lambda: False)
-    kept = list(Threads(1).train(_engine(name, device), cohorts, ignore_count, guard))
+    kept = list(Threads(1).train(_trainer(name, device), cohorts, ignore_count, guard))
     return Done(kept, broken, perf_counter() - started, is_first)
 
 
@@ -104,8 +108,13 @@ class Cluster:
             "seconds_in_tasks": round(self._busy_seconds, 3),
         }
 
-    def train(self, engine: Engine, cohorts: Sequence[Cohort], on_count: OnCount, guard: Guard) -> Iterator[Kept]:
-        """Train cohorts; see `Executor`."""
+    def train(
+        self, trainer: Trainer, cohorts: Sequence[Cohort[Any]], on_count: OnCount, guard: Guard
+    ) -> Iterator[Kept]:
+        """Train cohorts; see `Executor`. Raises `ExecutorError` for a trainer that is no engine."""
+        if not isinstance(trainer, EngineTrainer):
+            raise ExecutorError(f"Ray: found the {trainer.title}; allowed: an engine")
+        engine = trainer.engine
         tasks = deque(self._tasks(engine, cohorts))
         n_open = [0] * len(cohorts)
         for part in (part for task in tasks for part in task):
@@ -138,7 +147,7 @@ class Cluster:
         for cohort, kept in zip(cohorts[n_given:], found[n_given:], strict=True):
             yield join_kept(cohort, kept)
 
-    def _tasks(self, engine: Engine, cohorts: Sequence[Cohort]) -> Iterator[list[Part]]:
+    def _tasks(self, engine: Engine, cohorts: Sequence[NetworkCohort]) -> Iterator[list[Part]]:
         """Parts of cohorts that together train for about a second; less, where that keeps every worker busy."""
         scale = self._task_seconds / self._expected_seconds if self._task_seconds > task_seconds else 1.0
         seconds = [scale * run_seconds(cohort.configuration, engine.name) for cohort in cohorts]
@@ -175,7 +184,7 @@ class Cluster:
             told = f"{type(error).__name__}: {error}"
             cohorts = [part.cohort for part in task]
             broken = [Broken(c.configuration.id, tuple(c.seeds.tolist()), told) for c in cohorts]
-            return Done([Kept(c.configuration.id, no_runs(c.configuration), []) for c in cohorts], broken, 0.0, True)
+            return Done([Kept(c.configuration.id, no_runs, []) for c in cohorts], broken, 0.0, True)
 
     def _count(self, engine: Engine, task: Sequence[Part], done: Done) -> None:
         self._n_tasks += 1

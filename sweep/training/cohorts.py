@@ -2,28 +2,31 @@
 
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.diagnosis import diagnose
-from sweep.networks.runs import Broken, Cohort, Measurements, Runs, concatenate, join, no_runs
+from sweep.networks.diagnosis import diagnose, examples
+from sweep.networks.measurements import Measurements, NetworkCohort, join
+from sweep.runs.cohort import Broken, Cohort
+from sweep.runs.runs import Runs, concatenate
 from sweep.training import threads
 from sweep.training.engine import Engine
-from sweep.training.threads import Guard, OnCount, ignore_count
+from sweep.training.trainer import Guard, Kept, OnCount, ignore_count
 
 
 class Trained(NamedTuple):
     """A cohort, what the engine measured of it, and how its runs ended."""
 
-    cohort: Cohort
+    cohort: NetworkCohort
     measurements: Measurements
     runs: Runs
 
 
 def train_cohorts(
     engine: Engine,
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[NetworkCohort],
     workers: int,
     on_count: OnCount = ignore_count,
     guard: Guard | None = None,
@@ -39,11 +42,48 @@ def train_cohorts(
         else:
             pieces = list(_diagnosed(cohort, measurements, guard))
             joined = join(cohort, [(p.cohort, p.measurements) for p in pieces])
-            runs = concatenate([p.runs for p in pieces]) if pieces else no_runs(cohort.configuration)
+            runs = concatenate([p.runs for p in pieces])
             yield Trained(*joined, runs)
 
 
-def _diagnosed(cohort: Cohort, measurements: Measurements, guard: Guard) -> Iterator[Trained]:
+@dataclass(frozen=True)
+class EngineTrainer:
+    """An engine as a trainer: it measures networks, and the diagnosis says how they ended."""
+
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return self.engine.name
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `gpu`."""
+        return self.engine.device
+
+    @property
+    def title(self) -> str:
+        """`native engine`."""
+        return f"{self.engine.name} engine"
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether several workers train at the same time."""
+        return self.engine.is_threaded
+
+    @property
+    def n_programs(self) -> int:
+        """Programs compiled, or loaded, so far."""
+        return self.engine.n_programs
+
+    def train(self, cohorts: Sequence[NetworkCohort], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
+        """Train cohorts; see `Trainer`."""
+        for cohort, measurements, runs in train_cohorts(self.engine, cohorts, workers, on_count, guard):
+            yield Kept(cohort.configuration.id, runs, examples(cohort, measurements, runs))
+
+
+def _diagnosed(cohort: NetworkCohort, measurements: Measurements, guard: Guard) -> Iterator[Trained]:
     """A cohort that is diagnosed; where that raises, its halves, down to the runs that cause it.
 
     These the guard is told of.

@@ -5,12 +5,11 @@ sigmoid)`, float32, Keras's optimizer updates, loss averaged over the batch (cro
 shuffled every epoch and the last one partial; a batch that holds the whole table takes it in table order.
 """
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from collections.abc import Hashable
+from typing import Protocol
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Measurements
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.runs.errors import UserError
 
 
@@ -42,30 +41,9 @@ class Engine(Protocol):
         """What of this configuration the engine cannot do, in words; None where it can train it."""
         ...
 
-    def train(self, cohort: Cohort) -> Measurements:
+    def train(self, cohort: NetworkCohort) -> Measurements:
         """Train every model of the cohort; models never influence each other. Measurements are in seed order."""
         ...
-
-
-@dataclass(frozen=True)
-class TrainerName:
-    """What trains runs, or trained them: an engine's name and its device, `native on cpu`."""
-
-    name: str
-    device: str
-
-    @classmethod
-    def of(cls, engine: Engine) -> Self:
-        """The name of an engine."""
-        return cls(engine.name, engine.device)
-
-    @classmethod
-    def recorded(cls, *records: Mapping[str, Any]) -> Self:
-        """What the first record that names one, a manifest or a row of runs.csv, says of `engine` and of `device`."""
-        return cls(*(str(next(filter(None, (r.get(key) for r in records)), None)) for key in ("engine", "device")))
-
-    def __str__(self) -> str:
-        return f"{self.name} on {self.device}"
 
 
 class EngineError(UserError):

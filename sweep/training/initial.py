@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.randomness import Stream, Words, symmetric_uniform, threefry
-from sweep.networks.runs import Cohort
 from sweep.networks.vocabulary import Named
 
 Doubles = npt.NDArray[np.float64]
@@ -149,7 +149,7 @@ def _words(seeds: Words, sizes: Mapping[int, int]) -> dict[int, Words]:
     return found
 
 
-def initial_weights(cohort: Cohort) -> npt.NDArray[np.float32]:
+def initial_weights(cohort: NetworkCohort) -> npt.NDArray[np.float32]:
     """The weights before training: float32 `[model, parameter]`."""
     variables = cohort.configuration.variables
     drawn = {v.place: v.size for v in variables if v.initializer.name not in ("zeros", "ones", "constant")}

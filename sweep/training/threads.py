@@ -2,17 +2,17 @@
 
 import os
 import traceback
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.networks.runs import Broken, Cohort, Measurements, join
+from sweep.networks.measurements import Measurements, NetworkCohort, join
+from sweep.runs.cohort import Broken
 from sweep.training.engine import Engine
+from sweep.training.trainer import Guard, OnCount, ignore_count
 
-Pieces = Sequence[tuple[Cohort, Measurements] | Broken]
-OnCount = Callable[[int, int], None]
+Pieces = Sequence[tuple[NetworkCohort, Measurements] | Broken]
 
 # pieces grow up to so many times an engine's smallest, as long as every thread gets so many of them and none costs more
 # than this, some tenths of a second
@@ -47,24 +47,24 @@ def assert_subnormals() -> None:
         )
 
 
-def _cost(cohort: Cohort) -> int:
+def _cost(cohort: NetworkCohort) -> int:
     """A cohort's work, roughly: parameters times steps, and rows times parameters for each epoch."""
     c = cohort.configuration
     return len(cohort) * c.epochs * c.n_parameters * (c.steps_per_epoch + c.rows_per_epoch)
 
 
-def _pieces(engine: Engine, cohorts: Sequence[Cohort], workers: int) -> list[list[Cohort]]:
+def _pieces(engine: Engine, cohorts: Sequence[NetworkCohort], workers: int) -> list[list[NetworkCohort]]:
     """The cohorts cut into pieces, larger ones where there are many quick models: less is done for each of those."""
     smallest = engine.piece_size
     plenty = sum(map(len, cohorts)) // (PIECES_PER_WORKER * workers * smallest) if engine.is_threaded else 1
-    pieces: list[list[Cohort]] = []
+    pieces: list[list[NetworkCohort]] = []
     for cohort in cohorts:
         cost = _cost(cohort.part(slice(smallest)))
         pieces.append(cohort.split(smallest * max(1, min(MAX_ENLARGEMENT, plenty, MAX_COST // max(1, cost)))))
     return pieces
 
 
-def _in_order(engine: Engine, pieces: Sequence[Sequence[Cohort]]) -> list[tuple[int, int]]:
+def _in_order(engine: Engine, pieces: Sequence[Sequence[NetworkCohort]]) -> list[tuple[int, int]]:
     """The places of the pieces in the order of training: the costliest first, so that the threads end together.
 
     What shares compiled programs comes together, since an engine may not be able to keep them all.
@@ -79,23 +79,7 @@ def _in_order(engine: Engine, pieces: Sequence[Sequence[Cohort]]) -> list[tuple[
     return sorted(places, key=lambda place: (order[programs[place]], -costs[place]))
 
 
-@dataclass(frozen=True)
-class Guard:
-    """What lets a sweep go on where runs cannot be trained, and end before all of them are.
-
-    `on_broken` is told of the runs that an exception kept from being trained; `is_stopped` says whether to begin no
-    further piece. Either leaves models out of what `train` yields.
-    """
-
-    on_broken: Callable[[Broken], None]
-    is_stopped: Callable[[], bool]
-
-
-def ignore_count(n_done: int, n_learned: int) -> None:
-    """The listener that counts nothing."""
-
-
-def attempt(engine: Engine, cohort: Cohort) -> Pieces:
+def attempt(engine: Engine, cohort: NetworkCohort) -> Pieces:
     """Train a cohort; where that raises, its halves, down to the runs that cannot be trained: the others are kept."""
     try:
         return [(cohort, engine.train(cohort))]
@@ -109,24 +93,24 @@ def attempt(engine: Engine, cohort: Cohort) -> Pieces:
 
 def train(
     engine: Engine,
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[NetworkCohort],
     workers: int,
     on_count: OnCount = ignore_count,
     guard: Guard | None = None,
-) -> Iterator[tuple[Cohort, Measurements]]:
+) -> Iterator[tuple[NetworkCohort, Measurements]]:
     """Train cohorts, in pieces, over threads where the engine allows; yields each cohort with its measurements.
 
     `on_count` is told of every piece that is done how many runs it has and how many of them learned. Without a `guard`
     an exception ends it all, as does a stop from outside: the pieces in flight end, the others are dropped.
     """
 
-    def train_piece(piece: Cohort) -> Pieces:
+    def train_piece(piece: NetworkCohort) -> Pieces:
         if guard is None:
             return [(piece, engine.train(piece))]
         return [] if guard.is_stopped() else attempt(engine, piece)
 
-    def collect(cohort: Cohort, done: Iterable[Pieces]) -> tuple[Cohort, Measurements]:
-        kept: list[tuple[Cohort, Measurements]] = []
+    def collect(cohort: NetworkCohort, done: Iterable[Pieces]) -> tuple[NetworkCohort, Measurements]:
+        kept: list[tuple[NetworkCohort, Measurements]] = []
         for part in (part for pieces in done for part in pieces):
             if not isinstance(part, Broken):
                 piece, measured = part

@@ -12,26 +12,26 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 
 SIX = "fixed: {epochs: 20, learning_rate: 0.05}\nvary: {width: [2, 3, 4], seed: 6}\n"
 
 
-def fail_one(cohort: Cohort) -> None:
+def fail_one(cohort: NetworkCohort) -> None:
     if cohort.configuration.widths == (3,):
         raise MemoryError
 
 
-def fail_all(cohort: Cohort) -> None:
+def fail_all(cohort: NetworkCohort) -> None:
     raise MemoryError
 
 
-def fail_some(cohort: Cohort) -> None:
+def fail_some(cohort: NetworkCohort) -> None:
     if 2 in cohort.seeds and cohort.configuration.widths == (2,):
         raise MemoryError
 
 
-def swept(folder: Path, text: str, fault: Callable[[Cohort], None] | None = None) -> Path:
+def swept(folder: Path, text: str, fault: Callable[[NetworkCohort], None] | None = None) -> Path:
     (folder / "e.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         if fault is None:
@@ -61,7 +61,9 @@ def call(*arguments: str | Path) -> Result:
     ],
     ids=["none of one", "one missing", "no run", "one seed", "one configuration", "none learned", "all learned"],
 )
-def test_every_command_answers_or_refuses(tmp_path: Path, text: str, fault: Callable[[Cohort], None] | None) -> None:
+def test_every_command_answers_or_refuses(
+    tmp_path: Path, text: str, fault: Callable[[NetworkCohort], None] | None
+) -> None:
     folder = swept(tmp_path, text, fault)
     table = sweep.load(folder).configurations
     ids = list(table["configuration"])

@@ -17,11 +17,12 @@ from sweep.cli.common import app
 from sweep.commands import audit as audit_command
 from sweep.commands.audit import Audit, Case, Evidence, audit, choose_runs, judge
 from sweep.commands.verify import verify
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
 from sweep.results.contents import Contents, read_contents
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
+from sweep.runs.cohort import Cohort
 from sweep.training.initial import initial_weights
 from sweep.training.native import NativeEngine
 
@@ -51,11 +52,11 @@ def contents(finished: Path) -> Contents:
     return found
 
 
-def first_steps(**settings: Any) -> Cohort:
+def first_steps(**settings: Any) -> NetworkCohort:
     return Cohort(resolve({"epochs": 50, "learning_rate": 0.01, **settings}), np.array([3], np.uint32))
 
 
-def by_native(cohort: Cohort, share_of_a_step: float = 0.0) -> Evidence:
+def by_native(cohort: NetworkCohort, share_of_a_step: float = 0.0) -> Evidence:
     """A referee that agrees up to a share of a step's movement."""
     weights = NativeEngine().train(cohort).weights[0]
     step = np.abs(weights - initial_weights(cohort)[0]).mean() / 50

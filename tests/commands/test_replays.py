@@ -170,7 +170,7 @@ def test_each_outcome_has_its_evidence(folder: Path) -> None:
     dead = sweep.replay(results, run_with(folder, outcome="dead", width="2", depth="3"))
     assert re.search(r"all 2 units of hidden layer \d are off on every row, .*; no gradient passes it", words(dead))
     learned = sweep.replay(results, run_with(folder, outcome="learned", width="4"))
-    assert f"from epoch {learned.runs.epochs_to_learn[0]:,} on (margin" in words(learned)
+    assert f"from epoch {learned.runs['epochs_to_learn'][0]:,} on (margin" in words(learned)
     diverged = sweep.replay(results, run_with(folder, outcome="diverged"))
     first = evidence(diverged).first_infinite
     assert first is not None and f"not finite from epoch {first:,} on" in words(diverged)

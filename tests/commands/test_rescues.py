@@ -20,10 +20,10 @@ from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.randomness import Stream
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.report.terminal.rescue import describe_cause, describe_end, describe_rescue, keras_recipe
 from sweep.results.files import ResultsError
+from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
@@ -46,7 +46,7 @@ ADVICE = {
 
 
 def learned(c: Configuration, seeds: Any, **streams: Any) -> Any:
-    given = {Stream[name.upper()]: np.asarray(block, np.uint32) for name, block in streams.items()}
+    given: dict[int, Any] = {Stream[name.upper()]: np.asarray(block, np.uint32) for name, block in streams.items()}
     cohort = Cohort(c, np.asarray(seeds, np.uint32), streams=given)
     return diagnose(cohort, NativeEngine().train(cohort)).learned
 

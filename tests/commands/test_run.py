@@ -24,9 +24,10 @@ import sweep
 from sweep.commands import run as run_command
 from sweep.commands.check import plan
 from sweep.commands.run import Progress
-from sweep.experiment import experiment as experiment_values
 from sweep.experiment.file import parse
+from sweep.experiment.subjects import kinds
 from sweep.networks.configuration import Configuration
+from sweep.networks.settings import resolve
 from sweep.report.terminal.progress import describe_plan
 from sweep.results import resume, stored
 from sweep.results.files import ResultsError, write_atomically
@@ -37,6 +38,7 @@ from sweep.search.study import Search
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import verdict
 from sweep.training import choice, engine
+from sweep.training.trainer import TrainerName
 
 GRID = """
 fixed: {epochs: 40, learning_rate: 0.05}
@@ -459,8 +461,7 @@ def test_repeated_suggestions_are_told_and_counted(tmp_path: Path) -> None:
 
 def opened(results: Results, text: str) -> Search:
     experiment = parse(text)
-    engine = choice.choose("native", "cpu", [])
-    name = resume.study_name(experiment, engine)
+    name = resume.study_name(experiment, TrainerName("native", "cpu"))
     return Search(experiment, results.folder.journal, name)
 
 
@@ -618,13 +619,12 @@ def test_an_experiment_that_can_be_read_only_once(tmp_path: Path, whole: dict[st
 def test_each_point_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From reading the file to the end of the sweep, with all that is said of the plan between."""
     n_resolved: Counter[str] = Counter()
-    resolve = experiment_values.resolve
 
     def counted(settings: Mapping[str, Any]) -> Configuration:
         n_resolved[repr(settings)] += 1
         return resolve(settings)
 
-    monkeypatch.setattr(experiment_values, "resolve", counted)
+    monkeypatch.setitem(kinds, "network", replace(kinds["network"], resolve=counted))
     planned = plan(write(tmp_path, GRID))
     assert "10 configurations" in describe_plan(planned)
     run_command.execute(planned, tmp_path / "out")

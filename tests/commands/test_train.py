@@ -134,7 +134,7 @@ def test_a_table_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monke
 def test_shares_by_epoch_are_counted_from_the_predictions() -> None:
     run = trained(60, task="or", learning_rate=0.05)
     answer = one_network.summarise(run)
-    epochs = run.cohort.snapshots.tolist()
+    epochs = run.cohort.configuration.snapshots.tolist()
     targets = run.cohort.configuration.targets()
     for epoch, share in answer.shares:
         predicted = run.measurements.predictions[:, epochs.index(epoch)]

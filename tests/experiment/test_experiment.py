@@ -13,6 +13,7 @@ from sweep.experiment import experiment
 from sweep.experiment.dimensions import Choices, Dimension, Range
 from sweep.experiment.experiment import Experiment, Study
 from sweep.experiment.seeds import SeedBlock
+from sweep.experiment.subjects import kinds
 from sweep.runs.errors import SettingError
 
 
@@ -28,7 +29,7 @@ def test_the_grid_is_the_product_in_file_order_the_last_changing_fastest():
     assert e.n_points == e.n_trials == 12
     assert e.settings(points[0]) == {"epochs": 5, "batch_size": 1, "width": 4, "depth": 1}
     assert e.settings(points[-1]) == {"epochs": 9, "batch_size": 2, "width": 2, "depth": 3}
-    assert e.configuration(points[-1]).widths == (2, 2, 2)
+    assert e.networks[-1].widths == (2, 2, 2)
 
 
 def test_an_experiment_that_varies_nothing_has_one_point():
@@ -194,7 +195,7 @@ def test_experiments_that_cannot_be(arguments: dict[str, Any], place: tuple[str 
 
 def test_a_case_is_laid_over_what_is_fixed():
     e = Experiment(fixed={"width": 0}, cases=({"width": 2}, {"width": 3}))
-    assert [e.configuration(point).widths for point in e.grid()] == [(2,), (3,)]
+    assert [c.widths for c in e.networks] == [(2,), (3,)]
 
 
 values_of: dict[str, list[Any]] = {
@@ -244,7 +245,9 @@ def test_an_experiment_is_a_value():
 def test_a_checked_point_is_resolved_once(monkeypatch: pytest.MonkeyPatch):
     e = Experiment(vary={"width": Range(1, 40, 1), "optimizer": Choices(("sgd", {"name": "sgd"}))})
     large = Experiment(vary={"learning_rate": Range(0.001, 1, 0.001), "batch_size": Range(1, 4, 1)})
-    monkeypatch.setattr(experiment, "resolve", None)  # nothing resolves any more
+    monkeypatch.setitem(
+        kinds, "network", dataclasses.replace(kinds["network"], resolve=None)
+    )  # nothing resolves any more
     assert e.is_small and e.configurations == tuple(map(e.configuration, e.grid()))
     assert len(e.configurations) == 80 and len(set(e.configurations)) == 40
     assert not large.is_small
@@ -255,6 +258,6 @@ def test_a_checked_point_is_resolved_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_points_are_told_apart_by_the_type_of_a_value_too():
     e = Experiment(vary={"use_bias": Choices((True, False))})
-    assert e.configuration({"use_bias": True}).output.use_bias
+    assert e.networks[0].output.use_bias
     with pytest.raises(SettingError):
         e.configuration({"use_bias": 1})

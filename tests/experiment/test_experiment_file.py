@@ -94,7 +94,7 @@ def test_the_template_loads_and_can_be_changed():
     # the examples in its comments are meant to be tried
     assert parse("vary: {width: {low: 2, high: 16, step: 2}}").n_trials == 8
     assert len(parse("cases: [{batch_size: 1, epochs: 250}, {batch_size: 4, epochs: 1000}]").cases) == 2
-    assert parse("fixed: {task: {inputs: [[0, 1], [1, 1]], targets: [[1], [0]]}}").configuration({}).task.n_rows == 2
+    assert parse("fixed: {task: {inputs: [[0, 1], [1, 1]], targets: [[1], [0]]}}").networks[0].task.n_rows == 2
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_range_takes_the_type_of_its_hyperparameter(written: str, values: tupl
 
 def test_choices_may_be_mappings_lists_and_null():
     experiment = parse("vary: {layers: [[4], [4, 2], []], learning_rate: [null, 0.1], samples: [null, 8]}")
-    configurations = [experiment.configuration(point) for point in experiment.grid()]
+    configurations = experiment.networks
     assert [c.widths for c in configurations] == [(4,)] * 4 + [(4, 2)] * 4 + [()] * 4
     assert [c.samples for c in configurations] == [None, 8] * 6
 

@@ -8,22 +8,24 @@ import pytest
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose, examples
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import sample_counts
-from sweep.networks.runs import Cohort, Measurements, Runs
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Runs
 
 xor = resolve({"width": 3, "depth": 2, "epochs": 10})
 solved = np.array([0.1, 0.9, 0.8, 0.2], np.float32)
 right_half = np.array([0.1, 0.9, 0.4, 0.2], np.float32)
 
 
-def measured(configuration: Configuration, predictions: Any, **columns: Any) -> tuple[Cohort, Measurements]:
+def measured(configuration: Configuration, predictions: Any, **columns: Any) -> tuple[NetworkCohort, Measurements]:
     """Measurements of one model for each row of predictions, at the last snapshot."""
     last = np.asarray(predictions, np.float32).reshape(len(predictions), configuration.task.n_rows, -1)
     n = len(last)
     cohort = Cohort(configuration, np.arange(10, 10 + n, dtype=np.uint32), columns.pop("margin", 0.0))
-    n_snapshots = len(cohort.snapshots)
+    n_snapshots = len(cohort.configuration.snapshots)
     history = np.full((n, n_snapshots, *last.shape[1:]), 0.5, np.float32)
     history[:, -1] = last
     base: dict[str, Any] = {
@@ -45,17 +47,17 @@ def test_learned_and_not() -> None:
     runs = diagnose(*measured(xor, [solved, right_half, 1 - solved]))
     assert named_outcomes(runs) == ["learned", "stuck", "stuck"]
     assert runs.learned.tolist() == [True, False, False]
-    np.testing.assert_allclose(runs.margin, [0.6, -0.2, -0.8], rtol=1e-6)
-    assert runs.margin.dtype == np.float32
-    assert runs.accuracy.tolist() == [1.0, 0.75, 0.0]
-    assert runs.epochs_to_learn.tolist() == [5, -1, -1]
+    np.testing.assert_allclose(runs["margin"], [0.6, -0.2, -0.8], rtol=1e-6)
+    assert runs["margin"].dtype == np.float32
+    assert runs["accuracy"].tolist() == [1.0, 0.75, 0.0]
+    assert runs["epochs_to_learn"].tolist() == [5, -1, -1]
     assert runs.seed.tolist() == [10, 11, 12]
-    assert runs.merged_rows.tolist() == [""] * 3
+    assert runs["merged_rows"].tolist() == [""] * 3
 
 
 def test_epochs_to_learn_counts_from_the_state_before_training() -> None:
     runs = diagnose(*measured(xor, [solved] * 3, last_unlearned=np.array([-1, 0, 9])))
-    assert runs.epochs_to_learn.tolist() == [0, 1, 10]
+    assert runs["epochs_to_learn"].tolist() == [0, 1, 10]
 
 
 def test_a_tie_is_not_learned() -> None:
@@ -64,8 +66,8 @@ def test_a_tie_is_not_learned() -> None:
     other = [0.1, 0.9, 0.5, 0.2]
     runs = diagnose(*measured(xor, [tie, below, other]))
     assert runs.learned.tolist() == [False, True, False]
-    assert runs.margin.tolist()[0] == 0.0
-    assert runs.accuracy.tolist() == [1.0, 1.0, 0.75]  # Keras counts p > 0.5 as a one
+    assert runs["margin"].tolist()[0] == 0.0
+    assert runs["accuracy"].tolist() == [1.0, 1.0, 0.75]  # Keras counts p > 0.5 as a one
 
 
 def test_the_margin_asked_for_is_exceeded_not_met() -> None:
@@ -76,7 +78,7 @@ def test_the_margin_asked_for_is_exceeded_not_met() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_whatever_is_not_finite_is_diverged(bad: float) -> None:
-    n_snapshots = len(Cohort(xor, np.arange(1, dtype=np.uint32)).snapshots)
+    n_snapshots = len(Cohort(xor, np.arange(1, dtype=np.uint32)).configuration.snapshots)
     weights = np.zeros((2, xor.n_parameters), np.float32)
     weights[0, -1] = bad
     losses = np.full((2, n_snapshots), 0.1, np.float32)
@@ -90,7 +92,7 @@ def test_whatever_is_not_finite_is_diverged(bad: float) -> None:
         runs = diagnose(cohort, found)
         assert named_outcomes(runs) == ["diverged", "learned"]
         assert runs.learned.tolist() == [False, True]
-        assert runs.epochs_to_learn.tolist() == [-1, 5]
+        assert runs["epochs_to_learn"].tolist() == [-1, 5]
 
 
 def test_a_past_that_was_not_finite_is_forgiven() -> None:
@@ -104,15 +106,15 @@ def test_dead_layers() -> None:
     off = np.array([[0, 0], [3, 0], [0, 3], [3, 3], [2, 2]])
     runs = diagnose(*measured(xor, [right_half] * 5, units_off=off, units_off_initial=off[::-1].copy()))
     assert named_outcomes(runs) == ["stuck", "dead", "dead", "dead", "stuck"]
-    assert runs.dead_layer.tolist() == [0, 1, 2, 1, 0]
-    assert runs.dead_units.tolist() == [0, 3, 3, 6, 4]
-    assert runs.dead_units_initial.tolist() == [4, 6, 3, 3, 0]
+    assert runs["dead_layer"].tolist() == [0, 1, 2, 1, 0]
+    assert runs["dead_units"].tolist() == [0, 3, 3, 6, 4]
+    assert runs["dead_units_initial"].tolist() == [4, 6, 3, 3, 0]
 
 
 def test_layers_of_unlike_width_are_dead_by_their_own_width() -> None:
     c = resolve({"layers": [4, 2], "epochs": 10})
     runs = diagnose(*measured(c, [right_half] * 3, units_off=np.array([[2, 1], [4, 0], [3, 2]])))
-    assert runs.dead_layer.tolist() == [0, 1, 2]
+    assert runs["dead_layer"].tolist() == [0, 1, 2]
 
 
 def test_the_first_rule_that_holds_names_the_outcome() -> None:
@@ -120,14 +122,14 @@ def test_the_first_rule_that_holds_names_the_outcome() -> None:
     spoiled = [np.nan, 0.9, 0.8, 0.2]
     runs = diagnose(*measured(xor, [spoiled, solved, right_half], units_off=dead))
     assert named_outcomes(runs) == ["diverged", "learned", "dead"]
-    assert runs.dead_layer.tolist() == [1, 1, 1]  # the layer is named whatever the outcome
+    assert runs["dead_layer"].tolist() == [1, 1, 1]  # the layer is named whatever the outcome
 
 
 def test_the_linear_control_has_no_layer_to_be_dead() -> None:
     c = resolve({"depth": 0, "task": "and", "epochs": 10})
     runs = diagnose(*measured(c, [[0.1, 0.2, 0.3, 0.9], [0.5] * 4]))
     assert named_outcomes(runs) == ["learned", "stuck"]
-    assert runs.dead_layer.tolist() == runs.dead_units.tolist() == runs.dead_units_initial.tolist() == [0, 0]
+    assert runs["dead_layer"].tolist() == runs["dead_units"].tolist() == runs["dead_units_initial"].tolist() == [0, 0]
 
 
 def test_every_output_counts() -> None:
@@ -137,9 +139,9 @@ def test_every_output_counts() -> None:
     bad[3, 1] = 0.3
     runs = diagnose(*measured(c, [good, bad]))
     assert runs.learned.tolist() == [True, False]
-    assert runs.accuracy.tolist() == [1.0, 0.875]
-    np.testing.assert_allclose(runs.margin, [0.8, -0.4], rtol=1e-6)
-    np.testing.assert_array_equal(c.head.margin(np.stack([good, bad]), c.targets()), runs.margin)
+    assert runs["accuracy"].tolist() == [1.0, 0.875]
+    np.testing.assert_allclose(runs["margin"], [0.8, -0.4], rtol=1e-6)
+    np.testing.assert_array_equal(c.head.margin(np.stack([good, bad]), c.targets()), runs["margin"])
 
 
 def test_an_example_of_each_outcome() -> None:
@@ -151,7 +153,7 @@ def test_an_example_of_each_outcome() -> None:
     assert {e.run for e in kept} == {f"{xor.id}-{seed}" for seed in (10, 11, 12)}
     for e in kept:
         np.testing.assert_array_equal(e.predictions, found.predictions[e.seed - 10])
-        np.testing.assert_array_equal(e.epochs, cohort.snapshots)
+        np.testing.assert_array_equal(e.epochs, cohort.configuration.snapshots)
 
 
 def test_the_lowest_seed_wins_whatever_the_order() -> None:
@@ -162,12 +164,12 @@ def test_the_lowest_seed_wins_whatever_the_order() -> None:
     assert len(cohort) == 3
 
 
-def course(*losses: list[float], **settings: Any) -> tuple[Cohort, Measurements]:
+def course(*losses: list[float], **settings: Any) -> tuple[NetworkCohort, Measurements]:
     """Models that have one row of XOR wrong, with the losses of each given at equal distances over all epochs."""
     c = resolve({"epochs": 1000, **settings})
     cohort, found = measured(c, [right_half] * len(losses))
     for model, given in enumerate(losses):
-        found.losses[model] = np.interp(cohort.snapshots, np.linspace(0, 1000, len(given)), given)
+        found.losses[model] = np.interp(cohort.configuration.snapshots, np.linspace(0, 1000, len(given)), given)
     return cohort, found
 
 
@@ -180,7 +182,7 @@ def test_stuck_unconverged_and_unsettled() -> None:
     late = [0.7] * 10 + [0.4]
     runs = diagnose(*course(at_rest, nearly, falling, rising, wandering, late))
     assert named_outcomes(runs) == ["stuck", "stuck", "unconverged", "unsettled", "unsettled", "unconverged"]
-    assert (runs.merged_rows == "").all()
+    assert (runs["merged_rows"] == "").all()
 
 
 def test_a_loss_that_falls_faster_and_faster_is_not_at_rest() -> None:
@@ -196,7 +198,7 @@ def test_a_loss_that_falls_faster_and_faster_is_not_at_rest() -> None:
 def test_trainings_of_few_epochs_have_an_outcome(epochs: int) -> None:
     c = resolve({"epochs": epochs})
     cohort, found = measured(c, [right_half] * 2)
-    found.losses[0] = np.linspace(0.7, 0.5, len(cohort.snapshots))
+    found.losses[0] = np.linspace(0.7, 0.5, len(cohort.configuration.snapshots))
     assert named_outcomes(diagnose(cohort, found)) == ["unconverged", "stuck"]
 
 
@@ -204,8 +206,8 @@ def test_trainings_of_few_epochs_have_an_outcome(epochs: int) -> None:
 def test_large_tables_of_few_snapshots_have_an_outcome(task: str) -> None:
     c = resolve({"task": {"name": task, "bits": 8}, "epochs": 100})
     cohort, found = measured(c, [np.full(256, 0.25), np.full(256, 0.25)])
-    found.losses[0] = np.linspace(0.7, 0.5, len(cohort.snapshots))
-    assert len(cohort.snapshots) < 20
+    found.losses[0] = np.linspace(0.7, 0.5, len(cohort.configuration.snapshots))
+    assert len(cohort.configuration.snapshots) < 20
     assert named_outcomes(diagnose(cohort, found)) == ["unconverged", "stuck"]
 
 
@@ -222,7 +224,7 @@ def merged(predictions: Any, rest: float, **settings: Any) -> list[str]:
     found.losses[:] = rest
     runs = diagnose(cohort, found)
     assert set(named_outcomes(runs)) == {"stuck"}
-    return runs.merged_rows.tolist()
+    return runs["merged_rows"].tolist()
 
 
 HALF, THIRD = math.log(2) / 2, 0.477386
@@ -274,5 +276,5 @@ def test_drawn_rows_are_judged_by_how_often_they_were_drawn() -> None:
     runs = diagnose(cohort, found)
     is_stuck = runs.outcome == outcomes.index("stuck")
     assert is_stuck.sum() > 10
-    assert runs.merged_rows[is_stuck].tolist() == [w for w, stuck in zip(wanted, is_stuck, strict=True) if stuck]
+    assert runs["merged_rows"][is_stuck].tolist() == [w for w, stuck in zip(wanted, is_stuck, strict=True) if stuck]
     assert {"00+01", ""} == set(wanted)

@@ -19,12 +19,12 @@ from sweep.experiment.dimensions import Choices
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.forward import predict
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.networks.tasks import named_task
 from sweep.report.page import details, figures, methods, page, surfaces
 from sweep.report.page.template_files import template
 from sweep.results.files import ResultsError
+from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import by_name, outcome_table, outcomes
 from sweep.statistics.intervals import confidence_sequence, wilson
 from sweep.training.cohorts import train_cohorts

@@ -129,7 +129,7 @@ def test_many_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
         path.write_bytes(bytes(content)[: draw.randint(len(content) // 2, len(content))])
         try:
             for identity, line in read_settings(path).items():
-                assert line.configuration.id == identity
+                assert line.subject.id == identity
         except ResultsError as error:
             assert str(error).startswith(str(path)) and str(error).isprintable()
             n_refused += 1

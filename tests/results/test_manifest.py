@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sweep.networks.runs import Broken
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.results.manifest import Confirmation, Manifest, Timings, broken_runs
+from sweep.runs.cohort import Broken
 
 CONFIRMATION = Confirmation("c0123456789ab", 64, 1024, 1000, 0.976562, 0.965439, 0.984171, "wilson", "reliable")
 SWEEP = Manifest(

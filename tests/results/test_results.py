@@ -4,7 +4,7 @@ import io
 import json
 import os
 import random
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Entry, Example, Runs, lowest_seeds, merge, no_runs
+from sweep.networks.measurements import Example, lowest_seeds
 from sweep.networks.settings import resolve
 from sweep.results.cells import shortest
 from sweep.results.columns import hyperparameter_columns
@@ -33,7 +33,9 @@ from sweep.results.tables import (
     runs_table,
     to_records,
 )
+from sweep.runs.cohort import Subject
 from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.runs import Entry, Runs, merge, no_runs
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import wilson
 from sweep.statistics.verdicts import Target
@@ -55,13 +57,11 @@ def allocation(count: int, reliability: Target = Target()) -> Allocation:  # noq
 
 def some_runs(configuration: Configuration, n: int = 3, **columns: Any) -> Runs:
     """`n` rows that did not learn, `columns` over them."""
-    task = configuration.task
     whole = np.zeros(n, np.int64)
     base: dict[str, Any] = {
         "seed": np.arange(n, dtype=np.uint32),
         "final_loss": np.full(n, 0.5, np.float32),
         "accuracy": np.full(n, 0.75),
-        "learned": np.zeros(n, np.bool_),
         "margin": np.full(n, -0.25, np.float32),
         "epochs_to_learn": whole - 1,
         "outcome": np.full(n, outcomes.index("unsettled"), np.int8),
@@ -69,39 +69,40 @@ def some_runs(configuration: Configuration, n: int = 3, **columns: Any) -> Runs:
         "dead_units_initial": whole,
         "dead_units": whole,
         "dead_layer": whole,
-        "predictions": np.full((n, task.n_rows, task.n_outputs), 0.25, np.float32),
+        **{name: np.full(n, 0.25, np.float32) for name in configuration.task.prediction_names},
     }
-    return Runs(**{**base, **columns})
+    measured = base | columns
+    return Runs(measured.pop("seed"), measured.pop("outcome"), measured)
 
 
 @st.composite
 def drawn_runs(draw: st.DrawFn, configuration: Configuration) -> Runs:
     seeds = sorted(draw(st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=5)))
-    n, task = len(seeds), configuration.task
+    n = len(seeds)
 
-    def column(dtype: Any, values: Any, *shape: int) -> Any:
-        return draw(hnp.arrays(dtype, (n, *shape), elements=values))
+    def column(dtype: Any, values: Any) -> Any:
+        return draw(hnp.arrays(dtype, n, elements=values))
 
-    learned = column(np.bool_, st.booleans())
+    outcome = column(np.int8, st.integers(0, len(outcomes) - 1))
+    learned = outcome == outcomes.index("learned")
     return some_runs(
         configuration,
         n,
         seed=np.array(seeds, np.uint32),
         final_loss=column(np.float32, numbers),
         accuracy=column(np.float64, st.floats(0, 1)),
-        learned=learned,
         margin=column(np.float32, numbers),
         epochs_to_learn=np.where(learned, column(np.int64, counts), -1),
-        outcome=column(np.int8, st.integers(0, len(outcomes) - 1)),
+        outcome=outcome,
         merged_rows=np.array(draw(st.lists(st.sampled_from(["", "00+11", "00+01 10+11"]), min_size=n, max_size=n))),
         dead_units_initial=column(np.int64, counts),
         dead_units=column(np.int64, counts),
         dead_layer=column(np.int64, st.integers(0, 9)),
-        predictions=column(np.float32, numbers, task.n_rows, task.n_outputs),
+        **{name: column(np.float32, numbers) for name in configuration.task.prediction_names},
     )
 
 
-def csv(entries: list[Entry], named: tuple[str, ...] = ()) -> bytes:
+def csv(entries: Sequence[Entry[Subject]], named: tuple[str, ...] = ()) -> bytes:
     return runs_table(entries, hyperparameter_columns(named), "native", "cpu")
 
 
@@ -117,13 +118,13 @@ def test_runs_survive_the_table(data: st.DataObject) -> None:
     again = [Entry(e.trial, e.configuration, rows_of(table, e.configuration)) for e in entries]
     assert csv(again) == content
     for before, after in zip(entries, again, strict=True):
-        for name in ("seed", "learned", "epochs_to_learn", "outcome", "dead_units", "dead_layer"):
+        for name in ("seed", "outcome"):
             np.testing.assert_array_equal(getattr(after.runs, name), getattr(before.runs, name))
-        names = ["final_loss", "margin"]
-        if before.configuration not in (wide, given_table):
-            names.append("predictions")
-        for name in names:
-            wanted, found = getattr(before.runs, name), getattr(after.runs, name)
+        assert set(after.runs.measured) == set(before.runs.measured)
+        for name in ("epochs_to_learn", "merged_rows", "dead_units_initial", "dead_units", "dead_layer"):
+            np.testing.assert_array_equal(after.runs[name], before.runs[name])
+        for name in ("final_loss", "margin", *before.configuration.task.prediction_names):
+            wanted, found = before.runs[name], after.runs[name]
             is_finite = np.isfinite(wanted)
             assert found.dtype == np.float32
             np.testing.assert_array_equal(found.view(np.uint32)[is_finite], wanted.view(np.uint32)[is_finite])
@@ -168,9 +169,9 @@ def test_numbers_stand_as_numpy_writes_them() -> None:
 
 def test_numbers_that_are_not_finite_are_empty() -> None:
     bad = np.array([np.nan, np.inf, -np.inf], np.float32)
-    predictions = np.repeat(bad, 4).reshape(3, 4, 1)
+    predictions: dict[str, Any] = {name: bad for name in xor.task.prediction_names}
     diverged = np.full(3, outcomes.index("diverged"), np.int8)
-    runs = some_runs(xor, final_loss=bad, margin=bad, predictions=predictions, outcome=diverged)
+    runs = some_runs(xor, final_loss=bad, margin=bad, outcome=diverged, **predictions)
     for line in csv([Entry(0, xor, runs)]).decode().splitlines()[1:]:
         assert line.endswith(",,0.750000,False,,,diverged,,0,0,,,,,")
 
@@ -201,12 +202,11 @@ def test_rows_are_written_to_the_digit() -> None:
         seed=np.array([2**32 - 1], np.uint32),
         final_loss=np.array([1 / 3], np.float32),
         accuracy=np.array([2 / 3]),
-        learned=np.ones(1, bool),
         margin=np.array([1e-7], np.float32),
         epochs_to_learn=np.zeros(1, np.int64),
         outcome=np.zeros(1, np.int8),
         dead_layer=np.array([2]),
-        predictions=(np.arange(8, dtype=np.float32) / np.float32(7)).reshape(1, 4, 2),
+        **{name: np.array([i / np.float32(7)], np.float32) for i, name in enumerate(adder.task.prediction_names)},
     )
     content = csv([Entry(7, adder, runs)])
     assert content.endswith(b"\n") and b"\r" not in content
@@ -253,7 +253,7 @@ def test_no_label_reads_as_missing(name: str) -> None:
 
 
 def test_a_read_table_has_its_types() -> None:
-    runs = some_runs(xor, learned=np.array([True, False, True]), epochs_to_learn=np.array([3, -1, 0]))
+    runs = some_runs(xor, outcome=np.array([0, 3, 0], np.int8), epochs_to_learn=np.array([3, -1, 0]))
     table = read_runs(io.BytesIO(csv([Entry(0, xor, runs)], ("samples", "use_bias"))))
     types = {name: str(dtype) for name, dtype in table.dtypes.items()}
     whole = ("trial", "width", "depth", "batch_size", "epochs", "seed", "n_parameters", "dead_units")
@@ -271,7 +271,7 @@ def of_outcomes(configuration: Configuration, *names: str, **columns: Any) -> Ru
     codes = np.array([outcomes.index(name) for name in names], np.int8)
     learned = codes == 0
     reached = np.where(learned, np.arange(len(names)) + 10, -1)
-    base = {"outcome": codes, "learned": learned, "epochs_to_learn": reached}
+    base = {"outcome": codes, "epochs_to_learn": reached}
     return some_runs(configuration, len(names), **{**base, **columns})
 
 
@@ -279,7 +279,7 @@ def test_planned_runs_are_all_accounted_for() -> None:
     entries = [
         Entry(0, xor, of_outcomes(xor, "learned", "dead", "dead", "diverged", "stuck", "unconverged", "unsettled")),
         Entry(1, adder, of_outcomes(adder, *["learned"] * 9)),
-        Entry(2, parity, no_runs(parity)),
+        Entry(2, parity, no_runs),
     ]
     table = read_configurations(io.BytesIO(configurations_table(entries, hyperparameter_columns(()), allocation(9))))
     total = table["n_learned"] + table["n_missing"] + table[[f"n_{name}" for name in failures]].sum(axis=1)
@@ -410,8 +410,11 @@ def test_blocks_add_up(tmp_path: Path) -> None:
     assert list(blocks) == [xor.id, adder.id]
     assert blocks[xor.id].seed.tolist() == [0, 1, 2, 4, 9]
     assert_same_examples(kept, several)
-    for field in fields(Runs):
-        found, wanted = getattr(blocks[xor.id], field.name), getattr(merge([first, second]), field.name)
+    whole = merge([first, second])
+    assert list(blocks[xor.id].measured) == list(whole.measured)
+    np.testing.assert_array_equal(blocks[xor.id].outcome, whole.outcome)
+    for name, wanted in whole.measured.items():
+        found = blocks[xor.id][name]
         np.testing.assert_array_equal(found, wanted)
         assert found.dtype.kind == wanted.dtype.kind
     with pytest.raises(ResultsError, match="by the engine native on cpu, now asked for: keras on cpu"):

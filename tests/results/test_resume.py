@@ -11,7 +11,7 @@ from sweep.experiment.seeds import SeedBlock
 from sweep.networks.tasks import table_task
 from sweep.results.resume import study_name
 from sweep.statistics.verdicts import Target
-from sweep.training.engine import TrainerName
+from sweep.training.trainer import TrainerName
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 NATIVE = TrainerName("native", "cpu")

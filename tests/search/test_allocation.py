@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial
 import sweep
 from sweep.commands.run import Progress
 from sweep.experiment.seeds import SeedBlock
-from sweep.networks.runs import Runs, no_runs
-from sweep.networks.settings import resolve
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
+from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Runs, no_runs
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import confidence_sequence
 from sweep.statistics.verdicts import Target, verdict
@@ -49,11 +49,8 @@ def contents(results: Results) -> dict[str, bytes]:
 
 
 def some_runs(learned: list[bool], first: int = 0) -> Runs:
-    blank = no_runs(resolve({}))
-    n = len(learned)
-    columns: dict[str, Any] = {k: np.zeros((n, *v.shape[1:]), v.dtype) for k, v in vars(blank).items()}
-    columns |= {"seed": np.arange(first, first + n, dtype=np.uint32), "learned": np.array(learned)}
-    return Runs(**columns)
+    outcome = np.where(learned, outcomes.index("learned"), outcomes.index("stuck")).astype(np.int8)
+    return Runs(np.arange(first, first + len(learned), dtype=np.uint32), outcome)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +66,7 @@ def test_counts_double() -> None:
 
 def test_a_block_grows_until_its_verdict_is_settled() -> None:
     allocation = Allocation(SeedBlock(count=16, up_to=1024), Target(0.5), 10)
-    assert len(allocation.seeds(no_runs(resolve({})))) == 16
+    assert len(allocation.seeds(no_runs)) == 16
     assert len(allocation.seeds(some_runs([False] * 16))) == 16
     assert len(allocation.seeds(some_runs([True, False] * 8))) == 32
     assert len(allocation.seeds(some_runs([True, False] * 512))) == 1024

@@ -125,7 +125,7 @@ def test_a_second_process_reads_while_the_sweep_writes(
     tmp_path: Path, server: Server, journals: dict[str, Any], sampler: str
 ) -> None:
     path, out = written(tmp_path, sampler, 5, server.url()), tmp_path / "out"
-    engine = plan(path).engine
+    engine = plan(path).trainer
     reader: Process | None = None
     counts: list[int] = []
     sweeping = Process(SWEEPING, path, out)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from scipy.special import erf, expit
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
-from sweep.networks.runs import Cohort
 from sweep.networks.vocabulary import Named
 from sweep.training.initial import initial_weights
 
@@ -182,7 +182,7 @@ def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
     return np.concatenate(parts)
 
 
-def batches(cohort: Cohort, model: int, epoch: int) -> Iterator[Batch]:
+def batches(cohort: NetworkCohort, model: int, epoch: int) -> Iterator[Batch]:
     """One model's batches of an epoch, from 0."""
     c = cohort.configuration
     n = c.task.n_rows
@@ -205,7 +205,7 @@ def batches(cohort: Cohort, model: int, epoch: int) -> Iterator[Batch]:
         yield Batch(x[order[part]], y[order[part]], [k[part] for k in kept])
 
 
-def trajectory(cohort: Cohort, model: int, disturbance: float = 0.0) -> Doubles:
+def trajectory(cohort: NetworkCohort, model: int, disturbance: float = 0.0) -> Doubles:
     """One model's weights before training and after every step: `[step, parameter]`.
 
     With a `disturbance`, what float32 might make of it: weights rounded to float32 after each step, and noise of that

@@ -13,16 +13,18 @@ from sweep.cli.common import app
 from sweep.commands.verify import verify
 from sweep.experiment.file import parse
 from sweep.networks.diagnosis import diagnose
-from sweep.networks.runs import Broken, Cohort, Measurements, Runs, join
+from sweep.networks.measurements import Measurements, NetworkCohort, join
 from sweep.networks.settings import resolve
 from sweep.results.folder import Folder
 from sweep.results.results import Results
 from sweep.results.resume import study_name
+from sweep.runs.cohort import Broken, Cohort
 from sweep.runs.outcomes import failures
+from sweep.runs.runs import Runs
 from sweep.search.reading import stored_trials
 from sweep.training import choice, cohorts
-from sweep.training.native import NativeEngine
-from sweep.training.threads import Guard, attempt, train
+from sweep.training.threads import attempt, train
+from sweep.training.trainer import Guard, TrainerName
 
 TEXT = """
 fixed: {epochs: 30, learning_rate: 0.05}
@@ -36,12 +38,12 @@ reliability: {target: 0.2}
 tables = ("runs.csv", "configurations.csv")
 
 
-def one_seed(cohort: Cohort) -> None:
+def one_seed(cohort: NetworkCohort) -> None:
     if cohort.configuration.widths == (3,) and 70 in cohort.seeds:
         raise RuntimeError("the kernel lost its way")
 
 
-def one_configuration(cohort: Cohort) -> None:
+def one_configuration(cohort: NetworkCohort) -> None:
     if cohort.configuration.widths == (3,):
         raise MemoryError
 
@@ -100,7 +102,7 @@ def test_a_configuration_that_breaks_whole(tmp_path: Path, monkeypatch: pytest.M
     assert set(missing["verdict"]) == {"inconclusive"}
     experiment = parse(text)
     if experiment.study.trial == "configuration":
-        trials = stored_trials(experiment, Folder(out).journal, study_name(experiment, NativeEngine()))
+        trials = stored_trials(experiment, Folder(out).journal, study_name(experiment, TrainerName("native", "cpu")))
         assert [t.values is None for t in trials] == [t.point["width"] == 3 for t in trials]
     again = sweep.run(path, out)
     check_counts(again, 5)
@@ -112,7 +114,7 @@ def test_a_configuration_that_breaks_whole(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(cohort: Cohort, measurements: Measurements) -> Runs:
+    def faulty(cohort: NetworkCohort, measurements: Measurements) -> Runs:
         one_seed(cohort)
         return diagnose(cohort, measurements)
 
@@ -145,7 +147,7 @@ def test_adaptive_seeds_go_on_around_what_broke(tmp_path: Path, monkeypatch: pyt
 
 
 def test_everything_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(cohort: Cohort) -> None:
+    def fault(cohort: NetworkCohort) -> None:
         raise ZeroDivisionError
 
     path, out = written(tmp_path, TEXT.replace("STUDY", "").replace("seed: 100", "seed: 5")), tmp_path / "out"
@@ -191,7 +193,7 @@ def test_readers_bear_a_configuration_without_runs(tmp_path: Path, monkeypatch: 
 
 
 def test_an_interruption_is_no_broken_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fault(cohort: Cohort) -> None:
+    def fault(cohort: NetworkCohort) -> None:
         if cohort.configuration.widths == (3,):
             raise KeyboardInterrupt
 
@@ -204,14 +206,14 @@ def test_an_interruption_is_no_broken_run(tmp_path: Path, monkeypatch: pytest.Mo
 # the executor
 
 
-def cohort(n: int) -> Cohort:
+def cohort(n: int) -> NetworkCohort:
     return Cohort(resolve({"width": 2, "epochs": 3}), np.arange(n, dtype=np.uint32))
 
 
 @pytest.mark.parametrize("bad", [[0], [99], [3, 4, 64], list(range(100))])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> None:
-    def fault(piece: Cohort) -> None:
+    def fault(piece: NetworkCohort) -> None:
         if set(bad) & set(piece.seeds.tolist()):
             raise OverflowError
 
@@ -228,7 +230,7 @@ def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> Non
 
 
 def test_without_a_guard_it_is_an_exception() -> None:
-    def fault(piece: Cohort) -> None:
+    def fault(piece: NetworkCohort) -> None:
         raise OverflowError
 
     with pytest.raises(OverflowError):

@@ -19,13 +19,15 @@ import sweep
 from sweep.commands import check as planning
 from sweep.commands import run
 from sweep.experiment.file import parse
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.results.folder import Folder
 from sweep.results.results import Results
+from sweep.runs.cohort import Cohort
 from sweep.training import choice, cluster
 from sweep.training.cluster import Cluster, Done
+from sweep.training.cohorts import EngineTrainer
 from sweep.training.executor import ExecutorError
-from sweep.training.threads import Guard
+from sweep.training.trainer import Guard
 
 GRID = """
 fixed: {epochs: EPOCHS, learning_rate: 0.02}
@@ -72,7 +74,7 @@ class Ray:
     def __init__(self, n_lost: int = 0, fail: str | None = None) -> None:
         self.exceptions = SimpleNamespace(RayTaskError=TaskError, RayError=LostError)
         self.n_running: list[int] = []
-        self.tasks: list[list[Cohort]] = []
+        self.tasks: list[list[NetworkCohort]] = []
         self._n_lost, self._fail = n_lost, fail
 
     def cluster_resources(self) -> dict[str, float]:
@@ -185,11 +187,11 @@ def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes
 def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = parse(GRID.replace("EPOCHS", "30"))
     cohorts = [Cohort(experiment.configuration(p), np.arange(150, dtype=np.uint32)) for p in experiment.grid()]
-    engine = choice.choose("native", "cpu", ())
+    trainer = EngineTrainer(choice.choose("native", "cpu", ()))
     monkeypatch.setattr(cluster, "run_seconds", lambda *_: 0.004)
     library = Ray()
     guard = Guard(lambda broken: None, lambda: False)
-    kept = list(Cluster(library, None).train(engine, cohorts, lambda *_: None, guard))
+    kept = list(Cluster(library, None).train(trainer, cohorts, lambda *_: None, guard))
     assert [k.configuration for k in kept] == [c.configuration.id for c in cohorts]
     # 1,800 networks of 4 ms on three cores: tasks of four shares for each core, in whole pieces of 64
     sizes = [sum(map(len, task)) for task in library.tasks]

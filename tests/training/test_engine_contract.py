@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sweep.networks.measurements import Measurements, NetworkCohort, concatenate
 from sweep.networks.randomness import Stream
-from sweep.networks.runs import Cohort, Measurements, concatenate
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training.engine import Engine
 from sweep.training.fused import FusedEngine
 from sweep.training.initial import initial_weights
@@ -42,7 +43,7 @@ def block(*seeds: int) -> npt.NDArray[np.uint32]:
     return np.array(seeds, np.uint32)
 
 
-def cohort(settings: Settings, *seeds: int, **streams: npt.NDArray[np.uint32]) -> Cohort:
+def cohort(settings: Settings, *seeds: int, **streams: npt.NDArray[np.uint32]) -> NetworkCohort:
     return Cohort(resolve(settings), block(*seeds), streams={Stream[k.upper()]: v for k, v in streams.items()})
 
 
@@ -171,7 +172,9 @@ class TestEngine:
             asked = cohort({**noisy, "optimizer": optimizer, "learning_rate": 0.0}, 4, 5, 6)
             measured = engine.train(asked)
             np.testing.assert_array_equal(measured.weights, initial_weights(asked))
-            np.testing.assert_array_equal(measured.losses, measured.losses[:, :1].repeat(len(asked.snapshots), 1))
+            np.testing.assert_array_equal(
+                measured.losses, measured.losses[:, :1].repeat(len(asked.configuration.snapshots), 1)
+            )
             np.testing.assert_array_equal(measured.units_off, measured.units_off_initial)
 
     def test_a_purpose_of_its_own_for_each_stream(self, engine: Engine) -> None:
@@ -196,7 +199,7 @@ class TestEngine:
         """The state after k epochs is what a training of k epochs ends with."""
         long = cohort({**noisy, "epochs": 150}, 1, 2, 3)
         measured = engine.train(long)
-        kept = long.snapshots.tolist()
+        kept = long.configuration.snapshots.tolist()
         for epochs in (1, 15, 135):
             short = engine.train(cohort({**noisy, "epochs": epochs}, 1, 2, 3))
             at = kept.index(epochs)
@@ -207,7 +210,7 @@ class TestEngine:
     @pytest.mark.parametrize("margin", [0.0, 0.3])
     def test_last_unlearned_epoch(self, engine: Engine, margin: float) -> None:
         asked = replace(cohort({"width": 8, "epochs": 25, "learning_rate": 0.05}, *range(32)), margin=margin)
-        assert list(asked.snapshots) == list(range(26))  # every epoch is kept, so it can be read off
+        assert list(asked.configuration.snapshots) == list(range(26))  # every epoch is kept, so it can be read off
         measured = engine.train(asked)
         signed = (2 * asked.configuration.targets() - 1) * (2 * measured.predictions - 1)
         is_learned = signed.min(axis=(2, 3)) > np.float32(margin)

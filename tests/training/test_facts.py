@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import sweep
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.statistics.intervals import wilson
 from sweep.training.native import NativeEngine
 

@@ -21,10 +21,11 @@ import sweep
 from sweep.commands import check as planning
 from sweep.commands.run import execute
 from sweep.networks import vocabulary
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named
 from sweep.report.terminal.progress import describe_plan
+from sweep.runs.cohort import Cohort
 from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.executor import Threads
@@ -38,7 +39,7 @@ from sweep.training.native import NativeEngine
 SETTINGS: Mapping[str, Any] = {"width": 3, "epochs": 4, "dropout": 0.2, "batch_size": 3, "learning_rate": 0.02}
 
 
-def cohort(n: int = 3, **settings: Any) -> Cohort:
+def cohort(n: int = 3, **settings: Any) -> NetworkCohort:
     return Cohort(resolve({**SETTINGS, **settings}), np.arange(n, dtype=np.uint32))
 
 
@@ -82,7 +83,7 @@ def test_a_cohort_that_does_not_fit_the_memory_is_halved(monkeypatch: pytest.Mon
 
     train = Trainer._train_piece  # pyright: ignore[reportPrivateUsage]
 
-    def with_little_memory(self: Trainer, piece: Cohort, most: int) -> Any:
+    def with_little_memory(self: Trainer, piece: NetworkCohort, most: int) -> Any:
         sizes.append(most)
         if most > 64:
             raise Exhausted
@@ -145,7 +146,7 @@ import os, signal
 import numpy as np
 from sweep.training.fused import FusedEngine
 from sweep.networks.settings import resolve
-from sweep.networks.runs import Cohort
+from sweep.runs.cohort import Cohort
 engine = FusedEngine()
 engine.train(Cohort(resolve({"epochs": 2}), np.arange(2, dtype=np.uint32)))
 print(engine._processes._now._process.pid, flush=True)
@@ -192,9 +193,9 @@ def test_programs_are_foretold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "fused engine, 2 threads, 5 programs to compile; about" in describe_plan(
         replace(planned, executor=Threads(2))
     )
-    before = planned.engine.n_programs
+    before = planned.trainer.n_programs
     execute(planned, tmp_path / "out")
-    assert planned.engine.n_programs - before == foretold
+    assert planned.trainer.n_programs - before == foretold
 
 
 def test_a_cohort_of_none() -> None:

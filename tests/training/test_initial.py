@@ -11,10 +11,11 @@ import pytest
 from scipy import stats
 
 from sweep.networks import vocabulary
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.randomness import Stream, words
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named, named
+from sweep.runs.cohort import Cohort
 from sweep.training.initial import draw, initial_weights, normal_quantile
 
 Doubles = npt.NDArray[np.float64]
@@ -134,11 +135,11 @@ def test_normal_quantile() -> None:
     np.testing.assert_allclose(normal_quantile(1 - below), -normal_quantile(below), rtol=1e-9, atol=1e-15)
 
 
-def cohort(n_models: int, **settings: Any) -> Cohort:
+def cohort(n_models: int, **settings: Any) -> NetworkCohort:
     return Cohort(resolve(settings), np.arange(n_models, dtype=np.uint32))
 
 
-def variables(asked: Cohort) -> list[Doubles]:
+def variables(asked: NetworkCohort) -> list[Doubles]:
     """Kernels and biases in Keras's order: `[model, ...]`."""
     w = initial_weights(asked).astype(np.float64)
     found, start = [], 0
@@ -188,7 +189,7 @@ def test_golden_bits(settings: dict[str, Any], digest: str) -> None:
     assert hashlib.sha256(w.astype("<f4").tobytes()).hexdigest()[:32] == digest
 
 
-def units_off(asked: Cohort) -> list[npt.NDArray[np.bool_]]:
+def units_off(asked: NetworkCohort) -> list[npt.NDArray[np.bool_]]:
     """ReLU units that are off on every row before training, layer by layer: `[model, unit]`."""
     signal: Doubles = asked.configuration.inputs().astype(np.float64)[None]
     found, parts = [], variables(asked)

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.randomness import Stream, row_order, sample_counts, urn_batches
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named
+from sweep.runs.cohort import Cohort
 from sweep.training.initial import initial_weights
 from sweep.training.keras import referee
 from sweep.training.keras.libraries import without_start_up_noise
@@ -34,7 +35,7 @@ optimizers: tuple[Any, ...] = (
 )
 
 
-def cohort(n_models: int = 2, **settings: Any) -> Cohort:
+def cohort(n_models: int = 2, **settings: Any) -> NetworkCohort:
     return Cohort(resolve(settings), np.arange(n_models, dtype=np.uint32))
 
 
@@ -56,7 +57,7 @@ def plain_keras(c: Configuration) -> Any:
     return model
 
 
-def train_plainly(asked: Cohort, model: int) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+def train_plainly(asked: NetworkCohort, model: int) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
     """The weights after `train_on_batch` over the same batches; without dropout."""
     c = asked.configuration
     network = plain_keras(c)
@@ -71,7 +72,7 @@ def train_plainly(asked: Cohort, model: int) -> list[np.ndarray[Any, np.dtype[np
     return network.get_weights()
 
 
-def batches(asked: Cohort, model: int, epoch: int) -> list[Any]:
+def batches(asked: NetworkCohort, model: int, epoch: int) -> list[Any]:
     """The rows of each batch; drawn samples are written out, as a user's data set would have them."""
     c = asked.configuration
     rows = np.arange(c.task.n_rows)
@@ -253,7 +254,7 @@ import sys
 import numpy as np
 from sweep.training.keras.referee import KerasEngine
 from sweep.networks.settings import resolve
-from sweep.networks.runs import Cohort
+from sweep.runs.cohort import Cohort
 engine = KerasEngine()
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 asked = Cohort(resolve({"epochs": 20, "dropout": 0.2, "batch_size": 3}), np.arange(2, dtype=np.uint32))
@@ -274,7 +275,7 @@ import numpy as np
 from sweep.training.engine import EngineError
 from sweep.training.keras.referee import KerasEngine
 from sweep.networks.settings import resolve
-from sweep.networks.runs import Cohort
+from sweep.runs.cohort import Cohort
 try:
     KerasEngine().train(Cohort(resolve({}), np.arange(1, dtype=np.uint32)))
 except EngineError as error:

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.networks.runs import Cohort, Measurements
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training import threads
 from sweep.training.native import NativeEngine, cache_folder, compiled_kernel
 
 REFERENCE = Path(__file__).parent / "reference_digest.txt"
 
 
-def cohort(n: int = 40, **settings: Any) -> Cohort:
+def cohort(n: int = 40, **settings: Any) -> NetworkCohort:
     return Cohort(resolve({"epochs": 30, "learning_rate": 0.05, **settings}), np.arange(n, dtype=np.uint32))
 
 
@@ -72,7 +73,7 @@ def test_any_number_of_threads_gives_equal_bits() -> None:
 )
 def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[str, Any], size: int) -> None:
     class Counting(NativeEngine):
-        def train(self, cohort: Cohort) -> Measurements:
+        def train(self, cohort: NetworkCohort) -> Measurements:
             sizes.append(len(cohort))
             return Measurements.empty(cohort, 0)
 

@@ -24,8 +24,9 @@ from support.reference import trajectory
 from test_engine_contract import fused_engine
 
 from sweep.networks import vocabulary
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training.engine import Engine
 from sweep.training.initial import initial_weights
 from sweep.training.keras.referee import KerasEngine
@@ -179,7 +180,7 @@ def label(case: Mapping[str, str]) -> str:
     return ", ".join(case.values())
 
 
-def cohort(case: Mapping[str, str], n_steps: int) -> Cohort:
+def cohort(case: Mapping[str, str], n_steps: int) -> NetworkCohort:
     """The case trained until `n_steps` steps are done, or a few more to end an epoch."""
     one = resolve(settings(case) | {"epochs": 1})
     epochs = -(-n_steps // one.steps_per_epoch)

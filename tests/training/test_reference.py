@@ -16,8 +16,9 @@ from support.reference import batches, trajectory
 from test_parity import activations, more_activations, more_optimizers, optimizers
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training.initial import initial_weights
 from sweep.training.keras.libraries import without_start_up_noise
 
@@ -69,7 +70,7 @@ def keras_optimizer(c: Configuration) -> Any:
     return kind(learning_rate=c.learning_rate, **arguments)
 
 
-def trained_by_keras(cohort: Cohort) -> np.ndarray[Any, Any]:
+def trained_by_keras(cohort: NetworkCohort) -> np.ndarray[Any, Any]:
     """The weights of the first model after the last step."""
     import keras
     import tensorflow as tf

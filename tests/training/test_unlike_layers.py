@@ -8,9 +8,9 @@ from support.reference import trajectory
 from test_engine_contract import engines
 
 from sweep.networks.layers import Layer
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named, activations, named
+from sweep.runs.cohort import Cohort
 
 hidden = (
     Layer(5, Named("tanh"), 0.25, True, Named("he_normal"), Named("zeros")),

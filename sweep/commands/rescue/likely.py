@@ -12,7 +12,7 @@ import numpy as np
 from sweep.commands.rescue.changes import changed, describe_change
 from sweep.commands.rescue.rescue import Share, cost
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort
+from sweep.runs.cohort import Cohort
 from sweep.training.cohorts import Trained, train_cohorts
 from sweep.training.costs import run_seconds
 from sweep.training.engine import Engine

@@ -15,11 +15,13 @@ import numpy.typing as npt
 from sweep.commands.rescue.changes import changed, describe_change, kinds, redraws
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Runs, Seeds
+from sweep.networks.measurements import NetworkCohort
 from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.results.tables import frame
+from sweep.runs.cohort import Cohort, Seeds
 from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.runs import Runs
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
 from sweep.statistics.verdicts import Target
@@ -279,7 +281,7 @@ class _Trainer:
     def train(self, configurations: Sequence[Configuration], seeds: Seeds) -> list[Runs]:
         return self.train_cohorts([Cohort(c, seeds, self.reliability.margin) for c in configurations])
 
-    def train_cohorts(self, cohorts: Sequence[Cohort]) -> list[Runs]:
+    def train_cohorts(self, cohorts: Sequence[NetworkCohort]) -> list[Runs]:
         trained = train_cohorts(self.engine, cohorts, self.workers)
         return [runs for _, _, runs in trained]
 

@@ -14,7 +14,7 @@ from sweep.commands.verify.tables import check_configurations, check_examples, c
 from sweep.results.contents import read_contents
 from sweep.results.folder import Folder
 from sweep.training import choice, threads
-from sweep.training.engine import TrainerName
+from sweep.training.trainer import TrainerName
 
 # runs that are trained again where nobody says how many: native does these in seconds, keras in a minute
 default_samples = {"native": 1000, "keras": 10}
@@ -62,7 +62,7 @@ def verify(
     findings += check_parts(contents)
     findings += check_study(contents)
     name, device = contents.trainer.name, contents.trainer.device if engine in (None, contents.trainer.name) else "cpu"
-    chosen = choice.choose(engine or name, device, (p.configuration for p in contents.planned))
+    chosen = choice.choose(engine or name, device, (e.configuration for e in contents.networks))
     n = default_samples[chosen.name] if sample is None else sample
     n_workers = workers or threads.available_cores()
     comparison = compare(contents, choose_runs(contents, n), chosen, n_workers)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.networks.runs import Cohort, Entry, Example
+from sweep.networks.measurements import Example, NetworkCohort
 from sweep.results.contents import Contents, at_most, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import runs_table
+from sweep.runs.cohort import Cohort
+from sweep.runs.runs import Entry
 from sweep.training.cohorts import Trained, train_cohorts
 from sweep.training.engine import Engine
 
@@ -88,15 +90,17 @@ def _examples(contents: Contents) -> list[Example]:
         return []
 
 
-def _cohorts(contents: Contents, chosen: Mapping[str, Sequence[int]], examples: Iterable[Example]) -> list[Cohort]:
+def _cohorts(
+    contents: Contents, chosen: Mapping[str, Sequence[int]], examples: Iterable[Example]
+) -> list[NetworkCohort]:
     seeds = {identity: set(listed) for identity, listed in chosen.items()}
     for example in examples:
         seeds.setdefault(example.configuration, set()).add(example.seed)
     margin = contents.experiment.reliability.margin
     return [
-        Cohort(p.configuration, np.array(sorted(seeds[p.configuration.id]), np.uint32), margin)
-        for p in contents.planned
-        if p.configuration.id in seeds
+        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), margin)
+        for e in contents.networks
+        if e.configuration.id in seeds
     ]
 
 
@@ -122,7 +126,7 @@ def _check_weights(contents: Contents, trained: Sequence[Trained], examples: Seq
             "weights": (example.weights, t.measurements.weights[model]),
             "losses": (example.losses, t.measurements.losses[model]),
             "predictions": (example.predictions, t.measurements.predictions[model]),
-            "epochs": (example.epochs, t.cohort.snapshots),
+            "epochs": (example.epochs, t.cohort.configuration.snapshots),
         }
         wrong = [name for name, (a, b) in pairs.items() if not np.array_equal(a, b, equal_nan=True)]
         if wrong:
@@ -137,7 +141,7 @@ def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list
     found, name = contents.manifest.confirmation, contents.folder.manifest.name
     if found is None:
         return []
-    by_id = {p.configuration.id: p.configuration for p in contents.planned}
+    by_id = {e.configuration.id: e.configuration for e in contents.networks}
     configuration, n_runs = by_id.get(found.configuration), found.n_runs
     if configuration is None:
         return [f"{name}: confirmation: {found.configuration} is not planned"]

@@ -4,8 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from sweep.experiment.experiment import shown_storage
-from sweep.networks.runs import Entry
 from sweep.results.contents import Contents, at_most
+from sweep.runs.cohort import Subject
+from sweep.runs.runs import Entry
 from sweep.search.reading import StoredTrial
 
 
@@ -38,7 +39,7 @@ def check_study(contents: Contents) -> list[str]:
     return at_most(findings, file, "findings")
 
 
-def _problems(contents: Contents, trial: StoredTrial, entry: Entry) -> list[str]:
+def _problems(contents: Contents, trial: StoredTrial, entry: Entry[Subject]) -> list[str]:
     if len(entry.runs) == 0:
         return []
     by_name = {

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.runs import Entry, Example
+from sweep.networks.configuration import Configuration
+from sweep.networks.measurements import Example
 from sweep.results.configurations import parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, ranked, runs_table
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Entry
 from sweep.search.allocation import Allocation
 
 # a loss and the one that its predictions give, both float32, may differ by this, where no prediction is close to an end
@@ -50,33 +52,47 @@ def check_rows(contents: Contents) -> list[str]:
 def _contradictions(contents: Contents) -> Iterator[str]:
     """Rows whose columns do not agree: predictions, margin, accuracy, loss, learned, outcome."""
     file, margin_asked = contents.folder.runs.name, np.float32(contents.experiment.reliability.margin)
-    for entry in contents.entries:
+    for entry in contents.networks:
         runs, targets = entry.runs, entry.configuration.targets()
         is_judged = runs.outcome != outcomes.index("diverged")
         wrong = {
-            "learned": runs.learned != (is_judged & (runs.margin > margin_asked)),
-            "outcome": runs.learned != (runs.outcome == outcomes.index("learned")),
-            "epochs_to_learn": (runs.epochs_to_learn >= 0) != runs.learned,
+            "outcome": runs.learned != (is_judged & (runs["margin"] > margin_asked)),
+            "epochs_to_learn": (runs["epochs_to_learn"] >= 0) != runs.learned,
         }
-        if np.isfinite(runs.predictions).any():
+        predictions = _predictions(entry)
+        if predictions is not None:
             head = entry.configuration.head
-            wrong["margin"] = is_judged & (runs.margin != head.margin(runs.predictions, targets))
-            wrong["accuracy"] = is_judged & (np.abs(runs.accuracy - head.accuracy(runs.predictions, targets)) > 1e-6)
-            wrong["final_loss"] = is_judged & _has_another_loss(entry, targets)
+            wrong["margin"] = is_judged & (runs["margin"] != head.margin(predictions, targets))
+            wrong["accuracy"] = is_judged & (np.abs(runs["accuracy"] - head.accuracy(predictions, targets)) > 1e-6)
+            wrong["final_loss"] = is_judged & _has_another_loss(entry, predictions, targets)
         for column, rows in wrong.items():
             for seed in runs.seed[rows].tolist():
                 yield f"{file}: {entry.configuration.id}-{seed}: {column} contradicts the other columns"
 
 
-def _has_another_loss(entry: Entry, targets: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    p = entry.runs.predictions.astype(np.float64)
+Predictions = npt.NDArray[np.float32]
+
+
+def _predictions(entry: Entry[Configuration]) -> Predictions | None:
+    """The predictions `[model, row, output]`, None where the table has none."""
+    task, runs = entry.configuration.task, entry.runs
+    if not task.prediction_names or not len(runs):
+        return None
+    flat = np.stack([runs[name] for name in task.prediction_names], axis=1)
+    return flat.reshape(len(runs), task.n_rows, task.n_outputs)
+
+
+def _has_another_loss(
+    entry: Entry[Configuration], predictions: Predictions, targets: Predictions
+) -> npt.NDArray[np.bool_]:
+    p = predictions.astype(np.float64)
     if entry.configuration.loss == "mean_squared_error":
         losses, is_clear = ((p - targets) ** 2).mean(axis=(1, 2)), np.ones(len(p), np.bool_)
     else:
         of_target = np.where(targets > 0, p, 1 - p)
         losses = -np.log(np.maximum(of_target, saturated)).mean(axis=(1, 2))
         is_clear = (of_target > saturated).all(axis=(1, 2))
-    return is_clear & ~(np.abs(losses - entry.runs.final_loss) <= loss_tolerance * np.maximum(losses, 0.1))
+    return is_clear & ~(np.abs(losses - entry.runs["final_loss"]) <= loss_tolerance * np.maximum(losses, 0.1))
 
 
 def _differing_cells(file: Path, wanted: Table, found: Table, key: str) -> list[str]:
@@ -117,13 +133,13 @@ def check_settings(contents: Contents) -> list[str]:
     """Lines of configurations.jsonl that cannot be read, whose id is not that of their settings, missing or added."""
     file = contents.folder.settings
     wanted = [e.configuration for e in ranked(contents.entries, Allocation.of(contents.experiment))]
-    if not file.exists() or file.read_bytes() == b"".join(settings_lines(wanted)):
+    if not file.exists() or file.read_bytes() == b"".join(settings_lines(wanted, contents.experiment.kind)):
         return []
     findings: list[str] = []
     found: list[str] = []
     for number, line in enumerate(recorded_lines(file), start=1):
         try:
-            found.append(parse_line(line, f"{file.name}: line {number}").configuration.id)
+            found.append(parse_line(line, f"{file.name}: line {number}").subject.id)
         except ResultsError as error:
             findings.append(str(error))
     if findings:
@@ -141,10 +157,10 @@ def check_examples(contents: Contents) -> list[str]:
         kept = contents.folder.read_examples()
     except ResultsError as error:
         return [str(error).replace(str(file), file.name)]
-    entries = {e.configuration.id: e for e in contents.entries}
+    entries = {e.configuration.id: e for e in contents.networks}
     wanted = {
         f"{e.configuration.id}-{e.runs.seed[e.runs.outcome == code].min()}"
-        for e in contents.entries
+        for e in contents.networks
         for code in np.unique(e.runs.outcome)
     }
     found = [example.run for example in kept]
@@ -159,16 +175,18 @@ def check_examples(contents: Contents) -> list[str]:
     return at_most(findings, file, "such examples")
 
 
-def _example_problem(example: Example, entry: Entry) -> str | None:
+def _example_problem(example: Example, entry: Entry[Configuration]) -> str | None:
     (row,) = np.flatnonzero(entry.runs.seed == example.seed)
     runs, c = entry.runs, entry.configuration
     if len(example.weights) != c.n_parameters or example.predictions.shape[1:] != (c.task.n_rows, c.task.n_outputs):
         return "is of another shape than its configuration"
     if example.outcome != outcomes[runs.outcome[row]]:
         return f"its outcome is {example.outcome}, in runs.csv {outcomes[runs.outcome[row]]}"
+    known = _predictions(entry)
+    row_predictions = example.predictions[-1] if known is None else known[row]
     pairs: Sequence[tuple[str, npt.NDArray[np.float32], npt.NDArray[np.float32]]] = (
-        ("loss", example.losses[-1:], runs.final_loss[row : row + 1]),
-        ("predictions", example.predictions[-1], runs.predictions[row]),
+        ("loss", example.losses[-1:], runs["final_loss"][row : row + 1]),
+        ("predictions", example.predictions[-1], row_predictions),
     )
     for name, own, of_row in pairs:
         is_known = np.isfinite(of_row)
@@ -194,7 +212,7 @@ def check_parts(contents: Contents) -> list[str]:
             continue
         known = entries[identity].runs
         both, a, b = np.intersect1d(known.seed, runs.seed, return_indices=True)
-        differs = known.final_loss[a].view(np.uint32) != runs.final_loss[b].view(np.uint32)
-        differs &= np.isfinite(known.final_loss[a]) | np.isfinite(runs.final_loss[b])
+        differs = known["final_loss"][a].view(np.uint32) != runs["final_loss"][b].view(np.uint32)
+        differs &= np.isfinite(known["final_loss"][a]) | np.isfinite(runs["final_loss"][b])
         findings += [f"{folder.parts.name}: {identity}-{seed} is not as in runs.csv" for seed in both[differs].tolist()]
     return at_most(findings, folder.parts, "findings")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Example
+from sweep.networks.measurements import Example
 from sweep.report.page.surfaces import surface, surface_range
 from sweep.runs.outcomes import outcome_table, outcomes
 

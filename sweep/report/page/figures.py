@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.runs import Example
+from sweep.networks.measurements import Example
 from sweep.runs.outcomes import outcomes
 from sweep.runs.settings import setting_text, title_of
 

@@ -17,7 +17,7 @@ from sweep.commands.importance import Importances, find_importances, summarise_m
 from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Example
+from sweep.networks.measurements import Example
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template

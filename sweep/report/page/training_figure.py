@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.forward import layer_sums
-from sweep.networks.runs import Example
+from sweep.networks.measurements import Example
 from sweep.results.files import ResultsError, write_atomically
 
 Doubles = npt.NDArray[np.float64]

@@ -25,11 +25,11 @@ seconds_between_lines = 2.0
 def describe_plan(plan: Plan) -> str:
     """One line: configurations, seeds, networks, engine, time."""
     seeds, n = plan.experiment.seeds, plan.n_configurations
-    where = _describe_executor(plan.executor.record()) if plan.engine.is_threaded else ""
+    where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
     return (
         f"{plan.source.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
         f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
-        f"{plan.engine.name} engine{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
+        f"{plan.trainer.title}{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
         f"{describe_seconds(plan.seconds)}"
     )
 

@@ -104,18 +104,20 @@ def describe_outcome(replayed: Replay) -> list[str]:
             said = f"the loss wandered: it changed by {seen.change:.1%} over the last tenth"
         case _:
             said = by_name[name].meaning
-    numbers = f"loss {runs.final_loss[0]:.6g}, accuracy {runs.accuracy[0]:.0%}, margin {runs.margin[0] + 0:.4g}"
+    numbers = (
+        f"loss {runs['final_loss'][0]:.6g}, accuracy {runs['accuracy'][0]:.0%}, margin {runs['margin'][0] + 0:.4g}"
+    )
     return [f"{name}: {said}", f"  {numbers}"]
 
 
 def _learned(replayed: Replay) -> str:
-    start = int(replayed.runs.epochs_to_learn[0])
+    start = int(replayed.runs["epochs_to_learn"][0])
     when = "from the start" if start == 0 else f"from epoch {start:,} on"
-    return f"every row is on its side of 0.5 {when} (margin {replayed.runs.margin[0]:.4g} > {replayed.margin:g})"
+    return f"every row is on its side of 0.5 {when} (margin {replayed.runs['margin'][0]:.4g} > {replayed.margin:g})"
 
 
 def _dead(replayed: Replay) -> str:
-    layer = int(replayed.runs.dead_layer[0])
+    layer = int(replayed.runs["dead_layer"][0])
     n = replayed.configuration.widths[layer - 1]
     at_start = int(replayed.units_off_initial[layer - 1])
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
@@ -124,10 +126,10 @@ def _dead(replayed: Replay) -> str:
 
 def _stuck(replayed: Replay, seen: Evidence) -> str:
     still = f"the loss changed by {seen.change:.2g} of itself over the last tenth"
-    merged = str(replayed.runs.merged_rows[0])
+    merged = str(replayed.runs["merged_rows"][0])
     if not merged:
         return f"{still}; no rows are merged"
-    loss = float(replayed.runs.final_loss[0])
+    loss = float(replayed.runs["final_loss"][0])
     floor = "" if math.isnan(seen.floor) else f", whose floor is {seen.floor:.6f} (loss {loss:.6f})"
     return f"{still}; rows {merged} get one output{floor}"
 

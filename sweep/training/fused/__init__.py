@@ -10,7 +10,7 @@ import os
 from collections.abc import Hashable
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.runs import Cohort, Measurements
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.training.engine import EngineError
 from sweep.training.fused.process import Processes
 from sweep.training.fused.shapes import MAX_MODELS, shapes_of
@@ -56,7 +56,7 @@ class FusedEngine:
         """None: whatever a configuration can say, Keras does."""
         return None
 
-    def train(self, cohort: Cohort) -> Measurements:
+    def train(self, cohort: NetworkCohort) -> Measurements:
         """Train the cohort's models together; in pieces where they do not fit the memory."""
         if len(cohort) == 0:
             return Measurements.empty(cohort)

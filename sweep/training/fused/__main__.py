@@ -12,7 +12,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
-from sweep.networks.runs import Cohort
+from sweep.networks.measurements import NetworkCohort
 from sweep.training.engine import EngineError
 from sweep.training.fused.process import Answer
 from sweep.training.fused.trainer import Trainer
@@ -38,7 +38,7 @@ class Server:
         except EngineError as error:
             self._send(0, refusal=str(error))
 
-    def train(self, number: int, cohort: Cohort) -> None:
+    def train(self, number: int, cohort: NetworkCohort) -> None:
         """Train a cohort and send what was measured, or the traceback."""
         assert self._trainer is not None
         try:

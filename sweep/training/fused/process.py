@@ -18,7 +18,7 @@ from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sweep.networks.runs import Cohort, Measurements
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.training.engine import EngineError
 
 # by how much a process may grow after its first training before it is replaced, in bytes
@@ -84,7 +84,7 @@ class TrainingProcess:
         """Raise `EngineError` where its backend or device cannot be used."""
         _raise(self._start.result())
 
-    def train(self, cohort: Cohort) -> Measurements:
+    def train(self, cohort: NetworkCohort) -> Measurements:
         """Train a cohort there. Raises `EngineError`, `TrainingError`."""
         self.wait_until_started()
         answer = self._ask(cohort).result()
@@ -106,7 +106,7 @@ class TrainingProcess:
         self._waiting[number] = Future()
         return self._waiting[number]
 
-    def _ask(self, cohort: Cohort) -> Future[Answer]:
+    def _ask(self, cohort: NetworkCohort) -> Future[Answer]:
         assert self._process.stdin is not None
         with self._lock:
             number = next(self._numbers)
@@ -166,7 +166,7 @@ class Processes:
         finally:
             self._leave()
 
-    def train(self, cohort: Cohort, programs: frozenset[Hashable]) -> Measurements:
+    def train(self, cohort: NetworkCohort, programs: frozenset[Hashable]) -> Measurements:
         """Train a cohort, for which these programs are needed."""
         process = self._enter(programs)
         try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Head
-from sweep.networks.runs import max_snapshot_values, max_snapshots
+from sweep.networks.snapshots import max_snapshot_values, max_snapshots
 from sweep.networks.vocabulary import Named
 
 # models of the smallest program, smaller ones only where these do not fit the memory; and of the largest

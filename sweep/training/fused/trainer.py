@@ -9,7 +9,7 @@ import os
 import threading
 from typing import Any
 
-from sweep.networks.runs import Cohort, Measurements, concatenate
+from sweep.networks.measurements import Measurements, NetworkCohort, concatenate
 from sweep.training.engine import EngineError
 from sweep.training.fused.shapes import ProgramShape, models_that_fit, program_size
 from sweep.training.keras.libraries import tensorflow_and_keras
@@ -48,7 +48,7 @@ class Trainer:
         """Programs compiled so far."""
         return len(self._programs)
 
-    def program(self, cohort: Cohort, n_models: int) -> Any:
+    def program(self, cohort: NetworkCohort, n_models: int) -> Any:
         """The program for so many models of a cohort's kind, kept or made now; compiled at its first call."""
         from sweep.training.fused.program import Training
 
@@ -58,11 +58,11 @@ class Trainer:
                 self._programs[shape] = self.backend.Program(Training(shape, self.backend), self._device)
             return self._programs[shape]
 
-    def train(self, cohort: Cohort) -> Measurements:
+    def train(self, cohort: NetworkCohort) -> Measurements:
         """Train the cohort's models together; in pieces where they do not fit the memory."""
         return self._train_by(cohort, models_that_fit(cohort.configuration, self._device))
 
-    def _train_by(self, cohort: Cohort, most: int) -> Measurements:
+    def _train_by(self, cohort: NetworkCohort, most: int) -> Measurements:
         """Train pieces of at most `most` models; of half as many where they do not fit the memory."""
         try:
             return concatenate([self._train_piece(piece, most) for piece in cohort.split(most)])
@@ -71,7 +71,7 @@ class Trainer:
                 raise
         return self._train_by(cohort, most // 2)
 
-    def _train_piece(self, cohort: Cohort, most: int) -> Measurements:
+    def _train_piece(self, cohort: NetworkCohort, most: int) -> Measurements:
         from sweep.training.fused.values import arguments, measurements
 
         program = self.program(cohort, program_size(len(cohort), most))

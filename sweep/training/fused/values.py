@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
-from sweep.networks.runs import Cohort, Measurements
 from sweep.training.fused.program import Answers, Arguments
 from sweep.training.fused.shapes import ProgramShape
 from sweep.training.fused.streams import padded_units
@@ -16,12 +16,12 @@ from sweep.training.initial import initial_weights
 Array = npt.NDArray[Any]
 
 
-def arguments(cohort: Cohort, shape: ProgramShape) -> Arguments:
+def arguments(cohort: NetworkCohort, shape: ProgramShape) -> Arguments:
     """A program's values for a cohort; where that has fewer models than the program, the last one is repeated."""
     c = cohort.configuration
     lanes = np.minimum(np.arange(shape.n_models), len(cohort) - 1)
     snapshots = np.full(shape.n_snapshots, -1, np.int32)
-    snapshots[: len(cohort.snapshots)] = cohort.snapshots
+    snapshots[: len(cohort.configuration.snapshots)] = cohort.configuration.snapshots
     units = [padded_units(n) for n in c.widths]
     counts = np.zeros((shape.n_models, c.task.n_rows), np.int32)
     if c.samples is not None:
@@ -44,9 +44,9 @@ def arguments(cohort: Cohort, shape: ProgramShape) -> Arguments:
     )
 
 
-def measurements(cohort: Cohort, values: Sequence[Array]) -> Measurements:
+def measurements(cohort: NetworkCohort, values: Sequence[Array]) -> Measurements:
     """A cohort's measurements from a program's answers, the repeated models left out."""
-    n, s = len(cohort), len(cohort.snapshots)
+    n, s = len(cohort), len(cohort.configuration.snapshots)
     found = Answers(*(np.moveaxis(value, -1, 0)[:n] for value in values))
     return Measurements(
         losses=np.ascontiguousarray(found.losses[:, :s]),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.runs import snapshot_epochs
+from sweep.networks.snapshots import snapshot_epochs
 from sweep.networks.tasks import max_rows
 from sweep.runs.errors import SettingError
 from sweep.training.keras.marking import (

@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Head
+from sweep.networks.measurements import Floats, Integers, Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
-from sweep.networks.runs import Cohort, Floats, Integers, Measurements
 from sweep.networks.vocabulary import Named
 from sweep.training.initial import initial_weights
 from sweep.training.keras.libraries import tensorflow_and_keras
@@ -66,11 +66,11 @@ class KerasEngine:
         """None: whatever a configuration can say, Keras does."""
         return None
 
-    def train(self, cohort: Cohort) -> Measurements:
+    def train(self, cohort: NetworkCohort) -> Measurements:
         """Train the cohort's models one after the other on one compiled program."""
         return self.train_from(cohort, initial_weights(cohort))
 
-    def train_from(self, cohort: Cohort, weights: Floats) -> Measurements:
+    def train_from(self, cohort: NetworkCohort, weights: Floats) -> Measurements:
         """Train from other weights `[model, parameter]` than those of the seeds."""
         program = compiled_program(ProgramShape.of(cohort.configuration))
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
@@ -319,7 +319,7 @@ class _Record:
     units_off: Integers
 
 
-def _shares(cohort: Cohort, model: int, epochs: range) -> Floats:
+def _shares(cohort: NetworkCohort, model: int, epochs: range) -> Floats:
     """The sample weights of one model's batches in `epochs` (from 0): `[epoch, step, row]`.
 
     Keras divides a batch's weighted loss by the rows of the table; it is to be divided by the samples of the batch.
@@ -332,7 +332,7 @@ def _shares(cohort: Cohort, model: int, epochs: range) -> Floats:
     return (drawn * n / drawn.sum(axis=2, keepdims=True)).astype(np.float32)
 
 
-def _randomness(cohort: Cohort, model: int, epochs: range) -> tuple[Batches, list[Booleans]]:
+def _randomness(cohort: NetworkCohort, model: int, epochs: range) -> tuple[Batches, list[Booleans]]:
     """Row orders, or shares with drawn samples, and kept units of one model in `epochs` (from 0)."""
     c = cohort.configuration
     n = c.task.n_rows
@@ -353,7 +353,7 @@ def _randomness(cohort: Cohort, model: int, epochs: range) -> tuple[Batches, lis
     return orders, kept
 
 
-def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) -> _Record:
+def _train_one(program: Program, cohort: NetworkCohort, model: int, weights: Floats) -> _Record:
     c = cohort.configuration
     scales = np.array([1 / (1 - layer.dropout) for layer in c.hidden if layer.dropout > 0], np.float32)
     table = _Table(c.inputs(), c.targets(), scales)
@@ -377,7 +377,7 @@ def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) ->
         unlearned = np.flatnonzero(~is_learned(chunk_predictions))
         if len(unlearned):
             last_unlearned = first + 1 + int(unlearned[-1])
-        wanted = cohort.snapshots - first - 1
+        wanted = cohort.configuration.snapshots - first - 1
         wanted = wanted[(wanted >= 0) & (wanted < len(epochs))]
         losses.append(chunk_losses[wanted])
         predictions.append(chunk_predictions[wanted])
@@ -391,7 +391,7 @@ def _train_one(program: Program, cohort: Cohort, model: int, weights: Floats) ->
     )
 
 
-def _gather(records: Sequence[_Record], cohort: Cohort) -> Measurements:
+def _gather(records: Sequence[_Record], cohort: NetworkCohort) -> Measurements:
     """The measurements of a cohort from those of its models, in order."""
     measured = Measurements.empty(cohort)
     for model, record in enumerate(records):

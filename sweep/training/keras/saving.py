@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
-from sweep.networks.runs import Floats
+from sweep.networks.measurements import Floats
 from sweep.networks.vocabulary import activations, named
 from sweep.training.engine import EngineError
 from sweep.training.keras.libraries import tensorflow_and_keras

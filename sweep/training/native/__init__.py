@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
-from sweep.networks.runs import Cohort, Measurements
 from sweep.training.initial import initial_weights
 
 # float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
@@ -114,7 +114,7 @@ def _optimizer_settings(configuration: Configuration) -> Any:
     )
 
 
-def _plan(cohort: Cohort) -> Any:
+def _plan(cohort: NetworkCohort) -> Any:
     """Sizes and places of a tile's arrays; see the head of `passes` for their meaning."""
     from sweep.training.native import optimizers, passes
     from sweep.training.native.simd import MODELS
@@ -177,7 +177,7 @@ class NativeEngine:
         """None: the kernel has the whole vocabulary."""
         return None
 
-    def train(self, cohort: Cohort) -> Measurements:
+    def train(self, cohort: NetworkCohort) -> Measurements:
         """Train a cohort; raises `ValueError` for a configuration that `refusal` names."""
         lacking = self.refusal(cohort.configuration)
         if lacking:
@@ -196,13 +196,13 @@ class NativeEngine:
             _aligned(2 * MODELS, np.uint32),
             _aligned(plan.n_elements, np.float32),
             _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32),
-            cohort.snapshots,
+            cohort.configuration.snapshots,
             *(getattr(measured, name) for name in MEASURED),
         )
         return measured
 
 
-def _counts(cohort: Cohort) -> npt.NDArray[np.uint32]:
+def _counts(cohort: NetworkCohort) -> npt.NDArray[np.uint32]:
     """How often each model's seed drew each row, `[model, row]`; empty where no samples are drawn."""
     c = cohort.configuration
     if c.samples is None:

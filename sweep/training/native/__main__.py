@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training.native import NativeEngine
 
 logging.disable(logging.WARNING)  # said here, with the time that it took

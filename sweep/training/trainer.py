@@ -1,0 +1,99 @@
+"""Trainers: whatever turns cohorts into runs. An engine is one, and so is a function or a program of somebody's own."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+from sweep.networks.measurements import Example, lowest_seeds
+from sweep.runs.cohort import Broken, Cohort, Subject
+from sweep.runs.runs import Runs, merge
+from sweep.training.engine import Engine
+
+OnCount = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What lets a sweep go on where runs cannot be trained, and end before all of them are.
+
+    `on_broken` is told of the runs that an exception kept from being trained; `is_stopped` says whether to begin no
+    further piece. Either leaves models out of what `train` yields.
+    """
+
+    on_broken: Callable[[Broken], None]
+    is_stopped: Callable[[], bool]
+
+
+def ignore_count(n_done: int, n_learned: int) -> None:
+    """The listener that counts nothing."""
+
+
+class Kept(NamedTuple):
+    """What a sweep keeps of a cohort: how the runs that were trained ended, and one of each outcome in full."""
+
+    configuration: str
+    runs: Runs
+    examples: Sequence[Example] = ()
+
+
+def join_kept(cohort: Cohort[Subject], parts: Sequence[Kept]) -> Kept:
+    """What is kept of a cohort, from its parts in any order."""
+    runs = merge([kept.runs for kept in parts])
+    return Kept(cohort.configuration.id, runs, lowest_seeds(example for kept in parts for example in kept.examples))
+
+
+class Trainer(Protocol):
+    """Trains cohorts and judges how their runs ended."""
+
+    @property
+    def name(self) -> str:
+        """What trains: an engine's name, or what a function or a program is called."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """`cpu` or `gpu`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is called in words: `native engine`."""
+        ...
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether several workers train at the same time."""
+        ...
+
+    @property
+    def n_programs(self) -> int:
+        """Programs compiled, or loaded, so far."""
+        ...
+
+    def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
+        """Train cohorts on `workers` threads or processes of this machine; what is kept of each, in order.
+
+        `on_count` is told how many runs more are done and how many of them learned.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TrainerName:
+    """What trains runs, or trained them: an engine's name and its device, `native on cpu`."""
+
+    name: str
+    device: str
+
+    @classmethod
+    def of(cls, trainer: Trainer | Engine) -> Self:
+        """The name of an engine or another trainer."""
+        return cls(trainer.name, trainer.device)
+
+    @classmethod
+    def recorded(cls, *records: Mapping[str, Any]) -> Self:
+        """What the first record that names one, a manifest or a row of runs.csv, says of `engine` and of `device`."""
+        return cls(*(str(next(filter(None, (r.get(key) for r in records)), None)) for key in ("engine", "device")))
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.device}"
