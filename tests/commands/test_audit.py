@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from support.folders import swept
+from support.shell import call
 
-import sweep
-from sweep.cli.common import app
 from sweep.commands import audit as audit_command
 from sweep.commands.audit import Audit, Case, Evidence, audit, choose_runs, judge
 from sweep.commands.verify import verify
@@ -25,7 +24,7 @@ from sweep.results.folder import Folder
 from sweep.training.initial import initial_weights
 from sweep.training.native import NativeEngine
 
-SMALL = """
+VARIED = """
 fixed: {epochs: 60, learning_rate: 0.05}
 vary:
   width: [2, 3]
@@ -38,10 +37,7 @@ vary:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "e.yaml").write_text(SMALL)
-    sweep.run(folder / "e.yaml", folder / "out")
-    return folder / "out"
+    return swept(tmp_path_factory.mktemp("finished"), VARIED)
 
 
 @pytest.fixture(scope="module")
@@ -173,16 +169,16 @@ def test_long_trainings_are_not_trained_to_the_end(finished: Path, monkeypatch: 
 def test_the_command_fails_where_weights_differ(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (finished / "audit.json").unlink(missing_ok=True)
     answering(monkeypatch, 0.0)
-    right = CliRunner().invoke(app, ["audit", str(finished), "--runs", "4"])
+    right = call("audit", finished, "--runs", "4")
     assert right.exit_code == 0
     assert right.stdout.strip() == (
         "audit: 4 runs again with Keras: weights after the first steps: 4 agree; at the end 4 of 4 same outcome"
     )
     answering(monkeypatch, 0.5)
-    wrong = CliRunner().invoke(app, ["audit", str(finished), "--runs", "3"])
+    wrong = call("audit", finished, "--runs", "3")
     assert wrong.exit_code == 1
     assert wrong.stdout.count("the weights differ") == 3
-    said_before = CliRunner().invoke(app, ["audit", str(finished), "--runs", "3"])
+    said_before = call("audit", finished, "--runs", "3")
     assert said_before.exit_code == 1 and "said before" in said_before.stdout
     (finished / "audit.json").unlink()
 
@@ -204,7 +200,7 @@ def test_a_folder_that_is_not_finished_or_was_changed_is_an_error(finished: Path
 def test_a_referee_that_breaks_down_is_an_error(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (finished / "audit.json").unlink(missing_ok=True)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    bad = CliRunner().invoke(app, ["audit", str(finished)])
+    bad = call("audit", finished)
     assert bad.exit_code == 2 and bad.stdout == "" and "referee" in bad.stderr
     assert not (finished / "audit.json").exists()
 

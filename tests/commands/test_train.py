@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands import train as one_network
 from sweep.commands.rescue import likely
 from sweep.experiment import file as experiment_file
@@ -29,12 +28,6 @@ from sweep.statistics.intervals import confidence_sequence
 from sweep.training import choice, cohorts
 
 NETWORK = ("width=2", "depth=3", "learning_rate=0.01", "epochs=300")
-
-
-def call(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def trained(n_seeds: int = 40, **given: Any) -> cohorts.Trained:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import norm
+from support.folders import swept
 
 import sweep
 from sweep.experiment.dimensions import Range
@@ -200,12 +201,11 @@ def test_equal_importances_stand_in_the_order_of_the_columns() -> None:
 
 
 def test_runs_of_a_seed_go_together_in_a_real_sweep(tmp_path: Path) -> None:
-    experiment = tmp_path / "width4.yaml"
-    experiment.write_text(
+    text = (
         "fixed: {width: 4, learning_rate: 0.01}\n"
         "vary: {dropout: [0.0, 0.1, 0.3], optimizer: [sgd, rmsprop, adam], batch_size: [1, 2, 4], seed: 64}\n"
     )
-    results = sweep.run(experiment, tmp_path / "out")
+    results = sweep.load(swept(tmp_path, text))
     learned = learned_by_seed(results.runs, list(results.configurations["configuration"]))
     found = marginal_rates(np.zeros(27, np.int64), learned, 0.95)
     rate = float(found.rates.value[0])
