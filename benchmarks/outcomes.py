@@ -138,7 +138,7 @@ def label_runs() -> Labelled:
 
 
 def _train(cohorts: Sequence[NetworkCohort]) -> Iterator[tuple[NetworkCohort, Any]]:
-    return threads.train(NativeEngine(), cohorts, threads.available_cores())
+    return threads.train_over_threads(NativeEngine(), cohorts, threads.available_cores())
 
 
 def _label(cluster: int, short: tuple[NetworkCohort, Any], long: tuple[NetworkCohort, Any]) -> Labelled:

@@ -1,18 +1,35 @@
-"""What the long tests share: they can record how much they tried, for the page of reliability."""
+"""What tests of all rooms share."""
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.folders import SMALL, swept
 
 Record = Callable[[str, int], None]
 
 
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a small sweep, only to be read; a module may have another under this name."""
+    return swept(tmp_path_factory.mktemp("finished"), SMALL, "my results")
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder, to be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "out"))
+
+
 @pytest.fixture
 def record() -> Record:
-    """Adds a number to what is named, in the file that XOR_SWEEP_RECORD names; without it nothing is recorded."""
+    """Of the long tests: adds a number to what is named, in the file that XOR_SWEEP_RECORD names.
+
+    The page of reliability says how much they tried. Without the file nothing is recorded.
+    """
     name = os.environ.get("XOR_SWEEP_RECORD")
 
     def add(what: str, n: int) -> None:

@@ -11,7 +11,7 @@ import generate
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
+from support.shell import call
 
 import sweep
 from sweep.cli.common import app
@@ -100,13 +100,13 @@ def test_every_command_has_its_examples() -> None:
 
 def test_the_examples_of_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(app, ["new", "mine.yaml"]).exit_code == 0
+    assert call("new", "mine.yaml").exit_code == 0
     text = (tmp_path / "mine.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text.replace("seed: 64 ", "seed: 16 ").replace("epochs: 1000", "epochs: 100"))
     for command, lines in generate.examples.items():
         for line in lines if command not in (*generate.slow, "new") else ():
             arguments = [a.replace("1000", "100") for a in words_of(line)[1:]]
-            result = CliRunner().invoke(app, arguments)
+            result = call(*arguments)
             assert result.exit_code == 0, f"{line}: {result.output}"
     assert (tmp_path / "run.svg").exists() and (tmp_path / "xnor.yaml").exists()
 
@@ -123,7 +123,7 @@ def test_the_examples_with_keras_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     model.save("my_network.keras")
     (tmp_path / "mine.yaml").write_text("{fixed: {epochs: 20}, vary: {seed: 4}}")
     for line in ("sweep run mine.yaml", *generate.examples["import"], *generate.examples["audit"]):
-        assert CliRunner().invoke(app, words_of(line)[1:]).exit_code == 0, line
+        assert call(*words_of(line)[1:]).exit_code == 0, line
 
 
 def python_blocks(page: Path) -> list[str]:
@@ -148,7 +148,7 @@ def test_the_readme_shows_the_answer_of_train() -> None:
     """Numbers in the README's run of `sweep train` are those that the native engine gives everywhere."""
     shown = (ROOT / "README.md").read_text()
     line = next(line for line in typed_lines(shown) if line.startswith("sweep train"))
-    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, words_of(line)[1:])
+    result = call(*words_of(line)[1:], COLUMNS="120")
     assert result.exit_code == 0
     answer = [s.strip() for s in result.stdout.splitlines() if s.startswith(("xor:", "learned by", "the others:"))]
     assert len(answer) == 3

@@ -1,5 +1,7 @@
 """Keras's activations in float64: for pictures and judgements, never for training."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,29 +25,31 @@ def activate(activation: Named, z: Doubles) -> Doubles:
     >>> activate(Named("relu"), np.array([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
-    name = activation.name
-    if name == "gelu":
-        return _gelu(z, bool(activation["approximate"]))
-    if name == "leaky_relu":
-        return np.where(z > 0, z, z * float(activation["negative_slope"]))
-    if name in ("elu", "selu"):
-        scale, alpha = (SELU_SCALE, SELU_ALPHA) if name == "selu" else (1.0, float(activation["alpha"]))
-        return scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
-    plain = {
-        "linear": lambda: z,
-        "relu": lambda: np.where(z < 0, 0.0, z),
-        "tanh": lambda: np.tanh(z),
-        "sigmoid": lambda: sigmoid(z),
-        "softplus": lambda: np.logaddexp(0.0, z),
-        "softsign": lambda: z / (1 + np.abs(z)),
-        "silu": lambda: z * sigmoid(z),
-    }
-    return plain[name]()
+    return functions[activation.name](z, **dict(activation.arguments))
 
 
-def _gelu(z: Doubles, is_approximate: bool) -> Doubles:
-    if is_approximate:
+def _elu(z: Doubles, alpha: float) -> Doubles:
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
+
+
+def _gelu(z: Doubles, approximate: bool) -> Doubles:
+    if approximate:
         return 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)))
     from scipy.special import erf
 
     return 0.5 * z * (1 + erf(z / np.sqrt(2)))
+
+
+functions: dict[str, Callable[..., Doubles]] = {
+    "linear": lambda z: z,
+    "relu": lambda z: np.where(z < 0, 0.0, z),
+    "leaky_relu": lambda z, negative_slope: np.where(z > 0, z, z * negative_slope),
+    "elu": _elu,
+    "selu": lambda z: SELU_SCALE * _elu(z, SELU_ALPHA),
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "softplus": lambda z: np.logaddexp(0.0, z),
+    "softsign": lambda z: z / (1 + np.abs(z)),
+    "silu": lambda z: z * sigmoid(z),
+    "gelu": _gelu,
+}

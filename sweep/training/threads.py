@@ -91,7 +91,7 @@ def attempt(engine: Engine, cohort: NetworkCohort) -> Pieces:
     return [*attempt(engine, cohort.part(slice(half))), *attempt(engine, cohort.part(slice(half, None)))]
 
 
-def train(
+def train_over_threads(
     engine: Engine,
     cohorts: Sequence[NetworkCohort],
     workers: int,

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.faulty_engine import run_faulty
-from typer.testing import CliRunner, Result
+from support.folders import swept, written
+from support.shell import call
+from typer.testing import Result
 
 import sweep
-from sweep.cli.common import app
 from sweep.networks.measurements import NetworkCohort
 
 SIX = "fixed: {epochs: 20, learning_rate: 0.05}\nvary: {width: [2, 3, 4], seed: 6}\n"
@@ -31,19 +32,8 @@ def fail_some(cohort: NetworkCohort) -> None:
         raise MemoryError
 
 
-def swept(folder: Path, text: str, fault: Callable[[NetworkCohort], None] | None = None) -> Path:
-    (folder / "e.yaml").write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        if fault is None:
-            sweep.run(folder / "e.yaml", folder / "out")
-        else:
-            run_faulty(folder / "e.yaml", folder / "out", fault, patch)
-    return folder / "out"
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+def answer(*arguments: str | Path) -> Result:
+    result = call(*arguments)
     assert "nan" not in result.stdout.lower(), result.stdout
     return result
 
@@ -62,24 +52,27 @@ def call(*arguments: str | Path) -> Result:
     ids=["none of one", "one missing", "no run", "one seed", "one configuration", "none learned", "all learned"],
 )
 def test_every_command_answers_or_refuses(
-    tmp_path: Path, text: str, fault: Callable[[NetworkCohort], None] | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: Callable[[NetworkCohort], None] | None
 ) -> None:
-    folder = swept(tmp_path, text, fault)
+    if fault is None:
+        folder = swept(tmp_path, text)
+    else:
+        folder = run_faulty(written(tmp_path, text), tmp_path / "out", fault, monkeypatch).folder.path
     table = sweep.load(folder).configurations
     ids = list(table["configuration"])
-    shown = call("show", folder)
+    shown = answer("show", folder)
     assert shown.exit_code == 0 and all(i[:6] in shown.stdout for i in ids)
-    assert call("show", folder, "--json").exit_code == 0
-    assert call("report", folder).exit_code == 0
+    assert answer("show", folder, "--json").exit_code == 0
+    assert answer("report", folder).exit_code == 0
     page = (folder / "report.html").read_text()
     assert "NaN" not in page.partition('id="data">')[2].partition("</script>")[0]
-    importance = call("importance", folder)
+    importance = answer("importance", folder)
     assert importance.exit_code == (0 if len(ids) > 1 else 2)
-    compared = call("compare", folder, ids[0], ids[-1])
+    compared = answer("compare", folder, ids[0], ids[-1])
     assert compared.exit_code == (0 if len(ids) > 1 else 2)
     for result in (importance, compared):
         assert result.exit_code == 0 or "allowed: " in result.stderr
     n_missing = int(table["n_missing"].sum())
-    assert f"{n_missing} " in call("verify", folder, "--sample", "1").stdout + f"{n_missing} "
+    assert f"{n_missing} " in answer("verify", folder, "--sample", "1").stdout + f"{n_missing} "
     if fault is fail_all:
         assert "no run was trained" in shown.stdout and importance.stdout.count("0.000-1.000") == 3

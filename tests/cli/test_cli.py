@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,39 +13,14 @@ import generate
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
+from support.folders import SMALL, written
+from support.shell import call
+from typer.testing import Result
 
 import sweep
-from sweep.cli.common import app, order
+from sweep.cli.common import order
 
-SMALL = """
-fixed: {epochs: 30, learning_rate: 0.05}
-vary:
-  width: [2, 4, 8]
-  optimizer: [adam, {name: sgd, momentum: 0.9}]
-  seed: 5
-reliability: {target: 0.2}
-"""
 SWEEP = [sys.executable, "-m", "sweep"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    sweep.run(written(folder, SMALL), folder / "out")
-    return folder / "out"
-
-
-def written(folder: Path, text: str, name: str = "e.yaml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def run_process(
@@ -75,14 +49,14 @@ def assert_refused(result: Result, *words: str) -> None:
 
 
 def test_help_shows_each_command_whole_in_the_order_of_use() -> None:
-    lines = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(app, ["--help"]).stdout.splitlines()
+    lines = call("--help", COLUMNS="80", TERMINAL_WIDTH="80").stdout.splitlines()
     listed = lines[lines.index("Commands:") + 1 :]
     assert [line.split()[0] for line in listed] == list(order)
     assert not [line for line in listed if line.endswith("...")]
 
 
 def test_the_version_is_said() -> None:
-    assert CliRunner().invoke(app, ["--version"]).stdout == f"xor-sweep {version('xor-sweep')}\n"
+    assert call("--version").stdout == f"xor-sweep {version('xor-sweep')}\n"
 
 
 def test_the_generated_pages_are_current() -> None:
@@ -179,8 +153,8 @@ def test_run_separates_answer_and_progress(tmp_path: Path) -> None:
     assert first.exit_code == 0
     assert first.stdout.startswith("\nWhich configurations reliably learn xor?")
     assert str(out / "runs.csv") in first.stdout
-    assert "e: 6 configurations x 5 seeds = 30 networks" in first.stderr
-    assert "30/30" in first.stderr and "30/30" not in first.stdout
+    assert "e: 6 configurations x 12 seeds = 72 networks" in first.stderr
+    assert "72/72" in first.stderr and "72/72" not in first.stdout
     again = call("run", path, "--out", out)
     assert (again.exit_code, again.stdout) == (0, first.stdout)
 
@@ -189,9 +163,9 @@ def test_quiet_says_nothing(tmp_path: Path) -> None:
     result = call("run", written(tmp_path, SMALL), "--out", tmp_path / "out", "--quiet")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert (tmp_path / "out" / "runs.csv").exists()
-    other = written(tmp_path, SMALL.replace("30", "31"))
+    other = written(tmp_path, SMALL.replace("60", "61"))
     assert_refused(
-        call("run", other, "--out", tmp_path / "out", "--quiet"), "fixed.epochs: there 30, here 31", "--fresh"
+        call("run", other, "--out", tmp_path / "out", "--quiet"), "fixed.epochs: there 60, here 61", "--fresh"
     )
     assert call("run", other, "--out", tmp_path / "out", "--quiet", "--fresh").exit_code == 0
     assert (tmp_path / "out.old-1").is_dir()
@@ -246,11 +220,9 @@ def test_show(finished: Path) -> None:
     assert result.stdout.count("0.05") <= 3
 
 
-def test_show_prints_nothing_of_a_damaged_folder(finished: Path, tmp_path: Path) -> None:
-    damaged = tmp_path / "damaged"
-    shutil.copytree(finished, damaged)
-    (damaged / "runs.csv").write_text("run,trial\nc1-0,0\n")
-    result = call("show", damaged)
+def test_show_prints_nothing_of_a_damaged_folder(copy: Path) -> None:
+    (copy / "runs.csv").write_text("run,trial\nc1-0,0\n")
+    result = call("show", copy)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "runs.csv: cannot be read: no column" in result.stderr
 
@@ -276,7 +248,7 @@ def test_show_sorts_and_selects(finished: Path) -> None:
     assert widths("--where", "width == 4 and optimizer == 'adam'") == [4]
     assert sorted(widths("--where", "not (width in [2, 4]) or optimizer != 'adam'")) == [2, 4, 8, 8]
     assert sorted(widths("--where", "2 < width < 8")) == [4, 4]
-    assert sorted(widths("--where", "(width > 2) & (width * 2 - 1 < epochs / 3)")) == [4, 4]
+    assert sorted(widths("--where", "(width > 2) & (width * 2 - 1 < epochs / 6)")) == [4, 4]
     assert widths("--where", "success_rate > 1") == []
     assert sorted(widths("--where", " -width <= -8 ")) == [8, 8]
 
@@ -360,23 +332,19 @@ def test_exports_that_cannot_be(tmp_path: Path, finished: Path) -> None:
 
 @pytest.mark.parametrize("name", ["runs.csv", "configurations.csv", "manifest.json", "experiment.yaml"])
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut", "text"])
-def test_damaged_folders_get_one_message(tmp_path: Path, finished: Path, name: str, damage: str) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    for path in finished.iterdir():
-        content = path.read_bytes()
-        if path.name == name:
-            content = {"gone": b"", "empty": b"", "cut": content[: len(content) // 2 + 7], "text": b"\xff{"}[damage]
-        (out / path.name).write_bytes(content)
+def test_damaged_folders_get_one_message(finished: Path, copy: Path, name: str, damage: str) -> None:
+    content = (copy / name).read_bytes()
     if damage == "gone":
-        (out / name).unlink()
+        (copy / name).unlink()
+    else:
+        (copy / name).write_bytes({"empty": b"", "cut": content[: len(content) // 2 + 7], "text": b"\xff{"}[damage])
     if name == "runs.csv" and damage != "gone":  # show reads the configurations only; a run makes it anew
-        result = call("run", finished.parent / "e.yaml", "--out", out, "--quiet")
+        result = call("run", finished.parent / "e.yaml", "--out", copy, "--quiet")
         assert (result.exit_code, result.stdout) == (0, "")
         assert "runs.csv: its last line is torn; kept as runs.csv.old-1, made anew" in result.stderr
-        assert (out / name).read_bytes() == (finished / name).read_bytes()
+        assert (copy / name).read_bytes() == (finished / name).read_bytes()
     else:
-        assert_refused(call("show", out), "out")
+        assert_refused(call("show", copy), "out")
 
 
 def test_folders_without_results(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from conftest import Record
-from support.hostile import listing, reading_commands
-from typer.testing import CliRunner
+from support.folders import listing, swept
+from support.hostile import reading_commands
+from support.shell import call
 
 import sweep
 from sweep.cli.common import app
@@ -76,18 +76,10 @@ names = ("two words", "é ü 漢字 🎲", "it's [a] {b} $x;", "-dash", "100%")
 
 def folder_of(place: Path, text: str = TEXT) -> tuple[Path, list[list[str]]]:
     """A results folder, and the commands that read it."""
-    path = place / "e.yaml"
-    path.write_text(text)
-    results = sweep.run(path, place / "out")
+    results = sweep.load(swept(place, text))
     identities = results.configurations["configuration"].tolist()
     run = str(results.runs["run"].iloc[0])
     return place / "out", reading_commands(place / "out", (identities[0], identities[1], run))
-
-
-def call(arguments: Sequence[str]) -> int:
-    result = CliRunner().invoke(app, list(arguments))
-    assert not result.exception or isinstance(result.exception, SystemExit), (arguments, result.exception)
-    return result.exit_code
 
 
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
@@ -96,11 +88,11 @@ def test_reading_commands_write_nothing(tmp_path: Path, storage: str, monkeypatc
     out, commands = folder_of(tmp_path, TEXT + url)
     before = listing(tmp_path)
     for arguments in commands:
-        assert call(arguments) == 0, arguments
+        assert call(*arguments).exit_code == 0, arguments
         assert listing(tmp_path) == before, arguments
     served: list[str] = []
     monkeypatch.setattr("optuna_dashboard.run_server", lambda storage, **_: served.append(storage))
-    assert call(["dashboard", str(out)]) == 0
+    assert call("dashboard", out).exit_code == 0
     assert served and not served[0].startswith(str(out))
     assert listing(tmp_path) == before
     assert dashboard.host == "127.0.0.1"
@@ -147,7 +139,7 @@ def test_what_may_not_be_written_is_one_message(tmp_path: Path) -> None:
     for arguments, (code, printed, told) in zip(writing, answers[len(reading) :], strict=True):
         assert (code, printed) == (2, ""), arguments
         assert told.endswith(": Permission denied\n") and told.count("\n") == 1, (arguments, told)
-    assert {name: content for name, content in listing(tmp_path).items() if name != str(tmp_path)} == before
+    assert listing(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", names)
@@ -156,4 +148,4 @@ def test_folders_of_any_name(tmp_path: Path, name: str) -> None:
     place.mkdir()
     _, commands = folder_of(place)
     for arguments in commands:
-        assert call(arguments) == 0, arguments
+        assert call(*arguments).exit_code == 0, arguments

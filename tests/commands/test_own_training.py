@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from support.shell import call
 
 import sweep
 from sweep import api
-from sweep.cli.common import app
 from sweep.commands import train_model
 from sweep.commands.model_table import judge
 from sweep.results.files import ResultsError
@@ -478,7 +477,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, seen: list[int]) 
 def test_commands_say_why_they_cannot_use_the_folder(command: str, tmp_path: Path, seen: list[int]) -> None:
     trained(seeds=1, out=tmp_path / "mine")
     others = {"rescue": ["c1"], "replay": ["c1-0"], "compare": ["a", "b"]}
-    done = CliRunner().invoke(app, [command, str(tmp_path / "mine"), *others.get(command, [])])
+    done = call(command, str(tmp_path / "mine"), *others.get(command, []))
     assert done.exit_code == 2
     assert "runs of a network that a function of one's own builds" in done.output
     assert len(done.output.splitlines()) == 1
@@ -503,17 +502,17 @@ def test_the_folder_has_an_answer_a_table_and_a_page(tmp_path: Path) -> None:
     page = (out / "report.html").read_text()
     assert f"{n_learned} of 4 seeds learned" in page and "0.3466 (2 merged)" in page
     (out / "report.html").unlink()
-    done = CliRunner().invoke(app, ["report", str(out), "--figures"])
+    done = call("report", out, "--figures")
     assert done.exit_code == 0, done.output
     assert (out / "report.html").read_text() == page
     assert {path.name for path in (out / "figures").iterdir()} >= {"learned.svg", "curves.png", "final_losses.svg"}
-    done = CliRunner().invoke(app, ["show", str(out)])
+    done = call("show", out)
     assert done.exit_code == 0, done.output
     assert f"learned by {n_learned} of 4 seeds" in done.output
     for refused in (lambda: sweep.rescue(loaded, "build"), lambda: sweep.replay(loaded, "build-1")):
         with pytest.raises(ResultsError, match="runs of a network that a function of one's own builds"):
             refused()
-    done = CliRunner().invoke(app, ["show", str(out), "--json"])
+    done = call("show", out, "--json")
     assert json.loads(done.output)[0]["n_learned"] == n_learned
 
 
@@ -537,7 +536,7 @@ def test_an_unfinished_training_says_so(tmp_path: Path, seen: list[int]) -> None
     with (out / "runs.jsonl").open("a") as file:
         file.write(json.dumps({**json.loads(line), "seed": 2}) + "\n")
     for command in ("show", "report"):
-        done = CliRunner().invoke(app, [command, str(out)])
+        done = call(command, out)
         assert done.exit_code == 2
         assert done.output.strip() == f"{out}: an unfinished training, 3 runs so far; the same sweep.train goes on"
 
@@ -568,7 +567,7 @@ def test_a_damaged_folder_is_one_message(name: str, content: str | None, tmp_pat
     for command in ("show", "report"):
         if (command, name) == ("show", "manifest.json"):
             continue  # says nothing that is in it
-        done = CliRunner().invoke(app, [command, str(out)])
+        done = call(command, out)
         assert done.exit_code == 2, done.output
         assert len(done.output.splitlines()) == 1
         assert str(out) in done.output

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from support.folders import swept
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands import replay as replays
 from sweep.commands.replay import evidence, marked_floors
 from sweep.networks.floors import merged_floor
@@ -44,10 +44,7 @@ vary: {seed: {first: 3, count: 20}}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("replay")
-    (place / "e.yaml").write_text(EXPERIMENT)
-    sweep.run(place / "e.yaml", place / "out")
-    return place / "out"
+    return swept(tmp_path_factory.mktemp("replay"), EXPERIMENT)
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -57,12 +54,6 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def run_with(folder: Path, **wanted: str) -> str:
     """The first run whose row has these cells."""
     return next(r["run"] for r in rows_of(folder) if all(r[k] == v for k, v in wanted.items()))
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def one_of_each(folder: Path) -> list[str]:

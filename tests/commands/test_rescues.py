@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from support.folders import swept
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands.rescue import rescue as rescues
 from sweep.commands.rescue.changes import changed, kinds
 from sweep.commands.rescue.rescue import Attempt, Cause, Rescue, cost, n_fresh, rescue_configuration
@@ -308,19 +308,11 @@ def test_the_target_decides_what_is_enough() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("rescue")
-    (place / "e.yaml").write_text(
+    text = (
         "fixed: {epochs: 200, learning_rate: 0.02, width: 2}\n"
         "vary: {depth: [1, 3], batch_size: [1, 4], seed: {first: 5, count: 24}}\n"
     )
-    sweep.run(place / "e.yaml", place / "out")
-    return place / "out"
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+    return swept(tmp_path_factory.mktemp("rescue"), text)
 
 
 def test_command_function_json_and_csv_say_the_same(

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from support.folders import TABLES, Stopped, contents, listing, stop_after, swept, written
 
 import sweep
 from sweep.commands import run as run_command
@@ -59,45 +60,11 @@ vary:
   seed: {first: 3, count: 4}
 study: {sampler: SAMPLER, trials: 24, trials_per_round: 8, seed: 5}
 """
-tables = ("runs.csv", "configurations.csv", "examples.npz")
-
-
-class Stopped(Exception):
-    pass
-
-
-def write(folder: Path, text: str, name: str = "experiment.yaml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
-def contents(folder: Path, names: tuple[str, ...] = tables) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in names}
-
-
-def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
-    return {
-        str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()
-    }
-
-
-def stop_after(n_calls: int) -> run_command.Observer:
-    left = [n_calls]
-
-    def observe(progress: Progress) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Stopped
-
-    return observe
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("whole")
-    sweep.run(write(folder, GRID), folder / "out")
-    return contents(folder / "out")
+    return contents(swept(tmp_path_factory.mktemp("whole"), GRID))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -105,7 +72,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_stopped_by_its_observer_and_run_again(
     tmp_path: Path, whole: dict[str, bytes], n_calls: int, workers: int
 ) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     with pytest.raises(Stopped):
         sweep.run(path, out, workers=workers, observe=stop_after(n_calls))
     with pytest.raises(ResultsError, match="unfinished"):
@@ -154,7 +121,7 @@ def test_stopped_at_any_step(
     n_calls: int,
     is_after: bool,
 ) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     owner, name = PATCHES[patched]
     original: Callable[..., Any] = getattr(owner, name)
     left = [n_calls]
@@ -179,7 +146,7 @@ def test_stopped_at_any_step(
 
 
 def test_rows_are_durable_before_the_study_hears_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     original = Search.tell
     told: list[int] = []
 
@@ -196,7 +163,7 @@ def test_rows_are_durable_before_the_study_hears_of_them(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
 def test_samplers_go_on_as_if_never_stopped(tmp_path: Path, sampler: str) -> None:
-    path = write(tmp_path, SAMPLED.replace("SAMPLER", sampler))
+    path = written(tmp_path, SAMPLED.replace("SAMPLER", sampler))
     sweep.run(path, tmp_path / "whole")
     draw = random.Random(sampler)
     for i in range(3):
@@ -217,7 +184,7 @@ sweep.run(sys.argv[1], sys.argv[2], workers=2)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_killed_and_run_again(tmp_path: Path) -> None:
     text = GRID.replace("epochs: 40", "epochs: 600").replace("seed: 6", "seed: 40").replace("round: 4", "round: 1")
-    path = write(tmp_path, text)
+    path = written(tmp_path, text)
     sweep.run(path, tmp_path / "whole")
     draw = random.Random(1)
     n_killed = 0
@@ -242,9 +209,9 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
 def test_a_larger_count_trains_the_missing_seeds_only(tmp_path: Path) -> None:
     sizes: list[int] = []
     larger = GRID.replace("seed: 6", "seed: 9")
-    sweep.run(write(tmp_path, larger), tmp_path / "at once")
-    sweep.run(write(tmp_path, GRID), tmp_path / "grown")
-    grown = write(tmp_path, larger)
+    swept(tmp_path, larger, "at once")
+    swept(tmp_path, GRID, "grown")
+    grown = written(tmp_path, larger)
     sweep.run(grown, tmp_path / "grown", observe=lambda p: sizes.append(p.n_done) if p.stage == "train" else None)
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
     n_configurations = 2 + 2 * 2 * 2
@@ -256,26 +223,26 @@ def test_a_larger_count_trains_the_missing_seeds_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n_calls", [0, 2, 5, 10, 12])
 def test_growing_can_be_interrupted(tmp_path: Path, n_calls: int) -> None:
     larger = GRID.replace("seed: 6", "seed: 9")
-    sweep.run(write(tmp_path, larger), tmp_path / "at once")
+    swept(tmp_path, larger, "at once")
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, GRID), tmp_path / "grown", observe=stop_after(7))
+        swept(tmp_path, GRID, "grown", observe=stop_after(7))
     if n_calls:
-        sweep.run(write(tmp_path, GRID), tmp_path / "grown")
+        swept(tmp_path, GRID, "grown")
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, larger), tmp_path / "grown", observe=stop_after(n_calls))
+        swept(tmp_path, larger, "grown", observe=stop_after(n_calls))
     with pytest.raises(ResultsError, match="unfinished"):
         sweep.load(tmp_path / "grown")
-    sweep.run(write(tmp_path, larger), tmp_path / "grown")
+    swept(tmp_path, larger, "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
 
 def test_more_of_a_grid(tmp_path: Path) -> None:
     part = GRID.replace("{trials_per_round: 4}", "{trials_per_round: 4, trials: 6}")
-    sweep.run(write(tmp_path, GRID), tmp_path / "at once")
-    assert set(sweep.run(write(tmp_path, part), tmp_path / "grown").runs["trial"]) <= set(range(6))
+    swept(tmp_path, GRID, "at once")
+    assert set(sweep.load(swept(tmp_path, part, "grown")).runs["trial"]) <= set(range(6))
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, GRID), tmp_path / "grown", observe=stop_after(3))
-    sweep.run(write(tmp_path, GRID), tmp_path / "grown")
+        swept(tmp_path, GRID, "grown", observe=stop_after(3))
+    swept(tmp_path, GRID, "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
 
@@ -283,11 +250,11 @@ def test_more_of_a_grid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", [13, 16])
 def test_more_trials_of_a_sampler(tmp_path: Path, sampler: str, first: int) -> None:
     text = SAMPLED.replace("SAMPLER", sampler)
-    sweep.run(write(tmp_path, text), tmp_path / "at once")
-    sweep.run(write(tmp_path, text.replace("trials: 24", f"trials: {first}")), tmp_path / "grown")
+    swept(tmp_path, text, "at once")
+    swept(tmp_path, text.replace("trials: 24", f"trials: {first}"), "grown")
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, text), tmp_path / "grown", observe=stop_after(2))
-    sweep.run(write(tmp_path, text), tmp_path / "grown")
+        swept(tmp_path, text, "grown", observe=stop_after(2))
+    swept(tmp_path, text, "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
 
@@ -295,23 +262,23 @@ def test_more_trials_of_a_sampler(tmp_path: Path, sampler: str, first: int) -> N
 def test_a_larger_count_of_a_sampler(tmp_path: Path, sampler: str) -> None:
     text = SAMPLED.replace("SAMPLER", sampler)
     larger = text.replace("count: 4", "count: 6")
-    sweep.run(write(tmp_path, larger), tmp_path / "at once")
-    sweep.run(write(tmp_path, text), tmp_path / "grown")
-    sweep.run(write(tmp_path, larger), tmp_path / "grown")
+    swept(tmp_path, larger, "at once")
+    swept(tmp_path, text, "grown")
+    swept(tmp_path, larger, "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
 
 def test_no_block_is_lost_when_a_half_round_grows(tmp_path: Path) -> None:
     text = SAMPLED.replace("SAMPLER", "random")
-    sweep.run(write(tmp_path, text), tmp_path / "at once")
+    swept(tmp_path, text, "at once")
     with pytest.raises(Stopped):  # while it confirms: every round is stored, nothing is finished
-        sweep.run(write(tmp_path, text.replace("24", "3")), tmp_path / "grown", observe=stop_confirming)
+        swept(tmp_path, text.replace("24", "3"), "grown", observe=stop_confirming)
     stored, _ = Folder(tmp_path / "grown").read_parts("native on cpu")
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, text), tmp_path / "grown", observe=stop_confirming)
+        swept(tmp_path, text, "grown", observe=stop_confirming)
     kept, _ = Folder(tmp_path / "grown").read_parts("native on cpu")
     assert set(stored) < set(kept)
-    sweep.run(write(tmp_path, text), tmp_path / "grown")
+    swept(tmp_path, text, "grown")
     assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
 
 
@@ -337,12 +304,12 @@ def test_another_experiment_is_refused(tmp_path: Path, old: str, new: str, messa
     assert old in GRID
     out = tmp_path / "out"
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, GRID), out, observe=stop_after(1))
-    before = everything(out)
+        sweep.run(written(tmp_path, GRID), out, observe=stop_after(1))
+    before = listing(out)
     with pytest.raises(ResultsError, match="holds another experiment") as caught:
-        sweep.run(write(tmp_path, GRID.replace(old, new)), out)
+        sweep.run(written(tmp_path, GRID.replace(old, new)), out)
     assert message in str(caught.value)
-    assert everything(out) == before
+    assert listing(out) == before
 
 
 class RenamedEngine:
@@ -358,29 +325,29 @@ class RenamedEngine:
 def test_another_engine_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_finished: bool, name: str, device: str
 ) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     if is_finished:
         sweep.run(path, out)
     else:
         with pytest.raises(Stopped):
             sweep.run(path, out, observe=stop_after(6))
-    before = everything(out)
+    before = listing(out)
     renamed = RenamedEngine(choice.choose("native", "cpu", []), name, device)
     monkeypatch.setattr(choice, "choose", lambda *_: renamed)
     with pytest.raises(ResultsError, match=f"by the engine native on cpu, now asked for: {name} on {device}"):
         sweep.run(path, out)
-    assert everything(out) == before
+    assert listing(out) == before
 
 
 def test_fresh_moves_the_folder_aside(tmp_path: Path) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     sweep.run(path, out)
-    before = everything(out)
-    changed = write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
+    before = listing(out)
+    changed = written(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
     for n in (1, 2):
         sweep.run(changed, out, fresh=True)
         assert (tmp_path / f"out.old-{n}").is_dir()
-    assert everything(tmp_path / "out.old-1") == before
+    assert listing(tmp_path / "out.old-1") == before
     assert set(sweep.load(out).runs["epochs"]) == {41}
 
 
@@ -388,31 +355,31 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / ".experiment.yaml.123.tmp").touch()  # a sweep killed at its first write left this
-    sweep.run(write(tmp_path, GRID), out)
+    sweep.run(written(tmp_path, GRID), out)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("Dear")
     with pytest.raises(ResultsError, match="holds other files"):
-        sweep.run(write(tmp_path, GRID), tmp_path / "mine")
+        swept(tmp_path, GRID, "mine")
 
 
 def test_a_finished_sweep_run_again_changes_nothing(tmp_path: Path) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     sweep.run(path, out)
-    before = everything(out)
+    before = listing(out)
     sweep.run(path, out)
     # the same values in another text
     sweep.run(
-        write(tmp_path, "# a comment\n" + GRID.replace("name: sgd, momentum: 0.9", "momentum: 0.9, name: sgd")), out
+        written(tmp_path, "# a comment\n" + GRID.replace("name: sgd, momentum: 0.9", "momentum: 0.9, name: sgd")), out
     )
-    assert everything(out) == before
+    assert listing(out) == before
 
 
 def test_key_order_inside_a_choice_does_not_matter_to_an_unfinished_study(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, GRID), out, observe=stop_after(6))
+        sweep.run(written(tmp_path, GRID), out, observe=stop_after(6))
     swapped = GRID.replace("name: sgd, momentum: 0.9", "momentum: 0.9, name: sgd")
-    assert len(sweep.run(write(tmp_path, swapped), out).configurations) == 10
+    assert len(sweep.run(written(tmp_path, swapped), out).configurations) == 10
 
 
 def test_the_experiment_is_kept_verbatim(tmp_path: Path) -> None:
@@ -426,17 +393,17 @@ def test_the_experiment_is_kept_verbatim(tmp_path: Path) -> None:
     "name", ["configurations.csv", "configurations.jsonl", "runs.csv", "manifest.json", "study.journal", "examples.npz"]
 )
 def test_a_lost_file_is_made_again(tmp_path: Path, whole: dict[str, bytes], name: str) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     sweep.run(path, out)
     (out / name).unlink()
     results = sweep.run(path, out)
     lost = {"examples.npz"} if name == "examples.npz" else set[str]()
-    assert {k: v for k, v in contents(out, tables[:2]).items() if k not in lost} == {k: whole[k] for k in tables[:2]}
+    assert {k: v for k, v in contents(out, TABLES[:2]).items() if k not in lost} == {k: whole[k] for k in TABLES[:2]}
     assert name in ("examples.npz",) or results.manifest.files == Folder(out).digests()
 
 
 def test_changed_rows_are_not_built_upon(tmp_path: Path) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     sweep.run(path, out)
     runs = Folder(out).runs
     runs.write_text(runs.read_text().replace("False", "True", 1))
@@ -445,7 +412,7 @@ def test_changed_rows_are_not_built_upon(tmp_path: Path) -> None:
 
 
 def test_repeated_suggestions_are_told_and_counted(tmp_path: Path) -> None:
-    results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
+    results = sweep.load(swept(tmp_path, GRID))
     linear = results.configurations[results.configurations["depth"] == 0]
     assert len(linear) == 2  # one for each optimizer, not for each width
     assert set(linear["n_learned"]) == {0}
@@ -466,7 +433,7 @@ def opened(results: Results, text: str) -> Search:
 
 
 def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
-    results = sweep.run(write(tmp_path, SAMPLED.replace("SAMPLER", "random")), tmp_path / "out")
+    results = sweep.load(swept(tmp_path, SAMPLED.replace("SAMPLER", "random")))
     n = len(results.configurations)
     assert n <= 12
     assert results.manifest.repeated_suggestions == 24 - n
@@ -475,7 +442,7 @@ def test_a_sampler_that_repeats_itself(tmp_path: Path) -> None:
 
 
 def test_as_many_fresh_seeds_confirm_as_are_asked_for(tmp_path: Path) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     first = sweep.run(path, out, confirm=8).manifest.confirmation
     stages: list[str] = []
     again = sweep.run(path, out, confirm=20, observe=lambda progress: stages.append(progress.stage))
@@ -492,7 +459,7 @@ def test_as_many_fresh_seeds_confirm_as_are_asked_for(tmp_path: Path) -> None:
 
 def test_the_confirmation_uses_fresh_seeds(tmp_path: Path) -> None:
     text = GRID.replace("seed: 6", "seed: {first: 4294967200, count: 6}")
-    results = sweep.run(write(tmp_path, text), tmp_path / "out")
+    results = sweep.load(swept(tmp_path, text))
     confirmation = results.manifest.confirmation
     assert confirmation is not None
     assert confirmation.first_seed == 4294967206
@@ -513,7 +480,7 @@ def test_the_confirmation_uses_fresh_seeds(tmp_path: Path) -> None:
 
 
 def test_the_manifest_vouches_for_the_files(tmp_path: Path) -> None:
-    results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
+    results = sweep.load(swept(tmp_path, GRID))
     recorded = results.manifest.files
     assert set(recorded) == {*(file.name for file in results.folder.written), "study.journal"}
     for name, digest in recorded.items():
@@ -526,10 +493,10 @@ def test_the_study_may_live_in_a_database(tmp_path: Path) -> None:
         "trials: 24, trials_per_round: 8", "trials: 12, trials_per_round: 4"
     )
     text = plain.replace("seed: 5", f"seed: 5, storage: 'sqlite:///{tmp_path}/study.db'")
-    sweep.run(write(tmp_path, plain), tmp_path / "journal")
+    swept(tmp_path, plain, "journal")
     with pytest.raises(Stopped):
-        sweep.run(write(tmp_path, text), tmp_path / "out", observe=stop_after(6))
-    sweep.run(write(tmp_path, text), tmp_path / "out")
+        swept(tmp_path, text, observe=stop_after(6))
+    swept(tmp_path, text)
     assert contents(tmp_path / "out") == contents(tmp_path / "journal")
     assert not Folder(tmp_path / "out").journal.exists()
     assert (tmp_path / "study.db").stat().st_size
@@ -539,11 +506,11 @@ def test_the_study_may_live_in_a_database(tmp_path: Path) -> None:
 def test_a_storage_that_cannot_be_opened(tmp_path: Path, url: str) -> None:
     text = GRID.replace("round: 4", f"round: 4, storage: '{url}'")
     with pytest.raises(SettingError, match="study.storage"):
-        sweep.run(write(tmp_path, text), tmp_path / "out")
+        swept(tmp_path, text)
 
 
 def test_train_has_the_columns_of_runs_csv(tmp_path: Path) -> None:
-    results = sweep.run(write(tmp_path, GRID), tmp_path / "out")
+    results = sweep.load(swept(tmp_path, GRID))
     settings = {"width": 4, "depth": 2, "epochs": 40, "learning_rate": 0.05}
     runs = sweep.train(settings, seeds=6)
     assert list(runs.columns) == list(results.runs.columns)
@@ -581,24 +548,25 @@ def test_train_by_threads_and_pieces() -> None:
 
 
 def test_load_where_nothing_is(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "missing", write(tmp_path, GRID, "other.yaml")):
+    for path in (tmp_path, tmp_path / "missing", written(tmp_path, GRID, "other.yaml")):
         with pytest.raises(ResultsError, match="no results folder"):
             sweep.load(path)
 
 
 def test_too_long_a_sweep_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, GRID.replace("epochs: 40", "epochs: 200000000"))
+    path = written(tmp_path, GRID.replace("epochs: 40", "epochs: 200000000"))
     with pytest.raises(ResultsError, match="--limit"):
         sweep.run(path, tmp_path / "out", limit=0.01)
     assert not (tmp_path / "out").exists()
 
 
 def test_what_was_planned_is_what_is_trained_and_kept(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    path = write(tmp_path, GRID.replace("fixed: {", "fixed: {task: {file: xor.csv, targets: [y]}, "))
-    write(tmp_path, "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n", "xor.csv")
+    text = GRID.replace("fixed: {", "fixed: {task: {file: xor.csv, targets: [y]}, ")
+    path = written(tmp_path, text, "experiment.yaml")
+    written(tmp_path, "a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n", "xor.csv")
     read = {p.name: p.read_bytes() for p in (path, tmp_path / "xor.csv")}
     planned = plan(path)
-    write(tmp_path, GRID.replace("epochs: 40", "epochs: 41"))
+    written(tmp_path, GRID.replace("epochs: 40", "epochs: 41"), path.name)
     (tmp_path / "xor.csv").unlink()
     results = run_command.execute(planned, tmp_path / "out")
     assert {name: (tmp_path / "out" / name).read_bytes() for name in read} == read
@@ -625,14 +593,14 @@ def test_each_point_is_resolved_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return resolve(settings)
 
     monkeypatch.setitem(kinds, "network", replace(kinds["network"], resolve=counted))
-    planned = plan(write(tmp_path, GRID))
+    planned = plan(written(tmp_path, GRID))
     assert "10 configurations" in describe_plan(planned)
     run_command.execute(planned, tmp_path / "out")
     assert len(n_resolved) == 12 and set(n_resolved.values()) == {1}
 
 
 def test_the_environment_does_not_show_in_the_tables(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    path = write(tmp_path, GRID)
+    path = written(tmp_path, GRID)
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     command = [sys.executable, "-c", KILLED, path, tmp_path / "out"]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -654,7 +622,7 @@ def test_the_timings_of_the_manifest_add_up(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(run_command, "time", SimpleNamespace(perf_counter=clock))
     monkeypatch.setattr(run_command, "write_atomically", write_slowly)
-    timings = sweep.run(write(tmp_path, GRID), tmp_path / "out").manifest.timings_seconds
+    timings = sweep.load(swept(tmp_path, GRID)).manifest.timings_seconds
     assert timings is not None
     assert timings.training + timings.tables + timings.other == now - 1
     assert 3000 < timings.tables < 3010
@@ -662,7 +630,7 @@ def test_the_timings_of_the_manifest_add_up(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, out = write(tmp_path, GRID), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     whole = sweep.run(path, out)
     content = (out / "runs.csv").read_bytes()
 

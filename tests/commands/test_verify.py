@@ -4,17 +4,16 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from support.folders import listing, swept, written
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands import run as run_command
 from sweep.commands.verify import Verification, verify
 from sweep.networks.settings import resolve
@@ -22,7 +21,7 @@ from sweep.results.configurations import settings_lines
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 
-SMALL = """
+GRID = """
 fixed: {epochs: 60, learning_rate: 0.05, optimizer: adam}
 vary:
   width: [2, 3]
@@ -40,49 +39,32 @@ study: {sampler: tpe, trials: 14, trials_per_round: 5, objective: [success_rate,
 KERAS = "{fixed: {epochs: 15, learning_rate: 0.05}, vary: {width: [2, 3], seed: 3}}"
 
 
-def swept(folder: Path, text: str, **known: Any) -> Path:
-    (folder / "e.yaml").write_text(text)
-    sweep.run(folder / "e.yaml", folder / "out", **known)
-    return folder / "out"
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return swept(tmp_path_factory.mktemp("finished"), SMALL)
-
-
-@pytest.fixture
-def copy(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "out")
-    return tmp_path / "out"
-
-
-def state(folder: Path) -> dict[str, tuple[bytes, int]]:
-    paths = [folder, *folder.rglob("*")]
-    return {str(p): (p.read_bytes() if p.is_file() else b"", p.stat().st_mtime_ns) for p in paths}
+    return swept(tmp_path_factory.mktemp("finished"), GRID)
 
 
 def test_a_folder_as_the_sweep_left_it_is_right(finished: Path) -> None:
-    before = state(finished)
+    before = listing(finished.parent)
     found = verify(finished)
     assert found.findings == ()
     assert found.comparison is not None
     assert (found.n_rows, found.comparison.n_runs, found.comparison.n_identical) == (60, 60, 60)
-    assert state(finished) == before
+    assert listing(finished.parent) == before
 
 
 @pytest.mark.parametrize("text", [SAMPLED, SAMPLED.replace("tpe", "random"), SAMPLED.replace("tpe", "qmc")])
 def test_sampled_studies_are_right_and_stay_untouched(text: str, tmp_path: Path) -> None:
     out = swept(tmp_path, text)
-    before = state(out)
+    before = listing(out.parent)
     assert verify(out).findings == ()
-    assert state(out) == before
+    assert listing(out.parent) == before
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        SMALL.replace("fixed: {", "fixed: {task: {name: parity, bits: 3}, "),
+        GRID.replace("fixed: {", "fixed: {task: {name: parity, bits: 3}, "),
         "{fixed: {epochs: 40, task: half_adder, learning_rate: 0.1, samples: 9}, vary: {width: [2, 3], seed: 8}}",
         "{fixed: {epochs: 40, optimizer: {name: sgd, learning_rate: 1.0e+6}, activation: linear, "
         "loss: mean_squared_error}, vary: {width: [2, 3], seed: [9, 2, 5]}}",
@@ -94,8 +76,8 @@ def test_other_tables_are_right(text: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_grew_is_right(tmp_path: Path) -> None:
-    swept(tmp_path, SMALL)
-    out = swept(tmp_path, SMALL.replace("count: 6", "count: 9"))
+    swept(tmp_path, GRID)
+    out = swept(tmp_path, GRID.replace("count: 6", "count: 9"))
     found = verify(out)
     assert found.findings == () and found.n_rows == 90
 
@@ -377,9 +359,9 @@ def test_a_trial_without_a_result_and_a_torn_line_are_found(copy: Path) -> None:
     with (copy / "study.journal").open("a") as file:
         file.write('{"op_code": 4, "wor')
     vouch(copy)
-    before = state(copy)
+    before = listing(copy.parent)
     assert_named(verify(copy, 0), "study.journal", "trial 4", "nothing")
-    assert state(copy) == before
+    assert listing(copy.parent) == before
 
 
 def test_a_trial_that_is_missing_is_found(copy: Path) -> None:
@@ -402,8 +384,8 @@ def test_a_journal_that_is_none_is_a_finding(copy: Path) -> None:
 
 
 def test_an_interrupted_sweep_is_named_and_its_blocks_are_read(tmp_path: Path) -> None:
-    out = swept(tmp_path, SMALL)
-    (tmp_path / "e.yaml").write_text(SMALL.replace("count: 6", "count: 8"))
+    out = swept(tmp_path, GRID)
+    path = written(tmp_path, GRID.replace("count: 6", "count: 8"))
     left = iter([True, True])
 
     def stop(progress: run_command.Progress) -> None:
@@ -411,25 +393,25 @@ def test_an_interrupted_sweep_is_named_and_its_blocks_are_read(tmp_path: Path) -
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep.run(tmp_path / "e.yaml", out, observe=stop)
+        sweep.run(path, out, observe=stop)
     found = verify(out, 0)
     assert_named(found, "parts", "unfinished")
     assert_named(found, "runs.csv", "missing")
 
 
 def test_the_sample_is_spread_and_deterministic(finished: Path) -> None:
-    from sweep.commands.verify.retraining import choose_runs
+    from sweep.commands.verify.retraining import sample_runs
     from sweep.results.contents import read_contents
 
     contents, _ = read_contents(Folder(finished))
     assert contents is not None
     n = len(contents.planned)
-    chosen = choose_runs(contents, n)
+    chosen = sample_runs(contents, n)
     assert {len(seeds) for seeds in chosen.values()} == {1} and len(chosen) == n
     assert len({seeds[0] for seeds in chosen.values()}) > 2
-    assert choose_runs(contents, n) == chosen
-    assert sum(map(len, choose_runs(contents, n + 3).values())) == n + 3
-    assert choose_runs(contents, 0) == {}
+    assert sample_runs(contents, n) == chosen
+    assert sum(map(len, sample_runs(contents, n + 3).values())) == n + 3
+    assert sample_runs(contents, 0) == {}
 
 
 def lines_of(folder: Path) -> list[str]:
@@ -474,15 +456,15 @@ def test_no_results_folder_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_command(copy: Path) -> None:
-    right = CliRunner().invoke(app, ["verify", str(copy), "--sample", "all"])
+    right = call("verify", copy, "--sample", "all")
     assert right.exit_code == 0
     assert "60 of 60 runs trained again by native on cpu: 60 identical, 0 same outcome, 0 different" in right.stdout
     run = change_cell(copy, "p_10", other_number)
-    wrong = CliRunner().invoke(app, ["verify", str(copy)])
+    wrong = call("verify", copy)
     assert wrong.exit_code == 1
     assert "runs.csv: changed" in wrong.stdout and run in wrong.stdout
     for arguments in (["verify", str(copy), "--sample", "some"], ["verify", str(copy / "none")]):
-        bad = CliRunner().invoke(app, arguments)
+        bad = call(*arguments)
         assert bad.exit_code == 2 and bad.stdout == ""
 
 

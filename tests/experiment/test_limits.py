@@ -4,10 +4,10 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from support.folders import written
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands.check import plan
 from sweep.experiment.file import ExperimentFileError
 from sweep.results.files import ResultsError
@@ -60,12 +60,6 @@ def _machine_of_16_gib(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ign
     monkeypatch.setattr(threads, "physical_memory", lambda: 16 * 2.0**30)
 
 
-def written(folder: Path, text: str) -> Path:
-    path = folder / "e.yaml"
-    path.write_text(text)
-    return path
-
-
 def refusal(path: Path, limit: float) -> str:
     """The message of a refusal that took under 64 MiB."""
     tracemalloc.start()
@@ -101,14 +95,14 @@ def test_beyond_the_language(tmp_path: Path, text: str, found: str) -> None:
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_the_commands_end_with_one_message(tmp_path: Path, command: str) -> None:
     text, found = refused_for_memory["10^12 parameters"]
-    result = CliRunner().invoke(app, [command, str(written(tmp_path, text))])
+    result = call(command, written(tmp_path, text))
     assert (result.exit_code, result.stdout) == (2, "")
     assert found in result.stderr
     assert not (tmp_path / "results").exists()
 
 
 def test_one_network_beyond_the_memory() -> None:
-    result = CliRunner().invoke(app, ["train", "width=1000000", "depth=2", "epochs=1"])
+    result = call("train", "width=1000000", "depth=2", "epochs=1")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "64 networks of 1,000,005,000,001 parameters" in result.stderr
     with pytest.raises(ResultsError) as caught:  # the other door
@@ -126,6 +120,6 @@ def test_without_memory_the_command_says_so(tmp_path: Path, monkeypatch: pytest.
         raise MemoryError
 
     monkeypatch.setattr(threads, "physical_memory", exhausted)
-    result = CliRunner().invoke(app, ["run", str(written(tmp_path, "")), "--out", str(tmp_path / "out")])
+    result = call("run", written(tmp_path, ""), "--out", tmp_path / "out")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "not enough memory; the same command goes on where it stopped\n"

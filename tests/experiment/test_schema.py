@@ -7,9 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 from support.malformed import mistakes
-from typer.testing import CliRunner
+from support.shell import call
 
-from sweep.cli.common import app
 from sweep.experiment import file as experiment_file
 from sweep.experiment import schema
 from sweep.experiment.yaml_text import Source, YamlError
@@ -98,6 +97,6 @@ def test_most_malformed_files_are_refused() -> None:
 
 
 def test_new_writes_the_schema_where_its_line_says(tmp_path: Path) -> None:
-    assert CliRunner().invoke(app, ["new", str(tmp_path / "mine.yaml")]).exit_code == 0
+    assert call("new", tmp_path / "mine.yaml").exit_code == 0
     named = (tmp_path / "mine.yaml").read_text().splitlines()[0].partition("$schema=")[2]
     assert json.loads((tmp_path / named).read_text()) == schema.experiment_schema()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.folders import written
 
 import sweep
 from sweep.experiment import file as experiment_file
@@ -25,11 +26,9 @@ def refusal(content: str | bytes, targets: tuple[str, ...] = ("y",)) -> SettingE
     return caught.value
 
 
-def written(folder: Path, table: str = XOR, text: str = EXPERIMENT) -> Path:
+def with_table(folder: Path, table: str = XOR, text: str = EXPERIMENT) -> Path:
     (folder / "data.csv").write_text(table)
-    path = folder / "mine.yaml"
-    path.write_text(text)
-    return path
+    return written(folder, text, "mine.yaml")
 
 
 def test_columns_are_inputs_in_file_order_and_targets_as_named() -> None:
@@ -128,7 +127,7 @@ def test_an_experiment_may_vary_tables(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "or.csv").write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,1\n")
     text = "vary: {task: [xor, {file: data.csv, targets: [y]}, {file: sub/or.csv, targets: [y]}]}\n"
-    experiment = experiment_file.load(written(tmp_path, text=text))
+    experiment = experiment_file.load(with_table(tmp_path, text=text))
     same, other, third = (experiment.configuration(p) for p in experiment.grid())
     assert same.id == other.id != third.id
     assert third.id == resolve({"task": "or"}).id
@@ -137,8 +136,8 @@ def test_an_experiment_may_vary_tables(tmp_path: Path) -> None:
 def test_varied_tables_are_trained_and_the_study_goes_on(tmp_path: Path) -> None:
     text = "fixed: {epochs: 20}\nvary: {task: [or, {file: data.csv, targets: [y]}], seed: %d}\n"
     out = tmp_path / "out"
-    assert len(sweep.run(written(tmp_path, text=text % 2), out).runs) == 4
-    runs = sweep.run(written(tmp_path, text=text % 3), out).runs
+    assert len(sweep.run(with_table(tmp_path, text=text % 2), out).runs) == 4
+    runs = sweep.run(with_table(tmp_path, text=text % 3), out).runs
     assert sorted(zip(runs["task"], runs["seed"], strict=True)) == [
         *(("or", seed) for seed in range(3)),
         *((parse_table(XOR.encode(), ["y"], "data.csv").label, seed) for seed in range(3)),
@@ -146,7 +145,7 @@ def test_varied_tables_are_trained_and_the_study_goes_on(tmp_path: Path) -> None
 
 
 def test_a_message_names_both_files(tmp_path: Path) -> None:
-    path = written(tmp_path, XOR + "1,2,3\n")
+    path = with_table(tmp_path, XOR + "1,2,3\n")
     with pytest.raises(ExperimentFileError) as caught:
         experiment_file.load(path)
     assert str(caught.value) == (
@@ -155,7 +154,7 @@ def test_a_message_names_both_files(tmp_path: Path) -> None:
 
 
 def test_a_results_folder_keeps_its_table(tmp_path: Path) -> None:
-    path = written(tmp_path)
+    path = with_table(tmp_path)
     out = tmp_path / "out"
     before = sweep.run(path, out).folder.runs.read_bytes()
     (tmp_path / "data.csv").rename(tmp_path / "gone.csv")
@@ -172,21 +171,21 @@ def test_a_results_folder_keeps_its_table(tmp_path: Path) -> None:
 
 def test_another_table_is_another_experiment(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    sweep.run(written(tmp_path), out)
+    sweep.run(with_table(tmp_path), out)
     more = EXPERIMENT.replace("seed: 4", "seed: 6")
     for text, place in ((EXPERIMENT, "fixed.task"), (more, "fixed.task")):
-        path = written(tmp_path, XOR.replace("1,1,0", "1,1,1"), text)
+        path = with_table(tmp_path, XOR.replace("1,1,0", "1,1,1"), text)
         with pytest.raises(ResultsError, match="holds another experiment") as caught:
             sweep.run(path, out)
         assert f"{place}: another table: row 4 is there [[1.0, 1.0], [0]], here [[1.0, 1.0], [1]]" in str(caught.value)
         with pytest.raises(ResultsError, match="there 4 rows, here 3"):
-            sweep.run(written(tmp_path, XOR.replace("1,1,0\n", ""), text), out)
+            sweep.run(with_table(tmp_path, XOR.replace("1,1,0\n", ""), text), out)
     assert (out / "data.csv").read_text() == XOR
-    assert len(sweep.run(written(tmp_path, XOR.replace(",", " ,"), more), out).runs) == 6
+    assert len(sweep.run(with_table(tmp_path, XOR.replace(",", " ,"), more), out).runs) == 6
 
 
 def test_a_folder_stopped_between_table_and_experiment_goes_on(tmp_path: Path) -> None:
-    path, out = written(tmp_path), tmp_path / "out"
+    path, out = with_table(tmp_path), tmp_path / "out"
     out.mkdir()
     (out / "data.csv").write_text(XOR)
     assert len(sweep.run(path, out).runs) == 4
@@ -198,7 +197,7 @@ def test_a_folder_stopped_between_table_and_experiment_goes_on(tmp_path: Path) -
 
 
 def test_a_table_named_like_a_result_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, text=EXPERIMENT.replace("data.csv", "runs.csv"))
+    path = with_table(tmp_path, text=EXPERIMENT.replace("data.csv", "runs.csv"))
     (tmp_path / "data.csv").rename(tmp_path / "runs.csv")
     with pytest.raises(ResultsError, match=r"runs\.csv: a results folder has a file of that name"):
         sweep.run(path, tmp_path / "out")

@@ -8,29 +8,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from support.folders import swept
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.report.summaries import summarise
-
-SMALL = """
-fixed: {epochs: 60, learning_rate: 0.05}
-vary: {width: [2, 3, 8], depth: [1, 2], optimizer: [adam, {name: sgd, momentum: 0.9, nesterov: true}], seed: 12}
-reliability: {target: 0.3}
-"""
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished") / "my results"
-    (folder.parent / "e.yaml").write_text(SMALL)
-    sweep.run(folder.parent / "e.yaml", folder)
-    return folder
 
 
 def shown(folder: Path, *arguments: str, **environment: str) -> str:
-    result = CliRunner().invoke(app, ["show", str(folder), *arguments], env=environment)
+    result = call("show", folder, *arguments, **environment)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -86,14 +72,13 @@ def test_failures_are_counted_the_commonest_first(finished: Path) -> None:
 
 
 def test_where_to_look_next(finished: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "my results"
-    shutil.copytree(finished, folder)
+    folder = Path(shutil.copytree(finished, tmp_path / "my results"))
 
     def last() -> str:
         return shown(folder).splitlines()[-1]
 
     assert last().startswith(f"look: sweep report '{folder}'   rows: {folder / 'runs.csv'}   why: sweep rescue '")
-    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    assert call("report", folder).exit_code == 0
     assert last().startswith(f"look: {folder / 'report.html'}   rows: ")
     newer = (folder / "report.html").stat().st_mtime + 5
     os.utime(folder / "configurations.csv", (newer, newer))  # extended since: the page is of earlier tables
@@ -116,14 +101,11 @@ def test_the_failures_to_explain_are_those_of_the_best_that_is_unreliable(finish
 
 
 def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
-    (tmp_path / "e.yaml").write_text("fixed: {epochs: 5, width: 2}\nvary: {samples: [null, 4], seed: 2}\n")
-    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
-    ids = list(sweep.load(tmp_path / "out").configurations["configuration"])
-    texts = [shown(tmp_path / "out")]
+    out = swept(tmp_path, "fixed: {epochs: 5, width: 2}\nvary: {samples: [null, 4], seed: 2}\n")
+    ids = list(sweep.load(out).configurations["configuration"])
+    texts = [shown(out)]
     for arguments in (["importance"], ["compare"]):
-        result = CliRunner().invoke(
-            app, [*arguments, str(tmp_path / "out"), *(ids if arguments == ["compare"] else [])]
-        )
+        result = call(*arguments, str(out), *(ids if arguments == ["compare"] else []))
         assert result.exit_code == 0, result.output
         texts.append(result.stdout)
     for text in texts:
@@ -142,22 +124,20 @@ def test_one_configuration_gets_one_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: float, answer: str, named: str
 ) -> None:
     text = f"fixed: {{epochs: 60, learning_rate: 0.05}}\nvary: {{seed: 12}}\nreliability: {{target: {target}}}"
-    (tmp_path / "e.yaml").write_text(text)
-    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
-    lines = shown(tmp_path / "out").splitlines()
+    out = swept(tmp_path, text)
+    lines = shown(out).splitlines()
     assert lines[1].startswith("Does this configuration reliably learn xor? (")
     assert lines[2].startswith(answer)
     assert any(line.startswith(named) for line in lines)
 
 
 def test_an_open_best_is_said_to_be_open_for_so_many_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "e.yaml").write_text("fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
-    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
-    assert "none is shown reliable by 12 seeds; the best: c" in shown(tmp_path / "out")
+    out = swept(tmp_path, "fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
+    assert "none is shown reliable by 12 seeds; the best: c" in shown(out)
 
 
 def test_rows_too_many_for_a_sentence_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = "task: {name: parity, bits: 5}, width: 1, activation: sigmoid, epochs: 300, learning_rate: 0.01"
-    (tmp_path / "e.yaml").write_text(f"fixed: {{{settings}}}\nvary: {{seed: 4}}\n")
-    assert (sweep.run(tmp_path / "e.yaml", tmp_path / "out").runs["outcome"] == "stuck").any()
-    assert "(most often with 32 rows given one output)" in shown(tmp_path / "out")
+    out = swept(tmp_path, f"fixed: {{{settings}}}\nvary: {{seed: 4}}\n")
+    assert (sweep.load(out).runs["outcome"] == "stuck").any()
+    assert "(most often with 32 rows given one output)" in shown(out)

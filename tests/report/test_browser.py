@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.folders import swept
 
 import sweep
 from sweep.report.page.page import write_page
@@ -50,9 +51,7 @@ def browser() -> Generator[Any]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a small sweep whose words are hostile, in a folder with a space in its name."""
-    folder = tmp_path_factory.mktemp("page") / "my results"
-    folder.parent.joinpath("e.yaml").write_text(EXPERIMENT)
-    sweep.run(folder.parent / "e.yaml", folder)
+    folder = swept(tmp_path_factory.mktemp("page"), EXPERIMENT, "my results")
     for name in ("configurations.csv", "runs.csv"):
         path = folder / name
         path.write_text(path.read_text().replace(",sgd,", f",{HOSTILE},"))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from support.folders import swept
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands import importance
 from sweep.experiment.dimensions import Choices
 from sweep.experiment.experiment import Experiment
@@ -29,7 +29,7 @@ from sweep.runs.outcomes import by_name, outcome_table, outcomes
 from sweep.statistics.intervals import confidence_sequence, wilson
 from sweep.training.cohorts import train_cohorts
 
-SMALL = """
+HOSTILE_GRID = """
 fixed: {epochs: 40}  # </script><img src=x onerror="document.title='owned'">
 vary:
   width: [2, 4, 8]
@@ -44,10 +44,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "e.yaml").write_text(SMALL)
-    sweep.run(folder / "e.yaml", folder / "out")
-    return folder / "out"
+    return swept(tmp_path_factory.mktemp("finished"), HOSTILE_GRID)
 
 
 def table_of(**columns: Any) -> pd.DataFrame:
@@ -173,7 +170,7 @@ def test_pareto_front_and_counts() -> None:
 def test_learning_and_predictions_are_counted() -> None:
     table = table_of(epochs=[32, 64])
     place = np.array([0, 0, 1])
-    counted = details.learned_by_epoch(table, place, pd.Series([1, None, 64], dtype="Int64"))
+    counted = details.count_learned_by_epoch(table, place, pd.Series([1, None, 64], dtype="Int64"))
     assert counted.shape == (2, 33)
     assert (counted[0, 0], counted[0, 1], counted[0, -1]) == (0, 1, 1)
     assert (counted[1, -2], counted[1, -1]) == (0, 1)
@@ -238,8 +235,7 @@ def test_latex_and_methods(finished: Path) -> None:
 
 
 def test_the_page_is_the_same_for_the_same_tables(finished: Path, tmp_path: Path) -> None:
-    copy = tmp_path / HOSTILE.replace("/", "")
-    shutil.copytree(finished, copy)
+    copy = Path(shutil.copytree(finished, tmp_path / HOSTILE.replace("/", "")))
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["timings_seconds"] = {"training": 1e9, "tables": 0.5, "other": 0}
     manifest["files"]["study.journal"] = "0" * 64
@@ -260,9 +256,7 @@ def test_the_page_asks_for_nothing(finished: Path) -> None:
     assert set(re.findall(r'https?://[^"\s<]+', html)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
 
 
-def test_hostile_words_stay_text(finished: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(finished, copy)
+def test_hostile_words_stay_text(copy: Path) -> None:
     for name in ("configurations.csv", "runs.csv"):
         text = (copy / name).read_text()
         (copy / name).write_text(text.replace(",xor,", f",{HOSTILE},").replace(",adam,", ",<b>adam&amp;</b>,"))
@@ -287,9 +281,7 @@ def test_the_data_of_the_page_holds_every_run(finished: Path) -> None:
         assert {outcomes[e["o"]] for e in row["e"]} == set(runs[identity])
 
 
-def test_unequal_numbers_of_seeds_and_seeds_with_gaps(finished: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(finished, copy)
+def test_unequal_numbers_of_seeds_and_seeds_with_gaps(copy: Path) -> None:
     results = sweep.load(copy)
     first, second = results.configurations["configuration"][:2]
     runs = results.runs
@@ -313,8 +305,7 @@ def test_unequal_numbers_of_seeds_and_seeds_with_gaps(finished: Path, tmp_path: 
     ],
 )
 def test_small_experiments_have_a_page_too(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "e.yaml").write_text(text)
-    html = page.build(sweep.run(tmp_path / "e.yaml", tmp_path / "out"))
+    html = page.build(sweep.load(swept(tmp_path, text)))
     data = data_of(html)
     rows = data["details"]["rows"]
     assert len(rows) > 0
@@ -326,7 +317,7 @@ def test_small_experiments_have_a_page_too(text: str, tmp_path: Path, monkeypatc
 
 
 def test_report_writes_the_page_and_the_figures(finished: Path) -> None:
-    result = CliRunner().invoke(app, ["report", str(finished), "--figures"])
+    result = call("report", finished, "--figures")
     assert (result.exit_code, result.stdout) == (0, f"look: {finished / 'report.html'}\n")
     names = {p.stem for p in (finished / "figures").iterdir()}
     assert names == {"map", "curves", "final_losses", "marginals", "pareto"}
@@ -342,19 +333,19 @@ def test_pictures_of_one_page_share_no_ids(finished: Path) -> None:
 
 
 def test_report_refuses_what_is_no_results_folder(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["report", str(tmp_path)])
+    result = call("report", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no results folder" in result.stderr
 
 
 def test_dashboard_says_what_is_missing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
-    result = CliRunner().invoke(app, ["dashboard", str(finished)])
+    result = call("dashboard", finished)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "pip install 'xor-sweep[dashboard]'" in result.stderr
 
 
-def test_dashboard_works_on_a_copy_on_this_machine_only(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dashboard_works_on_a_copy_on_this_machine_only(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sweep.commands import dashboard
 
     served: list[tuple[str, str, int]] = []
@@ -362,21 +353,17 @@ def test_dashboard_works_on_a_copy_on_this_machine_only(finished: Path, monkeypa
     class Fake:
         @staticmethod
         def run_server(storage: str, host: str, port: int) -> None:
-            assert Path(storage).read_bytes() == (finished / "study.journal").read_bytes()
+            assert Path(storage).read_bytes() == (copy / "study.journal").read_bytes()
             served.append((storage, host, port))
 
     monkeypatch.setitem(sys.modules, "optuna_dashboard", Fake)
-    dashboard.serve(sweep.load(finished), 8099, lambda address: None)
+    dashboard.serve(sweep.load(copy), 8099, lambda address: None)
     ((storage, host, port),) = served
     assert (host, port) == ("127.0.0.1", 8099)
-    assert not Path(storage).is_relative_to(finished) and not Path(storage).exists()
-    before = finished / "study.journal"
-    before.rename(before.with_suffix(".away"))
-    try:
-        with pytest.raises(ResultsError, match="study"):
-            dashboard.serve(sweep.load(finished), 8099, lambda address: None)
-    finally:
-        before.with_suffix(".away").rename(before)
+    assert not Path(storage).is_relative_to(copy) and not Path(storage).exists()
+    (copy / "study.journal").unlink()
+    with pytest.raises(ResultsError, match="study"):
+        dashboard.serve(sweep.load(copy), 8099, lambda address: None)
 
 
 def test_every_page_has_the_colours_of_the_outcomes() -> None:

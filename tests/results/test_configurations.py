@@ -2,12 +2,12 @@
 
 import json
 import random
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.folders import swept
 
 import sweep
 from sweep.networks.settings import resolve
@@ -35,18 +35,11 @@ some = [resolve(s) for s in ({}, {"layers": [4, 2]}, {"task": {"inputs": [[0.5],
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "data.csv").write_text("x,y\n0.1,0\n0.9,1\n0.4,0\n")
-    (folder / "e.yaml").write_text(TEXT)
-    sweep.run(folder / "e.yaml", folder / "out", confirm=16)
-    return folder
-
-
-def copied(finished: Path, to: Path) -> Path:
-    shutil.copytree(finished, to / "copy")
-    return to / "copy" / "out"
+    return swept(folder, TEXT, confirm=16)
 
 
 def test_every_configuration_comes_back_from_its_line(finished: Path) -> None:
-    results = sweep.load(finished / "out")
+    results = sweep.load(finished)
     ids = results.configurations["configuration"].tolist()
     assert list(results.settings) == ids and len(ids) == 8
     rows = results.configurations.to_dict("records")
@@ -60,12 +53,11 @@ def test_every_configuration_comes_back_from_its_line(finished: Path) -> None:
         }
 
 
-def test_no_reader_looks_at_the_cells(finished: Path, tmp_path: Path) -> None:
-    out = copied(finished, tmp_path)
-    before = page.page_data(page.read_material(sweep.load(out)))
-    table = out / "configurations.csv"
+def test_no_reader_looks_at_the_cells(copy: Path) -> None:
+    before = page.page_data(page.read_material(sweep.load(copy)))
+    table = copy / "configurations.csv"
     table.write_text(table.read_text().replace("sgd(momentum=0.9)", "sgd(momentum=0.8)"))
-    after = page.page_data(page.read_material(sweep.load(out)))
+    after = page.page_data(page.read_material(sweep.load(copy)))
     assert after["details"] == before["details"]
     assert sum("z" in example for row in before["details"]["rows"] for example in row["e"]) > 2
 
@@ -137,35 +129,33 @@ def test_many_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_an_earlier_version_is_completed_without_training(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = copied(finished, tmp_path)
-    whole = {p.name: p.read_bytes() for p in out.iterdir() if p.name != "manifest.json"}
-    manifest = json.loads((out / "manifest.json").read_text())
+    whole = {p.name: p.read_bytes() for p in copy.iterdir() if p.name != "manifest.json"}
+    manifest = json.loads((copy / "manifest.json").read_text())
     recorded = dict(manifest["files"])
     del manifest["files"]["configurations.jsonl"]
-    (out / "manifest.json").write_text(json.dumps(manifest))
-    (out / "configurations.jsonl").unlink()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "configurations.jsonl").unlink()
     with pytest.raises(ResultsError, match=r"configurations\.jsonl: no such file.*sweep run .* writes it"):
-        sweep.load(out)
+        sweep.load(copy)
 
     def train(*_: object) -> None:
         raise AssertionError("trained")
 
     monkeypatch.setattr(NativeEngine, "train", train)
-    results = sweep.run(out.parent / "e.yaml", out, confirm=16)
-    assert {p.name: p.read_bytes() for p in out.iterdir() if p.name != "manifest.json"} == whole
+    results = sweep.run(finished.parent / "e.yaml", copy, confirm=16)
+    assert {p.name: p.read_bytes() for p in copy.iterdir() if p.name != "manifest.json"} == whole
     assert results.manifest.files == recorded
     assert results.manifest.confirmation is not None
     assert asdict(results.manifest.confirmation) == manifest["confirmation"]
 
 
-def test_a_manifest_that_does_not_vouch_for_the_settings_is_written_again(finished: Path, tmp_path: Path) -> None:
+def test_a_manifest_that_does_not_vouch_for_the_settings_is_written_again(finished: Path, copy: Path) -> None:
     """A folder whose completion was killed between the two files."""
-    out = copied(finished, tmp_path)
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = json.loads((copy / "manifest.json").read_text())
     digest = manifest["files"].pop("configurations.jsonl")
-    (out / "manifest.json").write_text(json.dumps(manifest))
-    assert not Folder(out).is_intact()
-    again = sweep.run(out.parent / "e.yaml", out, confirm=16)
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert not Folder(copy).is_intact()
+    again = sweep.run(finished.parent / "e.yaml", copy, confirm=16)
     assert again.manifest.files["configurations.jsonl"] == digest

@@ -1,7 +1,6 @@
 """Seeds where they decide something: doubling blocks, trials of networks, and the same tables however it went."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import optuna
@@ -9,6 +8,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
+from support.folders import contents, swept
 
 import sweep
 from sweep.commands.run import Progress
@@ -30,22 +30,10 @@ vary:
 study: {trials_per_round: 3, trial: TRIAL}
 reliability: {target: 0.5}
 """
-tables = ("runs.csv", "configurations.csv", "examples.npz")
 
 
 def text(up_to: int = 48, trial: str = "configuration") -> str:
     return ADAPTIVE.replace("UP_TO", str(up_to)).replace("TRIAL", trial)
-
-
-def run(folder: Path, content: str, **options: Any) -> Results:
-    folder.mkdir(exist_ok=True)
-    path = folder / "experiment-file.yaml"
-    path.write_text(content)
-    return sweep.run(path, folder / "out", **options)
-
-
-def contents(results: Results) -> dict[str, bytes]:
-    return {name: (results.folder.path / name).read_bytes() for name in tables}
 
 
 def some_runs(learned: list[bool], first: int = 0) -> Runs:
@@ -55,7 +43,7 @@ def some_runs(learned: list[bool], first: int = 0) -> Runs:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return run(tmp_path_factory.mktemp("whole"), text())
+    return sweep.load(swept(tmp_path_factory.mktemp("whole"), text()))
 
 
 def test_counts_double() -> None:
@@ -100,7 +88,7 @@ def test_the_table_has_the_sequence(whole: Results) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_change_nothing(tmp_path: Path, whole: Results, workers: int) -> None:
-    assert contents(run(tmp_path, text(), workers=workers)) == contents(whole)
+    assert contents(swept(tmp_path, text(), workers=workers)) == contents(whole.folder.path)
 
 
 @pytest.mark.parametrize("n_calls", [1, 4, 7, 11])
@@ -112,28 +100,28 @@ def test_interrupted_and_run_again(tmp_path: Path, whole: Results, n_calls: int)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, text(), observe=stop)
-    assert contents(run(tmp_path, text())) == contents(whole)
+        swept(tmp_path, text(), observe=stop)
+    assert contents(swept(tmp_path, text())) == contents(whole.folder.path)
 
 
 def test_raising_up_to_goes_on(tmp_path: Path, whole: Results) -> None:
-    run(tmp_path, text(up_to=12))
+    swept(tmp_path, text(up_to=12))
     trained: list[int] = []
-    grown = run(tmp_path, text(), observe=lambda progress: trained.append(progress.n_done))
-    assert contents(grown) == contents(whole)
+    grown = sweep.load(swept(tmp_path, text(), observe=lambda progress: trained.append(progress.n_done)))
+    assert contents(grown.folder.path) == contents(whole.folder.path)
     assert trained[0] > 0  # what was known is not trained again
 
 
 def test_a_smaller_up_to_is_refused(tmp_path: Path) -> None:
-    run(tmp_path, text())
+    swept(tmp_path, text())
     with pytest.raises(ResultsError, match=r"of 4 to 48 seeds, here .* of 4 to 24"):
-        run(tmp_path, text(up_to=24))
+        swept(tmp_path, text(up_to=24))
 
 
 def test_fixed_seeds_do_not_become_adaptive(tmp_path: Path) -> None:
-    run(tmp_path, text().replace(", up_to: 48", ""))
+    swept(tmp_path, text().replace(", up_to: 48", ""))
     with pytest.raises(ResultsError, match="up_to: there not given, here given"):
-        run(tmp_path, text())
+        swept(tmp_path, text())
 
 
 def trials_of(results: Results) -> list[FrozenTrial]:
@@ -153,8 +141,8 @@ def test_every_look_is_an_intermediate_value(whole: Results) -> None:
 
 
 def test_a_trial_for_each_network(tmp_path: Path, whole: Results) -> None:
-    results = run(tmp_path, text(trial="run"))
-    assert contents(results) == contents(whole)
+    results = sweep.load(swept(tmp_path, text(trial="run")))
+    assert contents(results.folder.path) == contents(whole.folder.path)
     trials = trials_of(results)
     learned = {(t.user_attrs["configuration"], t.params["seed"]): t.value for t in trials}
     assert len(learned) == len(trials) == len(whole.runs)
@@ -166,7 +154,7 @@ def test_a_trial_for_each_network(tmp_path: Path, whole: Results) -> None:
 @pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
 def test_a_trial_for_each_network_asks_for_the_same(tmp_path: Path, sampler: str) -> None:
     content = text().replace("study: {", f"study: {{sampler: {sampler}, trials: 7, ")
-    whole = run(tmp_path / "whole", content)
+    whole = sweep.load(swept(tmp_path / "whole", content))
     content = content.replace("trial: configuration", "trial: run")
 
     def stop(progress: Progress) -> None:
@@ -174,7 +162,7 @@ def test_a_trial_for_each_network_asks_for_the_same(tmp_path: Path, sampler: str
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "network", content, observe=stop)
-    again = run(tmp_path / "network", content)
-    assert contents(again) == contents(whole)
+        swept(tmp_path / "network", content, observe=stop)
+    again = sweep.load(swept(tmp_path / "network", content))
+    assert contents(again.folder.path) == contents(whole.folder.path)
     assert len({(t.user_attrs["index"], t.params["seed"]) for t in trials_of(again)}) == len(trials_of(again))

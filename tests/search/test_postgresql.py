@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.folders import contents, written
 from support.postgresql import BINARIES, Server, running_server
 
 import sweep
@@ -34,7 +35,6 @@ vary:
   seed: 4
 study: {sampler: SAMPLER, trials: 12, trials_per_round: 4, seed: SEED, storage: STORAGE}
 """
-TABLES = ("runs.csv", "configurations.csv", "examples.npz")
 SECONDS = 300
 
 # runs a sweep and waits at each piece of work until it is told to go on
@@ -67,16 +67,8 @@ def server() -> Generator[Server]:
         yield started
 
 
-def written(folder: Path, sampler: str, seed: int, storage: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / "e.yaml"
-    text = TEXT.replace("SAMPLER", sampler).replace("SEED", str(seed)).replace("STORAGE", f"'{storage}'")
-    path.write_text(text)
-    return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in TABLES}
+def text(sampler: str, seed: int, storage: str) -> str:
+    return TEXT.replace("SAMPLER", sampler).replace("SEED", str(seed)).replace("STORAGE", f"'{storage}'")
 
 
 class Process:
@@ -116,7 +108,7 @@ class Process:
 def journals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     folder = tmp_path_factory.mktemp("journals")
     for sampler in ("tpe", "random"):
-        sweep.run(written(folder / f"of {sampler}", sampler, 5, "journal"), folder / sampler)
+        sweep.run(written(folder / f"of {sampler}", text(sampler, 5, "journal")), folder / sampler)
     return {sampler: contents(folder / sampler) for sampler in ("tpe", "random")}
 
 
@@ -124,7 +116,7 @@ def journals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, by
 def test_a_second_process_reads_while_the_sweep_writes(
     tmp_path: Path, server: Server, journals: dict[str, Any], sampler: str
 ) -> None:
-    path, out = written(tmp_path, sampler, 5, server.url()), tmp_path / "out"
+    path, out = written(tmp_path, text(sampler, 5, server.url())), tmp_path / "out"
     engine = plan(path).trainer
     reader: Process | None = None
     counts: list[int] = []
@@ -151,7 +143,7 @@ def test_a_second_process_reads_while_the_sweep_writes(
 def test_killed_and_run_again_on_a_database(
     tmp_path: Path, server: Server, journals: dict[str, Any], sampler: str
 ) -> None:
-    path, out = written(tmp_path, sampler, 5, server.url("other")), tmp_path / "out"
+    path, out = written(tmp_path, text(sampler, 5, server.url("other"))), tmp_path / "out"
     for n_pieces in (1, 4, 7):
         sweeping = Process(SWEEPING, path, out)
         sweeping.answer()
@@ -167,7 +159,7 @@ def test_killed_and_run_again_on_a_database(
 
 def test_a_database_that_goes_away(tmp_path: Path, journals: dict[str, Any]) -> None:
     with running_server() as server:
-        path, out = written(tmp_path, "random", 5, server.url()), tmp_path / "out"
+        path, out = written(tmp_path, text("random", 5, server.url())), tmp_path / "out"
         n_seen = 0
 
         def observe(progress: run_command.Progress) -> None:
@@ -185,14 +177,14 @@ def test_a_database_that_goes_away(tmp_path: Path, journals: dict[str, Any]) -> 
 
 
 def test_a_password_stands_in_the_experiment_only(tmp_path: Path, server: Server) -> None:
-    path, out = written(tmp_path, "random", 6, server.url("hunter2")), tmp_path / "out"
+    path, out = written(tmp_path, text("random", 6, server.url("hunter2"))), tmp_path / "out"
     command = [sys.executable, "-m", "sweep", "run", str(path), "--out", str(out)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
     assert "hunter2" not in ended.stdout + ended.stderr
     files = {p.name for p in out.rglob("*") if p.is_file() and b"hunter2" in p.read_bytes()}
     assert files == {"experiment.yaml"}
     # another password is the same experiment; it goes on with the same study
-    other = written(tmp_path, "random", 6, server.url("changed"))
+    other = written(tmp_path, text("random", 6, server.url("changed")))
     before = contents(out)
     sweep.run(other, out)
     assert contents(out) == before

@@ -10,39 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
+from support.folders import swept
+from support.shell import call
 
-import sweep
-from sweep.cli.common import app
 from sweep.results.files import ResultsError
 from sweep.results.results import load
 from sweep.results.selection import learned_by_seed, select_configuration
 from sweep.statistics.best import against_the_best, paired
 from sweep.statistics.pairs import Pairs
 
-SMALL = """
-fixed: {epochs: 60, learning_rate: 0.05}
-vary:
-  width: [2, 4, 8]
-  optimizer: [adam, {name: sgd, momentum: 0.9, nesterov: true}]
-  seed: 12
-reliability: {target: 0.2}
-"""
 Tables = Callable[[Any, Any], tuple[Any, Any]]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("compared")
-    (folder / "e.yaml").write_text(SMALL)
-    sweep.run(folder / "e.yaml", folder / "out")
-    return folder / "out"
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def edited(finished: Path, folder: Path, change: Tables) -> Path:
@@ -257,12 +234,12 @@ def test_importance_shows_rates_shares_and_optunas(finished: Path) -> None:
 
 
 def test_importance_groups_a_range_and_drops_what_follows(tmp_path: Path) -> None:
-    (tmp_path / "e.yaml").write_text(
+    out = swept(
+        tmp_path,
         "fixed: {epochs: 20}\nvary: {optimizer: [adam, sgd], seed: 4, dropout: {low: 0.0, high: 0.5}}\n"
-        "study: {sampler: random, trials: 20}\n"
+        "study: {sampler: random, trials: 20}\n",
     )
-    sweep.run(tmp_path / "e.yaml", tmp_path / "out")
-    found = json.loads(call("importance", tmp_path / "out", "--json").stdout)
+    found = json.loads(call("importance", out, "--json").stdout)
     assert found["follows"] == {"learning_rate": "optimizer"}
     levels = found["levels"]["dropout"]
     assert [x["n_configurations"] for x in levels] == [5] * 4 and " to " in levels[0]["level"]

@@ -1,13 +1,16 @@
 """Marginal rates with errors between seeds, variance shares by hand, Optuna's importances where they are defined."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import norm
+from support.folders import swept
 
 import sweep
 from sweep.experiment.dimensions import Range
+from sweep.report.words import percent
 from sweep.results.selection import learned_by_seed
 from sweep.search.importance import importances
 from sweep.statistics.effects import (
@@ -74,6 +77,15 @@ def test_variance_shares_by_hand() -> None:
     # rates 0, 1, 0, 0: a half of a half each
     uneven = {s.factors: s.share for s in variance_shares(GRID, bits("00", "11", "00", "00"))}
     assert uneven == pytest.approx({(0,): 1 / 3, (1,): 1 / 3, (0, 1): 1 / 3})
+
+
+def test_what_one_hyperparameter_does_alone_is_all_of_the_variance() -> None:
+    codes = np.stack([x.ravel() for x in np.indices((3, 2))])
+    for n_learned in itertools.combinations_with_replacement(range(13), 3):
+        learned = np.array([[1] * n + [0] * (12 - n) for n in n_learned for _ in range(2)], np.int8)
+        shares = {s.factors: s.share for s in variance_shares(codes, learned)}
+        assert not shares or shares == {(0,): 1, (1,): 0, (0, 1): 0}
+        assert all(percent(share) in ("0%", "100%") for share in shares.values())
 
 
 def test_shares_of_a_larger_grid_add_up_and_know_what_is_noise() -> None:
@@ -189,12 +201,11 @@ def test_equal_importances_stand_in_the_order_of_the_columns() -> None:
 
 
 def test_runs_of_a_seed_go_together_in_a_real_sweep(tmp_path: Path) -> None:
-    experiment = tmp_path / "width4.yaml"
-    experiment.write_text(
+    text = (
         "fixed: {width: 4, learning_rate: 0.01}\n"
         "vary: {dropout: [0.0, 0.1, 0.3], optimizer: [sgd, rmsprop, adam], batch_size: [1, 2, 4], seed: 64}\n"
     )
-    results = sweep.run(experiment, tmp_path / "out")
+    results = sweep.load(swept(tmp_path, text))
     learned = learned_by_seed(results.runs, list(results.configurations["configuration"]))
     found = marginal_rates(np.zeros(27, np.int64), learned, 0.95)
     rate = float(found.rates.value[0])

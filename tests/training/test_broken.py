@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.faulty_engine import FaultyEngine, run_faulty
-from typer.testing import CliRunner
+from support.folders import contents, written
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.commands.verify import verify
 from sweep.experiment.file import parse
 from sweep.networks.diagnosis import diagnose
@@ -23,19 +23,18 @@ from sweep.runs.outcomes import failures
 from sweep.runs.runs import Runs
 from sweep.search.reading import stored_trials
 from sweep.training import choice, cohorts
-from sweep.training.threads import attempt, train
+from sweep.training.threads import attempt, train_over_threads
 from sweep.training.trainer import Guard, TrainerName
 
-TEXT = """
+GRID = """
 fixed: {epochs: 30, learning_rate: 0.05}
 vary:
   width: [2, 3, 4]
   optimizer: [adam, sgd]
   seed: 100
-study: {trials_per_round: 2STUDY}
+study: {trials_per_round: 2}
 reliability: {target: 0.2}
 """
-tables = ("runs.csv", "configurations.csv")
 
 
 def one_seed(cohort: NetworkCohort) -> None:
@@ -48,16 +47,6 @@ def one_configuration(cohort: NetworkCohort) -> None:
         raise MemoryError
 
 
-def written(folder: Path, text: str = TEXT.replace("STUDY", "")) -> Path:
-    path = folder / "e.yaml"
-    path.write_text(text)
-    return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in tables}
-
-
 def check_counts(results: Results, n_planned: int) -> None:
     rows = results.configurations
     assert (rows["n_learned"] + rows[[f"n_{f}" for f in failures]].sum(axis=1) == rows["n_runs"]).all()
@@ -68,7 +57,7 @@ def check_counts(results: Results, n_planned: int) -> None:
 
 
 def test_one_bad_seed_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, out = written(tmp_path), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     whole = sweep.run(path, tmp_path / "whole")
     results = run_faulty(path, out, one_seed, monkeypatch)
     check_counts(results, 100)
@@ -92,7 +81,7 @@ def test_one_bad_seed_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("study", ["", ", sampler: tpe, trials: 8", ", sampler: random, trials: 8", ", trial: run"])
 def test_a_configuration_that_breaks_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: str) -> None:
-    text = TEXT.replace("STUDY", study).replace("seed: 100", "seed: 5")
+    text = GRID.replace("round: 2", f"round: 2{study}").replace("seed: 100", "seed: 5")
     path, out = written(tmp_path, text), tmp_path / "out"
     results = run_faulty(path, out, one_configuration, monkeypatch)
     check_counts(results, 5)
@@ -118,11 +107,11 @@ def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkey
         one_seed(cohort)
         return diagnose(cohort, measurements)
 
-    path, out = written(tmp_path), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     whole = sweep.run(path, tmp_path / "whole")
     with monkeypatch.context() as patched:
         patched.setattr(cohorts, "diagnose", faulty)
-        assert CliRunner().invoke(app, ["run", str(path), "--out", str(out), "--quiet"]).exit_code == 1
+        assert call("run", path, "--out", out, "--quiet").exit_code == 1
     results = sweep.load(out)
     check_counts(results, 100)
     lost = {f"{i}-70" for i in whole.configurations.query("width == 3")["configuration"]}
@@ -134,7 +123,7 @@ def test_an_exception_in_the_diagnosis_costs_no_other_run(tmp_path: Path, monkey
 
 
 def test_adaptive_seeds_go_on_around_what_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = TEXT.replace("STUDY", "").replace("seed: 100", "seed: {count: 32, up_to: 128}")
+    text = GRID.replace("seed: 100", "seed: {count: 32, up_to: 128}")
     path, out = written(tmp_path, text), tmp_path / "out"
     results = run_faulty(path, out, one_seed, monkeypatch)
     rows = results.configurations
@@ -150,7 +139,7 @@ def test_everything_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def fault(cohort: NetworkCohort) -> None:
         raise ZeroDivisionError
 
-    path, out = written(tmp_path, TEXT.replace("STUDY", "").replace("seed: 100", "seed: 5")), tmp_path / "out"
+    path, out = written(tmp_path, GRID.replace("seed: 100", "seed: 5")), tmp_path / "out"
     results = run_faulty(path, out, fault, monkeypatch)
     assert results.manifest.runs_missing == results.manifest.runs_planned == 30
     assert results.manifest.confirmation is None
@@ -160,34 +149,34 @@ def test_everything_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_command_ends_with_code_1_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, out = written(tmp_path), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     command = ["run", str(path), "--out", str(out)]
     with monkeypatch.context() as patched:
         patched.setattr(choice, "choose", lambda *_: FaultyEngine(one_seed))
         for _ in range(2):  # the second time nothing is new, and still something is wrong
-            result = CliRunner().invoke(app, command)
+            result = call(*command)
             assert result.exit_code == 1
             assert "2 runs broke, the first c" in result.stderr
             assert "(RuntimeError: the kernel lost its way)" in result.stderr
             assert "the same command tries them again" in result.stderr
             assert "Which configurations" in result.stdout
     for arguments in (["show"], ["report"], ["importance"]):
-        assert CliRunner().invoke(app, [*arguments, str(out)]).exit_code == 0, arguments
-    assert CliRunner().invoke(app, ["verify", str(out), "--sample", "5"]).exit_code == 1
-    assert CliRunner().invoke(app, command).exit_code == 0
+        assert call(*arguments, out).exit_code == 0, arguments
+    assert call("verify", out, "--sample", "5").exit_code == 1
+    assert call(*command).exit_code == 0
 
 
 def test_readers_bear_a_configuration_without_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, out = written(tmp_path, TEXT.replace("STUDY", "").replace("seed: 100", "seed: 5")), tmp_path / "out"
+    path, out = written(tmp_path, GRID.replace("seed: 100", "seed: 5")), tmp_path / "out"
     results = run_faulty(path, out, one_configuration, monkeypatch)
     rows = results.configurations
     empty = rows.query("width == 3")["configuration"].iloc[0]
     other = rows.query("width == 2")["configuration"].iloc[0]
     for arguments in (["show", str(out)], ["show", str(out), "--json"], ["report", str(out)], ["importance", str(out)]):
-        result = CliRunner().invoke(app, arguments)
+        result = call(*arguments)
         assert result.exit_code == 0, (arguments, result.exception, result.stderr)
     for arguments in (["compare", str(out), empty, other], ["rescue", str(out), empty]):
-        result = CliRunner().invoke(app, arguments)
+        result = call(*arguments)
         assert result.exit_code in (0, 2), (arguments, result.exception)
         assert not result.exception or isinstance(result.exception, SystemExit), (arguments, result.exception)
 
@@ -197,7 +186,7 @@ def test_an_interruption_is_no_broken_run(tmp_path: Path, monkeypatch: pytest.Mo
         if cohort.configuration.widths == (3,):
             raise KeyboardInterrupt
 
-    path, out = written(tmp_path), tmp_path / "out"
+    path, out = written(tmp_path, GRID), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         run_faulty(path, out, fault, monkeypatch)
     assert not Folder(out).manifest.exists()
@@ -219,7 +208,7 @@ def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> Non
 
     broken: list[Broken] = []
     guard = Guard(broken.append, lambda: False)
-    ((found, measured),) = train(FaultyEngine(fault), [cohort(100)], workers, guard=guard)
+    ((found, measured),) = train_over_threads(FaultyEngine(fault), [cohort(100)], workers, guard=guard)
     assert sorted(seed for b in broken for seed in b.seeds) == bad
     good = [seed for seed in range(100) if seed not in bad]
     assert found.seeds.tolist() == good
@@ -234,7 +223,7 @@ def test_without_a_guard_it_is_an_exception() -> None:
         raise OverflowError
 
     with pytest.raises(OverflowError):
-        list(train(FaultyEngine(fault), [cohort(3)], 1))
+        list(train_over_threads(FaultyEngine(fault), [cohort(3)], 1))
 
 
 def test_after_a_stop_no_piece_begins() -> None:
@@ -242,7 +231,7 @@ def test_after_a_stop_no_piece_begins() -> None:
     guard = Guard(lambda _: None, lambda: len(begun) > 0)
     told: list[int] = []
     engine = FaultyEngine(lambda piece: begun.append(len(piece)))
-    found = list(train(engine, [cohort(64), cohort(200)], 1, lambda n_done, _: told.append(n_done), guard))
+    found = list(train_over_threads(engine, [cohort(64), cohort(200)], 1, lambda n_done, _: told.append(n_done), guard))
     assert begun == told == [64]
     assert sorted(len(c) for c, _ in found) == [0, 64]
     for c, measured in found:

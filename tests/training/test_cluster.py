@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Record
+from support.folders import contents, swept, written
 from support.interruption import INTERRUPTED
 
 import sweep
@@ -30,7 +31,7 @@ from sweep.training.executor import ExecutorError
 from sweep.training.trainer import Guard
 
 GRID = """
-fixed: {epochs: EPOCHS, learning_rate: 0.02}
+fixed: {epochs: 30, learning_rate: 0.02}
 vary:
   width: [2, 4, 8]
   depth: [1, 2]
@@ -38,18 +39,7 @@ vary:
   seed: 150
 study: {trials_per_round: 3}
 """
-TABLES = ("runs.csv", "configurations.csv", "examples.npz")
 SECONDS = 300
-
-
-def written(folder: Path, epochs: int = 30) -> Path:
-    path = folder / "e.yaml"
-    path.write_text(GRID.replace("EPOCHS", str(epochs)))
-    return path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in TABLES}
 
 
 # Ray's part played in this process ------------------------------------------------------------------------------------
@@ -106,15 +96,13 @@ class Ray:
 
 
 def run_on(library: Ray, folder: Path, most: int | None = None, **known: Any) -> Results:
-    planned = replace(planning.plan(written(folder)), executor=Cluster(library, most))
+    planned = replace(planning.plan(written(folder, GRID)), executor=Cluster(library, most))
     return run.execute(planned, folder / "out", **known)
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("local")
-    sweep.run(written(folder), folder / "out")
-    return contents(folder / "out")
+    return contents(swept(tmp_path_factory.mktemp("local"), GRID))
 
 
 @pytest.mark.parametrize("most", [None, 1, 2, 7])
@@ -141,9 +129,8 @@ def test_rounds_are_joined_where_results_do_not_matter(tmp_path: Path, monkeypat
     monkeypatch.setattr(Folder, "write_part", write_part)
     run_on(Ray(), tmp_path)
     assert len(written_parts) == 1  # four rounds of three configurations
-    tpe = GRID.replace("EPOCHS", "30").replace("per_round: 3", "per_round: 3, trials: 6, sampler: tpe")
-    (tmp_path / "tpe.yaml").write_text(tpe)
-    planned = replace(planning.plan(tmp_path / "tpe.yaml"), executor=Cluster(Ray(), None))
+    tpe = GRID.replace("per_round: 3", "per_round: 3, trials: 6, sampler: tpe")
+    planned = replace(planning.plan(written(tmp_path, tpe)), executor=Cluster(Ray(), None))
     run.execute(planned, tmp_path / "tpe")
     assert len(written_parts) == 1 + 2
 
@@ -185,7 +172,7 @@ def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes
 
 
 def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    experiment = parse(GRID.replace("EPOCHS", "30"))
+    experiment = parse(GRID)
     cohorts = [Cohort(experiment.configuration(p), np.arange(150, dtype=np.uint32)) for p in experiment.grid()]
     trainer = EngineTrainer(choice.choose("native", "cpu", ()))
     monkeypatch.setattr(cluster, "run_seconds", lambda *_: 0.004)
@@ -221,7 +208,7 @@ def test_addresses_that_cannot_be(address: str) -> None:
 
 
 def test_an_address_where_nothing_is(tmp_path: Path) -> None:
-    ended = sweep_run(written(tmp_path), "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=2)
+    ended = sweep_run(written(tmp_path, GRID), "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=2)
     (message,) = ended.stderr.splitlines()
     assert message.startswith("--ray 127.0.0.1:1: nothing answers there (Connection refused)")
     assert not (tmp_path / "out").exists()
@@ -230,7 +217,7 @@ def test_an_address_where_nothing_is(tmp_path: Path) -> None:
 def test_without_the_extra_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExecutorError, match=r"pip install 'xor-sweep\[ray\]'"):
-        sweep.run(written(tmp_path), tmp_path / "out", ray="local")
+        sweep.run(written(tmp_path, GRID), tmp_path / "out", ray="local")
     assert not (tmp_path / "out").exists()
 
 
@@ -239,7 +226,7 @@ def test_without_the_extra_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 def test_ray_started_here(tmp_path: Path) -> None:
-    path = written(tmp_path)
+    path = written(tmp_path, GRID)
     home = tmp_path / "home"
     home.mkdir()
     sweep_run(path, "--out", tmp_path / "threads", "--workers", "1", "--quiet")
@@ -263,7 +250,7 @@ def test_keras_on_ray(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_on_ray(tmp_path: Path) -> None:
-    path, out = written(tmp_path, epochs=1000), tmp_path / "out"
+    path, out = written(tmp_path, GRID.replace("epochs: 30", "epochs: 1000")), tmp_path / "out"
     command = [sys.executable, "-c", INTERRUPTED, "4", "1", "run", str(path), "--out", str(out), "--quiet"]
     command += ["--ray", "local", "--workers", "1"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -279,7 +266,7 @@ def test_ctrl_c_on_ray(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nodes_that_die_change_nothing(tmp_path: Path, record: Record) -> None:
-    path = written(tmp_path, epochs=1500)
+    path = written(tmp_path, GRID.replace("epochs: 30", "epochs: 1500"))
     sweep_run(path, "--out", tmp_path / "threads", "--quiet")
     script = Path(__file__).parents[1] / "support" / "dying_nodes.py"
     command = [sys.executable, str(script), str(path), str(tmp_path / "ray")]

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
+from support.shell import call
 
 import sweep
-from sweep.cli.common import app
 from sweep.experiment import file as experiment_file
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
@@ -32,12 +31,6 @@ with without_start_up_noise():
     keras = importlib.import_module("keras")
 K: Any = keras.layers
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's, in saving
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def activation(value: Named) -> Any:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example
-from sweep.report.page.surfaces import surface, surface_range
+from sweep.report.page.surfaces import plane_range, room, surface
 from sweep.runs.outcomes import outcome_table, outcomes
 
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -50,7 +50,7 @@ def places_of_runs(table: Any, runs: Any) -> Counts:
     return places.reindex(runs["configuration"]).to_numpy(np.int64)
 
 
-def learned_by_epoch(table: Any, place: Counts, epochs_to_learn: Any) -> Counts:
+def count_learned_by_epoch(table: Any, place: Counts, epochs_to_learn: Any) -> Counts:
     """How many runs were learned for good by each of 33 epochs, evenly spaced from 0: `[configuration, step]`."""
     n = len(table)
     ends = table["epochs"].to_numpy(float)
@@ -129,7 +129,11 @@ def _tables(known: Mapping[str, Configuration]) -> dict[str, Any]:
     """The tables of tasks by label: inputs, targets, and the part of the plane that their surfaces show."""
     tasks = {c.task.label: c.task for c in known.values()}
     return {
-        label: {"x": task.inputs, "y": task.targets, "range": surface_range(task)}
+        label: {
+            "x": task.inputs,
+            "y": task.targets,
+            "range": plane_range(task.inputs, room) if task.n_inputs == 2 else None,
+        }
         for label, task in tasks.items()
         if task.n_rows <= max_predictions
     }
@@ -143,7 +147,7 @@ def summarise_details(
     `known`: the configurations of the table by their ids.
     """
     place = places_of_runs(table, runs)
-    curves = learned_by_epoch(table, place, runs["epochs_to_learn"])
+    curves = count_learned_by_epoch(table, place, runs["epochs_to_learn"])
     columns = [c for c in runs.columns if c.startswith("p_")][:max_predictions]
     counted = [count_predictions(place, runs[c], len(table)) for c in columns]
     strips, merged = _seed_strips(table, place, runs), _merged(table, place, runs["merged_rows"])
