@@ -70,11 +70,11 @@ class Audit:
         return all(run.weights != "differ" for run in self.runs)
 
 
-def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
+def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = None) -> Audit:
     """Let Keras train `n_runs` runs of a finished results folder, over unlike configurations; writes audit.json.
 
-    An audit that was made for the same files with the same versions is read instead. Raises `ResultsError`,
-    `EngineError`.
+    An audit that was made for the same files with the same versions is read instead. `storage`: as for `verify`. Raises
+    `ResultsError`, `EngineError`.
     """
     folder = Folder(Path(path))
     folder.check_has_experiment()
@@ -85,9 +85,11 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
     known = _read(folder)
     if known is not None and (known.files, known.versions, known.n_asked) == (files, versions, n_runs):
         return known
-    contents, findings = read_contents(folder)
+    contents, findings = read_contents(folder, storage)
     if contents is None:
         raise ResultsError(f"{path}: {'; '.join(findings)}")
+    if not contents.planned and contents.study_problem:
+        raise ResultsError(f"{path}: {contents.study_problem}")
     made = Audit(files, versions, n_runs, tuple(_audit_runs(contents, choose_runs(contents, n_runs))))
     content = {key: value for key, value in asdict(made).items() if key != "is_new"}
     write_atomically(folder.audit, (json.dumps(content, indent=2) + "\n").encode())
