@@ -22,6 +22,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from sweep.experiment.regular_files import read_regular
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.runs import Cohort, Measurements
 from sweep.results.contents import Contents, Planned, read_contents
@@ -37,6 +38,7 @@ tolerance = 0.01
 disturbance = 2.0**-22
 # steps of complete trainings that the referee does at most, all runs together: some ten seconds
 max_steps = 40_000
+longest = 1 << 24  # bytes of audit.json
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,10 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = N
 def _read(folder: Folder) -> Audit | None:
     """The audit in the folder; None where there is none that can be read."""
     try:
-        content = json.loads(folder.audit.read_bytes())
+        content = json.loads(read_regular(folder.audit, longest))
         runs = tuple(AuditedRun(**run) for run in content.pop("runs"))
         return Audit(**content, runs=runs, is_new=False)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
 

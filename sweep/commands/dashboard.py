@@ -1,10 +1,10 @@
 """The study of a results folder in optuna-dashboard, on this machine only."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from sweep.experiment.regular_files import read_regular
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.resume import study_name
@@ -34,6 +34,8 @@ def serve(results: Results, port: int, announce: Callable[[str], None], told: st
     stored_trials(experiment, storage, study_name(experiment, TrainerName.recorded(vars(results.manifest))))
     with tempfile.TemporaryDirectory() as temporary:
         if isinstance(storage, Path):
-            storage = str(shutil.copy2(storage, temporary))
+            copied = Path(temporary) / storage.name
+            copied.write_bytes(read_regular(storage))
+            storage = str(copied)
         announce(f"http://{host}:{port}/")
         run_server(storage, host=host, port=port)

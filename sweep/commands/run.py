@@ -301,6 +301,7 @@ def execute(
     started = time.perf_counter()
     source, experiment = plan.source, plan.experiment
     folder = Folder(Path(out) if out is not None else Path("results") / source.path.stem)
+    folder.check_table_names(source.tables)
     with held(folder, is_fresh=fresh):
         for message in prepare(folder, source.content, experiment, source.tables):
             say(message)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment, shown_storage
 from sweep.experiment.file import ExperimentFileError
+from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Entry, no_runs
 from sweep.results.columns import hyperparameter_columns
@@ -156,7 +157,7 @@ def read_contents(folder: Folder, storage: str | None = None) -> tuple[Contents 
         manifest = Manifest()
     try:
         experiment = experiment_file.load(folder.experiment)
-        table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_runs(folder.runs)
+        table, frame = parse_cells(read_regular(folder.runs), folder.runs.name), read_runs(folder.runs)
     except FileNotFoundError:
         return None, findings  # named with the files
     except (ExperimentFileError, ResultsError) as error:
