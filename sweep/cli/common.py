@@ -60,6 +60,16 @@ DeviceName = Annotated[str, typer.Option(help="auto, cpu or gpu, which the fused
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all cores where not given.", show_default=False)]
 
 
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The database to ask for the study. A folder that was not made here may name one; it is not asked.",
+        show_default=False,
+    ),
+]
+
+
 def _hush(is_quiet: bool) -> bool:
     """Let the package log errors only: not that the kernel is being compiled."""
     logging.getLogger("sweep").setLevel(logging.ERROR if is_quiet else logging.WARNING)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, app, say, user_errors
+from sweep.cli.common import ResultsPath, Storage, app, say, user_errors
 
 
 @app.command()
@@ -31,10 +31,11 @@ def report(
 def dashboard(
     results: ResultsPath,
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="The port on 127.0.0.1.")] = 8080,
+    storage: Storage = None,
 ) -> None:
     """Open the study in optuna-dashboard. It works on a copy of the journal."""
     with user_errors():
         from sweep.commands.dashboard import serve
         from sweep.results.results import load
 
-        serve(load(results), port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"))
+        serve(load(results), port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"), storage)

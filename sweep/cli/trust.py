@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, Workers, app, say, user_errors
+from sweep.cli.common import ResultsPath, Storage, Workers, app, say, user_errors
 
 
 def _sample_size(text: str | None) -> int | None:
@@ -34,12 +34,13 @@ def verify(
         str | None, typer.Option(help="native, fused or keras.", show_default="the one that trained them")
     ] = None,
     workers: Workers = None,
+    storage: Storage = None,
 ) -> None:
     """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing."""
     with user_errors():
         from sweep.commands.verify import verify
 
-        found = verify(results, _sample_size(sample), engine=engine, workers=workers)
+        found = verify(results, _sample_size(sample), engine=engine, workers=workers, storage=storage)
         for finding in found.findings:
             print(finding)
         if found.comparison is not None:
@@ -58,12 +59,13 @@ def verify(
 def audit(
     results: ResultsPath,
     runs: Annotated[int, typer.Option(min=1, max=1000, metavar="K", help="How many runs.")] = 6,
+    storage: Storage = None,
 ) -> None:
     """Train some runs again with Keras, the referee. Compares weights after the first steps; writes audit.json."""
     with user_errors():
         from sweep.commands.audit import audit
 
-        found = audit(results, runs)
+        found = audit(results, runs, storage)
         named = {kind: [r.run for r in found.runs if r.weights == kind] for kind in ("agree", "undecided", "differ")}
         ended = [r for r in found.runs if r.outcome_keras is not None]
         n_same = sum(r.outcome_keras == r.outcome for r in ended)

@@ -22,6 +22,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.measurements import Measurements, NetworkCohort
@@ -40,6 +41,7 @@ tolerance = 0.01
 disturbance = 2.0**-22
 # steps of complete trainings that the referee does at most, all runs together: some ten seconds
 max_steps = 40_000
+longest = 1 << 24  # bytes of audit.json
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ class Audit:
         return all(run.weights != "differ" for run in self.runs)
 
 
-def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
+def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = None) -> Audit:
     """Let Keras train `n_runs` runs of a finished results folder, over unlike configurations; writes audit.json.
 
-    An audit that was made for the same files with the same versions is read instead. Raises `ResultsError`,
-    `EngineError`.
+    An audit that was made for the same files with the same versions is read instead. `storage`: as for `verify`. Raises
+    `ResultsError`, `EngineError`.
     """
     folder = Folder(Path(path))
     folder.check_has_experiment()
@@ -88,9 +90,11 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
     known = _read(folder)
     if known is not None and (known.files, known.versions, known.n_asked) == (files, versions, n_runs):
         return known
-    contents, findings = read_contents(folder)
+    contents, findings = read_contents(folder, storage)
     if contents is None:
         raise ResultsError(f"{path}: {'; '.join(findings)}")
+    if not contents.planned and contents.study_problem:
+        raise ResultsError(f"{path}: {contents.study_problem}")
     made = Audit(files, versions, n_runs, tuple(_audit_runs(contents, choose_unlike_runs(contents, n_runs))))
     content = {key: value for key, value in asdict(made).items() if key != "is_new"}
     write_atomically(folder.audit, (json.dumps(content, indent=2) + "\n").encode())
@@ -100,10 +104,10 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
 def _read(folder: Folder) -> Audit | None:
     """The audit in the folder; None where there is none that can be read."""
     try:
-        content = json.loads(folder.audit.read_bytes())
+        content = json.loads(read_regular(folder.audit, longest))
         runs = tuple(AuditedRun(**run) for run in content.pop("runs"))
         return Audit(**content, runs=runs, is_new=False)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
 

@@ -24,6 +24,7 @@ from sweep.results.folder import Folder
 from sweep.results.manifest import Confirmation, Manifest, Timings, broken_runs
 from sweep.results.results import Results
 from sweep.results.resume import held, prepare, study_name
+from sweep.results.storages import remember
 from sweep.results.stored import Stored
 from sweep.results.tables import (
     configurations_table,
@@ -298,12 +299,18 @@ def execute(
     started = time.perf_counter()
     source, experiment = plan.source, plan.experiment
     folder = Folder(Path(out) if out is not None else Path("results") / source.path.stem)
+    folder.check_table_names(source.tables)
     with held(folder, is_fresh=fresh):
         for message in prepare(folder, source.content, experiment, source.tables):
             say(message)
         study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
         if is_whole and isinstance(study, Path) and study.exists():
             return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
+        if isinstance(study, str):
+            try:
+                remember(folder, study)
+            except OSError as error:
+                say(f"{error.filename}: {error.strerror}; commands that read the folder will need --storage")
         sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
         sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
         if sweep.n_trained or sweep.n_told or not is_whole:

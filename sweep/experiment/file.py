@@ -4,7 +4,7 @@ The text becomes plain values with a line for each, whose shape is checked; the 
 rules are checked there. Every mistake ends as place, found and allowed, and so as one message.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from os import PathLike, fspath
@@ -13,6 +13,7 @@ from typing import Any
 
 from sweep.experiment.dimensions import Choices, Dimension, Range
 from sweep.experiment.experiment import Experiment, Study
+from sweep.experiment.regular_files import regular
 from sweep.experiment.seeds import SeedBlock
 from sweep.experiment.shape import read_shape
 from sweep.experiment.table_files import TableFiles, is_file_task
@@ -23,6 +24,8 @@ from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
 from sweep.statistics.verdicts import Target
 
 max_bytes = 1 << 20
+
+Opener = Callable[[str, int], int]
 
 
 class ExperimentFileError(UserError):
@@ -43,18 +46,19 @@ class ExperimentFile:
 
 
 def load(path: str | PathLike[str], subject: str = "network") -> Experiment:
-    """Read the experiment in a file. Raises `ExperimentFileError`."""
-    return read(path, subject).experiment
+    """Read the experiment in a results folder, a regular file. Raises `ExperimentFileError`."""
+    return read(path, subject, opener=regular).experiment
 
 
-def read(path: str | PathLike[str], subject: str = "network") -> ExperimentFile:
+def read(path: str | PathLike[str], subject: str = "network", *, opener: Opener | None = None) -> ExperimentFile:
     """Read an experiment file of at most 1 MiB of UTF-8. Raises `ExperimentFileError`, whatever it holds.
 
-    `subject`: what it is of, see `sweep.experiment.subjects`; a file does not say so itself.
+    `subject`: what it is of, see `sweep.experiment.subjects`; a file does not say so itself. A user may name a pipe;
+    `opener` as for `open`.
     """
     name = fspath(path)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=opener) as file:
             content = file.read(max_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sweep.experiment.regular_files import regular
 from sweep.experiment.subjects import Kind, networks
 from sweep.results.files import ResultsError
 from sweep.runs.cohort import Subject
@@ -53,7 +54,7 @@ class Recorded:
 def recorded_lines(path: Path) -> Iterator[bytes]:
     """The lines of the file as they stand there; of one that is longer than any may be, its beginning."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             while line := file.readline(max_line + 1):
                 yield line
                 if len(line) > max_line:

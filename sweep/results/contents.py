@@ -15,12 +15,14 @@ import numpy.typing as npt
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment, shown_storage
 from sweep.experiment.file import ExperimentFileError
+from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.results.columns import settings_columns
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.results.manifest import Manifest
 from sweep.results.resume import study_name
+from sweep.results.storages import StorageNotAsked, study_to_read
 from sweep.results.tables import read_runs, runs_from_table
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError
@@ -148,8 +150,11 @@ def run_names(planned: Planned) -> Iterator[str]:
     return (f"{planned.configuration.id}-{seed}" for seed in planned.seeds.tolist())
 
 
-def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
-    """What a folder holds; None where its experiment or its runs cannot be read. With what was found on the way."""
+def read_contents(folder: Folder, storage: str | None = None) -> tuple[Contents | None, list[str]]:
+    """What a folder holds; None where its experiment or its runs cannot be read. With what was found on the way.
+
+    `storage`: where the study is, as the user says; see `study_to_read`.
+    """
     findings: list[str] = []
     try:
         manifest = folder.read_manifest()
@@ -158,14 +163,14 @@ def read_contents(folder: Folder) -> tuple[Contents | None, list[str]]:
         manifest = Manifest()
     try:
         experiment = experiment_file.load(folder.experiment, manifest.subject)
-        table, frame = parse_cells(folder.runs.read_bytes(), folder.runs.name), read_runs(folder.runs)
+        table, frame = parse_cells(read_regular(folder.runs), folder.runs.name), read_runs(folder.runs)
     except FileNotFoundError:
         return None, findings  # named with the files
     except (ExperimentFileError, ResultsError) as error:
         return None, [*findings, _of_file(error, folder)]
     first = dict(zip(table.columns, table.rows[0], strict=True)) if table.rows else {}
     trainer = TrainerName.recorded(vars(manifest), first)
-    trials, problem = _read_study(folder, experiment, trainer)
+    trials, problem = _read_study(folder, experiment, trainer, storage)
     planned = [_settled(p, experiment, frame) for p in planned_runs(experiment, trials)]
     return Contents(folder, experiment, manifest, trainer, trials, problem, planned, table, frame), findings
 
@@ -183,10 +188,15 @@ def _of_file(error: Exception, folder: Folder) -> str:
     return str(error).replace(f"{folder.path}{os.sep}", "")
 
 
-def _read_study(folder: Folder, experiment: Experiment, trainer: TrainerName) -> tuple[list[StoredTrial], str | None]:
-    place = folder.study_of(experiment)
+def _read_study(
+    folder: Folder, experiment: Experiment, trainer: TrainerName, storage: str | None
+) -> tuple[list[StoredTrial], str | None]:
     try:
+        place = study_to_read(folder, experiment, storage)
         return stored_trials(experiment, place, study_name(experiment, trainer)), None
+    except StorageNotAsked as error:
+        return [], f"study.storage: {error.found}; {error.allowed}"
     except SettingError as error:
+        place = storage or folder.study_of(experiment)
         name = place.name if isinstance(place, Path) else shown_storage(place)
         return [], f"{name}: {error.found.replace(f'{folder.path}{os.sep}', '')}"

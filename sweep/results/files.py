@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from sweep.experiment.regular_files import regular
 from sweep.runs.errors import UserError
 
 
@@ -28,7 +29,7 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=regular) as file:
             for block in (content,) if isinstance(content, bytes) else content:
                 file.write(block)
             file.flush()
@@ -56,8 +57,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
+    """The SHA-256 of a regular file, in hexadecimal digits."""
+    with open(path, "rb", opener=regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -7,6 +7,8 @@ written from all runs and the blocks are removed.
 import io
 import itertools
 import shutil
+import struct
+import tokenize
 import zipfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.experiment.experiment import Experiment
+from sweep.experiment.regular_files import check_inside, read_regular, regular
 from sweep.networks.measurements import Example
 from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
@@ -106,6 +109,12 @@ class Folder:
         return self.path / "runs.jsonl"
 
     @property
+    def own_files(self) -> frozenset[Path]:
+        """Every file and folder that has a name here; no table of an experiment may have one of these."""
+        others = (self.journal, self.manifest, self.report, self.figures, self.audit, self.parts, self.lock)
+        return frozenset((*self.written, *others, self.training, self.training_runs))
+
+    @property
     def written(self) -> tuple[Path, ...]:
         """The files that every finished sweep leaves and vouches for, in the order in which it writes them."""
         return (self.experiment, self.runs, self.configurations, self.settings, self.examples)
@@ -130,25 +139,26 @@ class Folder:
         def is_ours(path: Path) -> bool:
             if path.is_dir():
                 return any(name.startswith(f"{path.relative_to(self.path).as_posix()}/") for name in tables)
-            if path == self.lock or (path.name.startswith(".") and path.suffix == ".tmp"):
+            if path == self.lock or _is_temporary(path.name):
                 return True
             content = tables.get(path.relative_to(self.path).as_posix())
-            return content is not None and path.is_file() and path.read_bytes() == content
+            return content is not None and read_regular(path) == content
 
         return self.path.exists() and not all(map(is_ours, self.path.rglob("*")))
 
     def check_table_names(self, tables: Iterable[str]) -> None:
         """Raise `ResultsError` where a table has the name of one of this folder's own files."""
+        taken = {file.name for file in self.own_files}
         for name in tables:
-            own = (*self.written, self.journal, self.manifest, self.parts, self.audit, self.report)
-            taken = {file.name for file in own}
-            if name.partition("/")[0].lower() in taken:
+            first = name.partition("/")[0].lower()
+            if first in taken or _is_temporary(first):
                 raise ResultsError(f"{name}: a results folder has a file of that name; rename the table's file")
 
     def write_tables(self, tables: Mapping[str, bytes]) -> None:
         """Keep the tables that the experiment names beside it, under the same paths."""
         for name, content in tables.items():
             path = self.path / name
+            check_inside(self.path, path)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
 
@@ -179,7 +189,7 @@ class Folder:
         return (
             self.is_finished()
             and {f.name for f in self.written} <= set(files)
-            and all((self.path / name).exists() and digest_of(self.path / name) == files[name] for name in files)
+            and files.items() <= self.digests(files).items()
         )
 
     def check_runs(self) -> None:
@@ -194,7 +204,10 @@ class Folder:
     def digests(self, tables: Iterable[str] = ()) -> dict[str, str]:
         """SHA-256 of each file that the manifest vouches for, the experiment's tables among them."""
         names = (*(file.name for file in (*self.written, self.journal)), *tables)
-        return {name: digest_of(self.path / name) for name in names if (self.path / name).exists()}
+        present = {name: self.path / name for name in names if (self.path / name).exists()}
+        for path in present.values():
+            check_inside(self.path, path)
+        return {name: digest_of(path) for name, path in present.items()}
 
     def read_manifest(self) -> Manifest:
         """The manifest; one that says nothing where there is none. Raises `ResultsError` for a damaged one."""
@@ -215,6 +228,7 @@ class Folder:
         for identity, block in runs.items():
             columns = {"seed": block.seed, "outcome": block.outcome, **block.measured}
             arrays |= {f"{identity}/{name}": values for name, values in columns.items()}
+        check_inside(self.path, self.parts / name)
         self.parts.mkdir(exist_ok=True)
         names = (f"{name}-{i:03}.npz" for i in itertools.count())
         path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
@@ -236,6 +250,7 @@ class Folder:
         return {identity: merge(many) for identity, many in blocks.items()}, kept
 
     def _part_files(self) -> list[Path]:
+        check_inside(self.path, self.parts / "any")
         return sorted(self.parts.glob("*.npz"))
 
     def check_trainer(self, found: str, wanted: str) -> None:
@@ -271,6 +286,7 @@ class Folder:
 
     def remove_parts(self) -> None:
         """Remove the blocks, when the tables hold their runs."""
+        check_inside(self.path, self.parts / "any")
         if self.parts.exists():
             shutil.rmtree(self.parts)
 
@@ -286,10 +302,15 @@ class Folder:
         write_atomically(self.examples, _npz(_pack_examples(kept)))
 
 
+def _is_temporary(name: str) -> bool:
+    """Whether a file is one that `write_atomically` was about to put in place of another."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
 def _check_last_line(path: Path) -> None:
     """Raise `ResultsError` where a text does not end with a whole line."""
     if path.exists():
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             file.seek(max(0, path.stat().st_size - 1))
             if file.read() != b"\n":
                 raise ResultsError(f"{path}: its last line is torn")
@@ -304,12 +325,17 @@ def _npz(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
+# what zipfile and NumPy raise for bytes that are no archive, no member and no header
+_damages = (OSError, ValueError, EOFError, LookupError, TypeError, RuntimeError, OverflowError, MemoryError)
+_damages += (SyntaxError, tokenize.TokenError, struct.error, zipfile.BadZipFile)
+
+
 @contextmanager
 def _as_results_error(path: Path) -> Generator[None]:
     """Turn whatever a damaged block may raise while it is read into a `ResultsError` that names it."""
     try:
         yield
-    except (OSError, ValueError, EOFError, LookupError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _damages as error:
         raise ResultsError(f"{path}: damaged, cannot be read: {error}") from None
 
 
@@ -327,10 +353,23 @@ def _read_part(path: Path) -> tuple[str, dict[str, Runs], list[Example]]:
 
 
 def _load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    with zipfile.ZipFile(path) as archive:  # a file that is not a zip would be taken for an array or a pickle
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
-    with np.load(path, allow_pickle=False) as content:
-        return {name: content[name] for name in names}
+    """The arrays of a file that `_npz` made, by name: views of its bytes, so that none is larger than the file."""
+    with open(path, "rb", opener=regular) as file, zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members):
+            raise ValueError("holds compressed data, as no sweep writes it")
+        if sum(m.file_size for m in members) > path.stat().st_size:
+            raise ValueError("says that it holds more than it is long")
+        return {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in members}
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array of another format than a sweep writes")
+    shape, in_fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    flat = np.frombuffer(content, dtype, offset=file.tell())
+    return flat.reshape(shape, order="F" if in_fortran_order else "C")
 
 
 _ragged = ("epochs", "losses", "predictions", "weights")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
+from sweep.experiment.regular_files import regular
 from sweep.results.files import ResultsError
 
 
@@ -32,14 +33,26 @@ def locked(file: Path) -> Generator[None]:
             file.unlink(missing_ok=True)
 
 
+_begins = b"process "
+
+
+def _check_is_lock(opened: FileIO, file: Path) -> None:
+    """Raise `ResultsError` for a file that no sweep left: it would be overwritten, and removed at the end."""
+    opened.seek(0)
+    if opened.read(len(_begins)) not in (b"", _begins):
+        opened.close()
+        raise ResultsError(f"{file}: no lock of a sweep; move it away, or choose another --out")
+
+
 def _open_locked(file: Path) -> FileIO:
     import fcntl
 
     while True:
-        opened = FileIO(file, "a+")
+        opened = FileIO(file, "a+", opener=regular)
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if file.exists() and os.path.samestat(os.fstat(opened.fileno()), file.stat()):
+                _check_is_lock(opened, file)
                 return opened
             opened.close()  # its holder removed it before it was ours
         except OSError as error:

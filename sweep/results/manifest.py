@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
+from sweep.experiment.regular_files import read_regular
 from sweep.experiment.subjects import kinds
 from sweep.results.files import ResultsError
 from sweep.runs.cohort import Broken
 from sweep.runs.errors import show
 
 largest = 2**63  # of its numbers
+longest = 1 << 26  # bytes; every run that broke is named
 
 
 @dataclass(frozen=True)
@@ -106,15 +108,23 @@ def broken_runs(broken: Iterable[Broken]) -> tuple[BrokenRuns, ...]:
 def read(path: Path) -> Manifest:
     """The manifest in a file; keys that it does not know say nothing. Raises `ResultsError` for a damaged one."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path, longest))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise ResultsError(f"{path}: found {type(content).__name__}, expected a mapping")
     try:
-        return _record(Manifest, cast(dict[str, Any], content))
+        found: Manifest = _record(Manifest, cast(dict[str, Any], content))
+        for name in found.files:
+            if not _is_inside(PurePath(name)) or not name.isprintable():
+                raise ValueError(f"files: found {show(name)}, expected the name of a file in the folder")
+        return found
     except ValueError as error:
         raise ResultsError(f"{path}: {error}") from None
+
+
+def _is_inside(path: PurePath) -> bool:
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
 
 
 _words = {str: "a text", int: "a whole number", float: "a number", tuple: "a list"}

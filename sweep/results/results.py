@@ -10,6 +10,7 @@ from typing import Any
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
+from sweep.experiment.regular_files import regular
 from sweep.experiment.subjects import kinds
 from sweep.networks.configuration import Configuration
 from sweep.results.configurations import Recorded, read_settings
@@ -62,7 +63,7 @@ class Results:
         """The cells of a run as they stand in runs.csv, by column; None where it has no such row."""
         path = self.folder.runs
         try:
-            with path.open(encoding="utf-8", newline="") as file:
+            with open(path, encoding="utf-8", newline="", opener=regular) as file:
                 return next((row for row in csv.DictReader(file) if row.get("run") == run), None)
         except (OSError, csv.Error, UnicodeDecodeError) as error:
             raise ResultsError(f"{path}: cannot be read: {error}") from None

@@ -149,7 +149,6 @@ def prepare(folder: Folder, content: bytes, experiment: Experiment, tables: Mapp
     A file of the same meaning leaves the one that is there: the manifest vouches for its bytes. Files that a sweep can
     make anew and that cannot be read get another name; what was done about them comes back, in words.
     """
-    folder.check_table_names(tables)
     if folder.experiment.exists():
         before = _experiment_of(folder, experiment.subject)
         differences = list(_experiment_differences(before, experiment))

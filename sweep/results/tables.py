@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweep.experiment.regular_files import regular
 from sweep.networks.configuration import Configuration
 from sweep.results.cells import decimals, plain, present, shortest
 from sweep.results.columns import (
@@ -202,15 +203,8 @@ def _read_table(
 
     `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
     """
-    import pandas as pd
-
     try:
-        content = None if isinstance(path, Path) else path.getvalue()
-
-        def source() -> Any:  # a file is read piece by piece, a million runs in a fifth of the memory
-            return path if content is None else io.BytesIO(content)
-
-        header = pd.read_csv(source(), nrows=0).columns
+        header = _read_csv(path, nrows=0).columns
         missing = [c for c in needed or [c.name for c in columns if c.is_needed] if c not in header]
         if missing:
             raise ValueError(f"no column {missing[0]}")
@@ -219,7 +213,7 @@ def _read_table(
         types: Any = {c.name: c.type for c in kept}
         types |= {c: prediction.type for c in header if columns is of_runs and c.startswith("p_")}
         known: Any = {"keep_default_na": False, "na_values": [""]}
-        table = pd.read_csv(source(), dtype=types, usecols=header, **known)
+        table = _read_csv(path, dtype=types, usecols=header, **known)
         for c in kept:
             if c.names and not set(table[c.name]) <= set(c.names):
                 raise ValueError(f"in column {c.name} something else than {', '.join(c.names)}")
@@ -234,6 +228,16 @@ def _read_table(
     if "width" in table and table["width"].str.fullmatch(r"\d+").all():
         table["width"] = table["width"].astype("int64")
     return table
+
+
+def _read_csv(path: Path | io.BytesIO, **how: Any) -> Any:
+    """A table as pandas reads it; a file piece by piece, a million runs in a fifth of the memory."""
+    import pandas as pd
+
+    if isinstance(path, io.BytesIO):
+        return pd.read_csv(io.BytesIO(path.getvalue()), **how)
+    with open(path, "rb", opener=regular) as file:
+        return pd.read_csv(file, **how)
 
 
 def runs_from_table(rows: Any, configuration: Subject) -> Runs:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sweep.experiment.regular_files import read_regular, regular
 from sweep.networks.measurements import Example
 from sweep.networks.snapshots import snapshot_epochs
 from sweep.results import results
@@ -31,6 +32,7 @@ from sweep.training.keras.own_model import Fit
 libraries = ("xor-sweep", "numpy", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
 reliability = Target()
 max_epochs_shown = 12
+longest = 1 << 24  # bytes of training.json
 _needed = ("run", "epochs", "batch_size", "seed", "n_parameters", "final_loss", "learned", "epochs_to_learn", "outcome")
 
 
@@ -129,7 +131,7 @@ def read_training(folder: Folder) -> dict[str, Any]:
     """What training.json says. Raises `ResultsError` for one that cannot be read."""
     path = folder.training
     try:
-        known = json.loads(path.read_bytes())
+        known = json.loads(read_regular(path, longest))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}") from None
     kinds = {"build": str, "learned": str, "epochs": int, "batch_size": int}
@@ -142,7 +144,7 @@ def read_fits(folder: Folder) -> list[Fit]:
     """The runs that are done; a last line that a stop cut short is none."""
     path, n_losses = folder.training_runs, len(snapshot_epochs(int(read_training(folder)["epochs"]), 1))
     try:
-        content = path.read_bytes() if path.exists() else b""
+        content = read_regular(path) if path.exists() else b""
         found = [Fit(**json.loads(line)) for line in content[: content.rfind(b"\n") + 1].splitlines()]
         for fit in found:
             if type(fit.seed) is not int or np.array(fit.losses, np.float64).shape != (n_losses,):
@@ -173,7 +175,7 @@ class Store:
         """The runs that are done; a line that a stop cut short is dropped from the file."""
         found, lines = read_fits(self.folder), self.folder.training_runs
         if lines.exists():
-            content = lines.read_bytes()
+            content = read_regular(lines)
             whole = content[: content.rfind(b"\n") + 1]
             if whole != content:
                 write_atomically(lines, whole)
@@ -181,7 +183,7 @@ class Store:
 
     def add(self, done: Fit) -> None:
         """Keep a run."""
-        with self.folder.training_runs.open("a") as file:
+        with open(self.folder.training_runs, "a", opener=regular) as file:
             file.write(json.dumps(asdict(done)) + "\n")
 
     def finish(self, table: Any, floors: Sequence[tuple[float, str]]) -> OwnResults:

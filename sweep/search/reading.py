@@ -59,7 +59,7 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
             )
             for t in kept
         ]
-    except (*refusals(storage), StopIteration) as error:
+    except (*refusals(storage), StopIteration, OSError) as error:
         message = f"{shown_storage(str(storage))} cannot be read: {reason_of(error)}"
         raise SettingError(place, message, "allowed: the study of this sweep") from None
     return sorted(found, key=lambda t: t.index)

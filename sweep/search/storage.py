@@ -13,21 +13,27 @@ from optuna.storages import JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from sweep.experiment.experiment import shown_storage
+from sweep.experiment.regular_files import regular
 from sweep.runs.errors import SettingError
+
+_begins = b'{"op_code":'
 
 
 def _cut_damaged_tail(journal: Path) -> None:
     """Cut a journal back to its last entry before damage: Optuna would glue its next one to a torn line.
 
     Entries are appended, so that what a crash leaves behind is at the end. Trials that are cut off are asked for again.
-    A file that does not begin with an entry is no journal, and stays.
+    A file that does not begin with an entry, whole or torn, is no journal: it stays, and `SettingError` is raised.
     """
-    if not journal.exists():
+    if not os.path.lexists(journal):
         return
-    with journal.open("rb+") as file:
+    with open(journal, "rb+", opener=regular) as file:
         whole = 0
         for line in file:
-            if not line.endswith(b"\n") or (whole and not _is_entry(line)):
+            if not line.endswith(b"\n") or not _is_entry(line):
+                if not whole and not _is_torn_entry(line):
+                    found = f"{journal} cannot be used: it does not begin as a journal does"
+                    raise SettingError(("study", "storage"), found, "allowed: the study that a sweep left, or no file")
                 file.truncate(whole)
                 return
             whole += len(line)
@@ -35,9 +41,15 @@ def _cut_damaged_tail(journal: Path) -> None:
 
 def _is_entry(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line.decode()), dict)
+        entry: Any = json.loads(line.decode())
     except (ValueError, RecursionError):
         return False
+    return isinstance(entry, dict) and "op_code" in entry
+
+
+def _is_torn_entry(line: bytes) -> bool:
+    """Whether a line is the beginning of an entry, or the zeros that a power cut may leave in place of one."""
+    return not line.endswith(b"\n") and (line.startswith(_begins[: len(line)]) or not line.strip(b"\0"))
 
 
 class Journal(BaseJournalBackend):
@@ -50,6 +62,7 @@ class Journal(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         _cut_damaged_tail(path)
+        open(path, "ab", opener=regular).close()
         self._path = path
         self._file = JournalFileBackend(str(path))
 
@@ -63,12 +76,12 @@ class Journal(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append entries, one line each."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._path.open("ab") as file:
+        with open(self._path, "ab", opener=regular) as file:
             file.write(lines.encode())
 
     def sync(self) -> None:
         """Wait until all entries are on disk."""
-        with self._path.open("ab") as file:
+        with open(self._path, "ab", opener=regular) as file:
             os.fsync(file.fileno())
 
 
@@ -76,6 +89,7 @@ class ReadOnlyJournal(BaseJournalBackend):
     """A journal file that is only read; a torn last line is passed over."""
 
     def __init__(self, path: Path) -> None:
+        open(path, "rb", opener=regular).close()
         self._path = path
 
     def __str__(self) -> str:
@@ -91,7 +105,7 @@ class ReadOnlyJournal(BaseJournalBackend):
 
 
 # what a damaged journal may raise while Optuna plays it back
-_damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
+_damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
 
 def refusals(storage: Path | Journal | str) -> tuple[type[Exception], ...]:

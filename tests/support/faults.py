@@ -128,7 +128,7 @@ def _install(fault: _Fault) -> None:
         if "b" not in mode or not set(mode) & set("wa+") or not fault.is_inside(file):
             return plain_open(file, mode, *arguments, **named)
         fault.step("before open")
-        raw = Raw(file, mode.replace("b", ""))
+        raw = Raw(file, mode.replace("b", ""), opener=named.get("opener"))
         fault.step("after open")
         return io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
 

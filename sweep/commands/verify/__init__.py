@@ -40,17 +40,23 @@ class Verification:
 
 
 def verify(
-    path: str | os.PathLike[str], sample: int | None = None, *, engine: str | None = None, workers: int | None = None
+    path: str | os.PathLike[str],
+    sample: int | None = None,
+    *,
+    engine: str | None = None,
+    workers: int | None = None,
+    storage: str | None = None,
 ) -> Verification:
     """Check a results folder and train a sample of its runs again, with the engine that trained them or another.
 
-    `sample`: how many runs, 1,000 where not given (10 of an engine other than native). Raises `ResultsError` where
-    there is no results folder, `EngineError` where the engine cannot do what is asked.
+    `sample`: how many runs, 1,000 where not given (10 of an engine other than native). `storage`: the
+    database to ask for the study, where the folder names one and was not made here. Raises `ResultsError` where there
+    is no results folder, `EngineError` where the engine cannot do what is asked.
     """
     folder = Folder(Path(path))
     folder.check_has_experiment()
     findings = check_files(folder)
-    contents, unreadable = read_contents(folder)
+    contents, unreadable = read_contents(folder, storage)
     findings += unreadable
     if contents is None:
         return Verification(tuple(findings), 0, "", None)

@@ -1,7 +1,5 @@
 """The files of a results folder against its manifest."""
 
-from pathlib import Path
-
 from sweep.results.contents import Contents
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
@@ -19,7 +17,7 @@ def check_files(folder: Folder) -> list[str]:
         recorded = folder.read_manifest().files
     except ResultsError:
         return []  # named when the contents are read
-    present = folder.digests(name for name in recorded if Path(name).name == name)  # the experiment's tables too
+    present = folder.digests(recorded)  # the experiment's tables too
     findings: list[str] = []
     for name in sorted({*recorded, *present, *(path.name for path in folder.written)}):
         if name not in present:
@@ -30,6 +28,7 @@ def check_files(folder: Folder) -> list[str]:
             findings.append(f"{name}: changed: its SHA-256 is not the manifest's")
     others = (folder.manifest, folder.parts, folder.audit, folder.report, folder.figures)
     known = {*present, *recorded, *(path.name for path in others)}
+    known |= {name.partition("/")[0] for name in recorded}  # folders of tables
     for path in sorted(folder.path.iterdir()):
         is_temporary = path == folder.lock or (path.name.startswith(".") and path.suffix == ".tmp")
         is_temporary |= path.suffix.startswith(".old-")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example
 from sweep.results.configurations import parse_line, recorded_lines, settings_lines
@@ -43,7 +44,7 @@ def check_rows(contents: Contents) -> list[str]:
         return findings
     c = contents
     content = runs_table(c.entries, c.columns, c.trainer.name, c.trainer.device)
-    found = file.read_bytes()
+    found = read_regular(file)
     if content == found:
         return []
     return _differing_cells(file, parse_cells(content, file.name), parse_cells(found, file.name), key="run")
@@ -120,10 +121,10 @@ def check_configurations(contents: Contents) -> list[str]:
     """What of configurations.csv is not what the rows of runs.csv give, byte for byte."""
     file = contents.folder.configurations
     content = configurations_table(contents.entries, contents.columns, Allocation.of(contents.experiment))
-    if not file.exists() or file.read_bytes() == content:
+    if not file.exists() or read_regular(file) == content:
         return []
     try:
-        wanted, found = parse_cells(content, file.name), parse_cells(file.read_bytes(), file.name)
+        wanted, found = parse_cells(content, file.name), parse_cells(read_regular(file), file.name)
         return _differing_cells(file, wanted, found, key="configuration")
     except ResultsError as error:
         return [str(error)]
@@ -133,7 +134,7 @@ def check_settings(contents: Contents) -> list[str]:
     """Lines of configurations.jsonl that cannot be read, whose id is not that of their settings, missing or added."""
     file = contents.folder.settings
     wanted = [e.configuration for e in ranked(contents.entries, Allocation.of(contents.experiment))]
-    if not file.exists() or file.read_bytes() == b"".join(settings_lines(wanted, contents.experiment.kind)):
+    if not file.exists() or read_regular(file) == b"".join(settings_lines(wanted, contents.experiment.kind)):
         return []
     findings: list[str] = []
     found: list[str] = []

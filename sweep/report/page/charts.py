@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from sweep.experiment.regular_files import check_inside
 from sweep.report.page.figures import max_loss
 from sweep.report.words import percent
 from sweep.results.files import write_atomically
@@ -270,6 +271,7 @@ def to_png(chart: Any) -> bytes:
 
 def write_figures(folder: Path, charts: Mapping[str, Any]) -> list[Path]:
     """PNG and SVG of each chart, in a folder that is made where it is not there."""
+    check_inside(folder.parent, folder / "any")
     folder.mkdir(exist_ok=True)
     written: list[Path] = []
     for name, chart in charts.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sweep.experiment.regular_files import read_text
 from sweep.report.page import charts, figures
 from sweep.report.page.methods import dash, interval_names
 from sweep.report.page.template_files import template
@@ -107,7 +108,7 @@ def build(results: OwnResults) -> str:
         floors=results.manifest.floors or (),
         n_runs=len(runs),
         rows=shown.astype(object).where(shown.notna(), None).to_dict("records"),
-        csv=results.folder.runs.read_text(encoding="utf-8"),
+        csv=read_text(results.folder.runs),
         methods=describe_methods(results),
         versions=results.manifest.versions,
         digests={k: v for k, v in results.manifest.files.items() if k in shown_digests},

@@ -15,6 +15,7 @@ import numpy as np
 
 from sweep.commands.importance import Importances, find_importances, summarise_marginals
 from sweep.experiment.experiment import Experiment
+from sweep.experiment.regular_files import read_text
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example
@@ -212,7 +213,7 @@ def build(results: Results) -> str:
         floors=_floors(material.known),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),
-        experiment_text=folder.experiment.read_text(encoding="utf-8-sig"),
+        experiment_text=read_text(folder.experiment),
         versions=manifest.versions,
         engine=manifest.engine,
         device=manifest.device,
@@ -220,7 +221,7 @@ def build(results: Results) -> str:
         methods=methods.describe_methods(results, answer, experiment),
         latex=methods.latex_table(table, answer, experiment.reliability.confidence),
         max_latex_rows=methods.max_latex_rows,
-        csv=folder.configurations.read_text(encoding="utf-8"),
+        csv=read_text(folder.configurations),
         data=Markup(to_script_json(page_data(material))),
     )
 
