@@ -14,7 +14,7 @@ from support.folders import swept
 from support.shell import call
 
 from sweep.commands import audit as audit_command
-from sweep.commands.audit import Audit, Case, Testimony, audit, choose_unlike_runs, compare_weights
+from sweep.commands.audit import Audit, Case, Witness, audit, choose_unlike_runs, compare_weights
 from sweep.commands.verify import verify
 from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
@@ -52,12 +52,12 @@ def first_steps(**settings: Any) -> NetworkCohort:
     return Cohort(resolve({"epochs": 50, "learning_rate": 0.01, **settings}), np.array([3], np.uint32))
 
 
-def by_native(cohort: NetworkCohort, share_of_a_step: float = 0.0) -> Testimony:
+def by_native(cohort: NetworkCohort, share_of_a_step: float = 0.0) -> Witness:
     """A referee that agrees up to a share of a step's movement."""
     weights = NativeEngine().train(cohort).weights[0]
     step = np.abs(weights - initial_weights(cohort)[0]).mean() / 50
     moved = weights + np.float32(share_of_a_step * step)
-    return Testimony(moved, moved, None)
+    return Witness(moved, moved, None)
 
 
 def test_weights_agree_to_one_percent_of_a_step() -> None:
@@ -129,7 +129,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, share_of_a_step: float) -> list[i
     """Put a referee in place of the process; the list grows with each call."""
     calls: list[int] = []
 
-    def ask(cases: list[Case]) -> list[Testimony]:
+    def ask(cases: list[Case]) -> list[Witness]:
         calls.append(len(cases))
         whole = [None if case.whole is None else NativeEngine().train(case.whole) for case in cases]
         said = [by_native(case.first_steps, share_of_a_step) for case in cases]
