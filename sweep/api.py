@@ -16,6 +16,7 @@ from sweep.commands.model_table import floors_of, table_of
 from sweep.commands.replay import replay
 from sweep.commands.rescue.rescue import rescue
 from sweep.commands.run import Observer, execute, ignore
+from sweep.commands.study import plan_study
 from sweep.commands.train import ask
 from sweep.commands.train_model import (
     check_job,
@@ -43,10 +44,11 @@ from sweep.results.trainings import Store, count_outcomes, load
 from sweep.runs.runs import Entry
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
+from sweep.training.functions import Function, Lost
 from sweep.training.keras.importing import from_keras
 from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
 
-__all__ = ["from_keras", "load", "replay", "rescue", "run", "train"]
+__all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]
 
 Build = Callable[[int], Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
@@ -77,6 +79,46 @@ def run(
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
         return execute(planned, out, fresh=fresh, observe=observe)
+
+
+def study(
+    train: Function,
+    *,
+    vary: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    seeds: int | Sequence[int] | Mapping[str, int] = 64,
+    success: str = "success >= 1",
+    target: float = 0.9,
+    confidence: float = 0.95,
+    sampler: str = "grid",
+    trials: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+    fresh: bool = False,
+    confirm: int = n_confirmation,
+    observe: Observer = ignore,
+) -> Results:
+    """Try a function of one's own, `train(settings, seed)`, under many seeds, or go on with it; return the results.
+
+    The function returns a number, true or false, or a mapping of numbers by name; a single one is called as `success`
+    calls it. `vary` and `fixed` are settings as in an experiment file, under any names; `seeds` a count, a list, or
+    `{"count": 8, "up_to": 256}`. `success`: which comparison makes a run a success. Each run has a process, which an
+    exception, a signal or `timeout`, in seconds, ends alone; a run that was lost (killed from outside, or
+    `sweep.Lost`) is tried again `retries` times on its seed. A function that another process cannot import is called
+    here, without limits. The folder is `out`, `results/<name of the function>` where not given.
+
+    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes.
+    """
+    sections = {
+        "fixed": dict(fixed or {}),
+        "vary": {**(vary or {}), "seed": seeds},
+        "study": {"sampler": sampler, "trials": trials},
+        "reliability": {"success": success, "target": target, "confidence": confidence},
+    }
+    planned = plan_study(train, sections, workers=workers, timeout=timeout, retries=retries, confirm=confirm)
+    return execute(planned, out, fresh=fresh, observe=observe)
 
 
 @overload

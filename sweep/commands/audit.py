@@ -84,6 +84,7 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = N
     folder = Folder(Path(path))
     folder.check_has_experiment()
     folder.check_is_finished()
+    folder.check_has_networks()
     files = {name: digest for name, digest in folder.digests().items() if name in ("experiment.yaml", "runs.csv")}
     versions = {name: version(name) for name in ("xor-sweep", "numpy", "numba", "tensorflow", "keras")}
     folder.check_runs()

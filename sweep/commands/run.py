@@ -111,7 +111,7 @@ class _Sweep:
         self.n_trained = 0
         self.n_told = 0
         self._allocation = Allocation.of(experiment)
-        self._stored = Stored(folder, plan.trained_by)
+        self._stored = Stored(folder, plan.trained_by, experiment.subject)
         self._examples = self._stored.examples
 
     def run(self, search: Search) -> None:
@@ -135,6 +135,8 @@ class _Sweep:
         """How many trials are enough work for the executor."""
         executor = self.plan.executor
         wanted = executor.seconds_at_once * executor.n_workers
+        if not wanted:
+            return 1
         return math.ceil(wanted * self.experiment.n_trials / self.plan.core_seconds)
 
     def _take_in(self, suggestions: Sequence[Suggestion]) -> None:
@@ -162,8 +164,12 @@ class _Sweep:
         for entry in map(self.entries.__getitem__, asked):
             seeds = np.setdiff1d(self._lacking(entry), self._broken_seeds(entry))
             if len(seeds):
-                cohorts.append(Cohort(entry.configuration, seeds, self.experiment.reliability.margin))
+                cohorts.append(self._cohort(entry.configuration, seeds))
         return cohorts
+
+    def _cohort(self, configuration: Subject, seeds: Seeds) -> Cohort[Subject]:
+        experiment = self.experiment
+        return Cohort(configuration, seeds, experiment.reliability.margin, success=experiment.success)
 
     def _lacking(self, entry: Entry[Subject]) -> Seeds:
         """The seeds that a configuration wants and does not have."""
@@ -215,8 +221,7 @@ class _Sweep:
         known = self._known_confirmation(named.configuration.id, int(fresh[0]), n)
         if known is not None:
             return known
-        cohort = Cohort(named.configuration, fresh, reliability.margin)
-        (kept,) = self.training.train([cohort], Progress("confirm", 0, n, 0))
+        (kept,) = self.training.train([self._cohort(named.configuration, fresh)], Progress("confirm", 0, n, 0))
         self.training.end_where_stopped()
         return summarise(named.configuration.id, int(fresh[0]), kept.runs, reliability)
 
@@ -255,6 +260,7 @@ class _Sweep:
                     "architecture": platform.machine(),
                     **self.plan.executor.record(),
                 },
+                subject=experiment.subject,
                 engine=trainer.name,
                 device=trainer.device,
                 programs=trainer.n_programs,
@@ -311,6 +317,8 @@ def execute(
                 remember(folder, study)
             except OSError as error:
                 say(f"{error.filename}: {error.strerror}; commands that read the folder will need --storage")
+        if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
+            folder.write_manifest(Manifest(subject=experiment.subject))
         sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
         sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
         if sweep.n_trained or sweep.n_told or not is_whole:

@@ -17,6 +17,7 @@ from sweep.experiment.subjects import Kind, kinds
 from sweep.networks.configuration import Configuration
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
+from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
 
 samplers = ("grid", "random", "qmc", "tpe")
@@ -90,8 +91,13 @@ class Experiment:
     study: Study = Study()
     reliability: Target = Target()
     subject: str = "network"
+    success: Success | None = None
 
     def __post_init__(self) -> None:
+        if (self.success is None) != (self.subject == "network"):
+            found, allowed = f"found {self.success or 'none'}", "a criterion, accuracy >= 0.95"
+            allowed = "margin, for a network" if self.success else allowed
+            raise SettingError(("reliability", "success"), found, f"allowed: {allowed}")
         for place, names in self._places():
             for name in names:
                 if name == "seed" and place[0] == "cases":

@@ -21,6 +21,7 @@ from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, resolve
 from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
+from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
 
 max_bytes = 1 << 20
@@ -203,6 +204,9 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         seeds = _seeds(under_vary if under_fixed is None else under_fixed)
     with at("study"):
         study = _study(document.get("study") or {})
+    reliability = dict(document.get("reliability") or {})
+    with at("reliability", "success"):
+        success = _success(reliability.pop("success", None))
     cases: list[Any] = list(document.get("cases") or ())
     if subject == "network":
         with at("fixed"):
@@ -218,9 +222,17 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         cases=tuple(cases),
         seeds=seeds,
         study=study,
-        reliability=Target(**document.get("reliability") or {}),
+        reliability=Target(**reliability),
+        success=success,
         subject=subject,
     )
+
+
+def _success(text: str | None) -> Success | None:
+    try:
+        return None if text is None else Success.parse(text)
+    except ValueError as error:
+        raise SettingError((), f"found {show(text)}", f"allowed: {error}") from None
 
 
 def _seeds(value: int | list[int] | dict[str, Any] | None) -> SeedBlock:

@@ -61,6 +61,11 @@ _reliability = {
     "margin": _key(
         "a number from 0 up and below 1", type="number", minimum=0, exclusiveMaximum=1, default=Target.margin
     ),
+    "success": _key(
+        "one comparison of a metric with a number, accuracy >= 0.95",
+        anyOf=_or_null({"type": "string"}),
+        default=None,
+    ),
 }
 _sections = {
     "_Block": _section(

@@ -27,6 +27,16 @@ def flow(value: Any) -> str:
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
+def study_text(sections: Mapping[str, Mapping[str, Any]], head: str) -> str:
+    """An experiment of these sections, a line for each setting; sections without any are left out."""
+    lines = [f"# {head}"]
+    for section, settings in sections.items():
+        lines += [f"{section}:", *(f"  {flow(name)}: {flow(value)}" for name, value in settings.items())] * bool(
+            settings
+        )
+    return "\n".join(lines) + "\n"
+
+
 def experiment_text(
     fixed: Mapping[str, Any], *, n_seeds: int, head: str, remarks: Mapping[str, str] | None = None
 ) -> str:

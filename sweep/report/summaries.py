@@ -12,7 +12,7 @@ from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
 from sweep.results.tables import to_records
 from sweep.runs.errors import did_you_mean
-from sweep.runs.outcomes import failures
+from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
 
 max_merge = 40  # characters
@@ -22,14 +22,15 @@ max_merge = 40  # characters
 class Answer:
     """`shown`: the rows of configurations.csv to show, the best first; `columns`: the hyperparameters that vary.
 
-    `named`: the row of the configuration that the closing sentence names, the smallest reliable one, else the one with
-    the highest lower bound; `confirmation`: its rate on fresh seeds, as in the manifest; `id_length`: characters that
-    tell ids apart. `n_failed`: failing runs by outcome. `allocation`: what the seeds can show. `puzzling`: the id of a
-    configuration whose failures are worth an explanation, the best of those found unreliable, else the best that failed
+    `aim`: what is to be done reliably, `learn xor`. `named`: the row of the configuration that the closing sentence
+    names, the smallest reliable one, else the one with the highest lower bound; `confirmation`: its rate on fresh
+    seeds, as in the manifest; `id_length`: characters that tell ids apart. `n_failed`: failing runs by outcome.
+    `allocation`: what the seeds can show. `puzzling`: the id of a configuration whose failures are worth an
+    explanation, the best of those found unreliable, else the best that failed
     at all; None where no run failed.
     """
 
-    tasks: tuple[str, ...]
+    aim: str
     conditions: str
     n_configurations: int
     n_runs: int
@@ -43,6 +44,11 @@ class Answer:
     id_length: int
     puzzling: str | None
 
+    @property
+    def superlative(self) -> str:
+        """What the named configuration is among the reliable ones: the smallest, where there are sizes."""
+        return "smallest reliable" if self.named is not None and "n_parameters" in self.named else "most reliable"
+
 
 def _span(values: Any, digits: str = ",") -> str:
     """`1,000`, or `500 to 1,000`."""
@@ -54,6 +60,8 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
     """Under which conditions a rate was found: target, confidence, epochs, learning rates."""
     reliability = experiment.reliability
     wanted = f"success rate >= {reliability.target:g} at {100 * reliability.confidence:g}% confidence"
+    if experiment.success is not None:
+        return f"{wanted}; success: {experiment.success}"
     if reliability.margin > 0:
         wanted += f", margin above {reliability.margin:g}"
     return f"{wanted}; {_span(table['epochs'])} epochs, learning rate {_span(table['learning_rate'], 'g')}"
@@ -62,12 +70,18 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
 def varied_columns(table: Any) -> tuple[str, ...]:
     """The hyperparameters of the table that take more than one value; where none does, those that say most."""
     varied = tuple(c for c in hyperparameters_of(table) if table[c].nunique(dropna=False) > 1)
-    return varied or ("width", "depth", "activation", "optimizer")
+    usual = ("width", "depth", "activation", "optimizer")
+    return varied or tuple(c for c in hyperparameters_of(table) if c in usual or "task" not in table)
 
 
 def _unique_length(ids: Any) -> int:
     """How many characters tell the ids apart, at least 6."""
     return next((n for n in range(6, 13) if ids.str[:n].nunique() == len(ids)), 13)
+
+
+def _aim(table: Any, experiment: Experiment) -> str:
+    """What is to be done reliably: learn a task, or succeed."""
+    return f"learn {', '.join(dict.fromkeys(table['task']))}" if experiment.subject == "network" else "succeed"
 
 
 def summarise(results: Results, top: int = 10) -> Answer:
@@ -81,7 +95,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         named = next(iter(to_records(rows)), None)
     counted = table["verdict"].value_counts()
     return Answer(
-        tasks=tuple(dict.fromkeys(table["task"])),
+        aim=_aim(table, experiment),
         conditions=describe_conditions(table, experiment),
         n_configurations=len(table),
         n_runs=int(table["n_runs"].sum()),
@@ -91,7 +105,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         columns=varied_columns(table),
         named=named,
         confirmation=confirmation,
-        n_failed={name: int(table[f"n_{name}"].sum()) for name in failures},
+        n_failed={name: int(table[f"n_{name}"].sum()) for name in failures_of(experiment.subject)},
         id_length=_unique_length(table["configuration"]),
         puzzling=_puzzling(table),
     )
@@ -104,8 +118,11 @@ def _puzzling(table: Any) -> str | None:
     return None if chosen.empty else str(chosen["configuration"].iloc[0])
 
 
-def commonest_merge(merged: Any) -> str | None:
-    """The rows that stuck runs most often give one output; None where none do. `merged`: the column."""
+def commonest_merge(runs: Any) -> str | None:
+    """The rows that stuck runs of a table most often give one output; None where none do, or nothing says so."""
+    if "merged_rows" not in runs:
+        return None
+    merged = runs["merged_rows"]
     counted = merged[merged != ""].value_counts()
     return None if counted.empty else shorten_merge(str(counted.index[0]))
 

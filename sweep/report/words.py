@@ -42,6 +42,15 @@ def describe_settings(row: Mapping[str, Any], columns: Iterable[str]) -> str:
     return ", ".join(f"{title_of(c)} {setting_text(row[c])}" for c in columns)
 
 
+def describe_size(row: Mapping[str, Any]) -> str:
+    """How many parameters a row of the configurations table has, after a comma; nothing where it has no such number.
+
+    >>> describe_size({"n_parameters": 1200}), describe_size({})
+    (', 1,200 parameters', '')
+    """
+    return f", {row['n_parameters']:,} parameters" if "n_parameters" in row else ""
+
+
 def counted(n: int, noun: str) -> str:
     """A number of things.
 

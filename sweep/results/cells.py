@@ -38,6 +38,11 @@ def decimals(values: npt.ArrayLike) -> list[str]:
     return [texts[i] for i in places.tolist()]
 
 
+def exact(values: npt.NDArray[np.float64]) -> list[str]:
+    """Numbers by the fewest digits that read back as the same; empty where not finite."""
+    return [repr(x).removesuffix(".0") if math.isfinite(x) else "" for x in np.asarray(values, np.float64).tolist()]
+
+
 def plain(values: npt.NDArray[Any]) -> list[str]:
     """Whole numbers, or truth."""
     return list(map(str, values.tolist()))

@@ -1,13 +1,11 @@
 """The columns of runs.csv and configurations.csv, each said once: they are written, read and documented by this."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sweep.experiment.experiment import Experiment
-from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, scalars
-from sweep.runs.cohort import Subject
-from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.outcomes import failures, failures_of, outcomes
 from sweep.statistics.verdicts import verdicts
 
 
@@ -157,28 +155,30 @@ of_configurations: tuple[Column, ...] = (
 
 
 of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome"}
+_of_any_count = {"configuration", "trial", "n_runs", "n_learned", "success_rate", "ci_low", "ci_high", "ci_method"}
 measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
 
 
-def runs_header(subjects: Iterable[Subject], named: Iterable[str], measured: Iterable[str]) -> list[str]:
-    """The columns of runs.csv, in their order: those of any run, the settings named, what was measured."""
-    shown = {*of_any_run, *named}
-    others = dict.fromkeys(measured)
-    for subject in subjects:
-        if isinstance(subject, Configuration):
-            shown |= {"n_parameters", *measured_of_networks}
-            others |= dict.fromkeys(subject.task.prediction_names)
-    known = [c.name for c in of_runs if c.name in shown]
-    after = known.index("configuration") + 1
-    return [
-        *known[:after],
-        *(n for n in named if n not in known),
-        *known[after:],
-        *(n for n in others if n not in known),
-    ]
+def columns_of_runs(subject: str) -> tuple[Column, ...]:
+    """The columns of runs.csv that are known of runs of this kind of subject."""
+    return of_runs if subject == "network" else tuple(c for c in of_runs if c.name in of_any_run)
 
 
-def configurations_header(named: Iterable[str]) -> list[str]:
-    """The columns of configurations.csv, in their order, where it shows these settings."""
-    kept = {*named}
-    return [c.name for c in of_configurations if c.name in kept or c.name not in hyperparameters]
+def columns_of_configurations(subject: str) -> tuple[Column, ...]:
+    """The columns of configurations.csv that are known of this kind of subject."""
+    if subject == "network":
+        return of_configurations
+    counts = (Column(f"n_{name}", "int64", _counted) for name in (*failures_of(subject), "missing"))
+    return (*(c for c in of_configurations if c.name in (*_of_any_count, "verdict")), *counts)
+
+
+def header(columns: Sequence[Column], named: Iterable[str], others: Iterable[str] = ()) -> list[str]:
+    """The names of a table's columns: those of `columns`, of its hyperparameters those named, then the `others`.
+
+    Settings that are no hyperparameters stand where those do, behind the configuration and its trial.
+    """
+    named = tuple(named)
+    known = [c.name for c in columns if c.name in named or c.name not in hyperparameters]
+    after = 1 + max(known.index("configuration"), known.index("trial"))
+    own = [name for name in named if name not in known]
+    return [*known[:after], *own, *known[after:], *(name for name in others if name not in known)]

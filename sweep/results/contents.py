@@ -163,7 +163,10 @@ def read_contents(folder: Folder, storage: str | None = None) -> tuple[Contents 
         manifest = Manifest()
     try:
         experiment = experiment_file.load(folder.experiment, manifest.subject)
-        table, frame = parse_cells(read_regular(folder.runs), folder.runs.name), read_runs(folder.runs)
+        table, frame = (
+            parse_cells(read_regular(folder.runs), folder.runs.name),
+            read_runs(folder.runs, subject=manifest.subject),
+        )
     except FileNotFoundError:
         return None, findings  # named with the files
     except (ExperimentFileError, ResultsError) as error:

@@ -130,6 +130,12 @@ class Folder:
             )
         raise ResultsError(f"{self.path}: no results folder (no {self.experiment.name})")
 
+    def check_has_networks(self) -> None:
+        """Raise `ResultsError` where the runs are not of networks."""
+        manifest = self.read_manifest()
+        if manifest.subject != "network":
+            raise ResultsError(f"{self.path}: runs of {manifest.engine}; allowed: of networks, as this needs")
+
     def has_other_files(self, tables: Mapping[str, bytes] = {}) -> bool:
         """Whether anything lies here that no sweep left.
 

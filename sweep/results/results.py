@@ -34,16 +34,16 @@ class Results:
     @cached_property
     def runs(self) -> Any:
         """runs.csv: one row per run, sorted by trial, then seed."""
-        return read_runs(self.folder.runs)
+        return read_runs(self.folder.runs, subject=self.manifest.subject)
 
     def read_runs(self, only: Callable[[str], bool]) -> Any:
         """The columns of runs.csv that `only` holds for."""
-        return read_runs(self.folder.runs, only)
+        return read_runs(self.folder.runs, only, subject=self.manifest.subject)
 
     @cached_property
     def configurations(self) -> Any:
         """configurations.csv: one row per configuration, the most reliable first."""
-        return read_configurations(self.folder.configurations)
+        return read_configurations(self.folder.configurations, self.manifest.subject)
 
     @cached_property
     def settings(self) -> dict[str, Recorded]:
@@ -56,7 +56,8 @@ class Results:
             raise ResultsError(f"{self.folder.settings}: no configuration {identity}")
         found = self.settings[identity].subject
         if not isinstance(found, Configuration):
-            raise ResultsError(f"{self.folder.path}: its runs are of no network that this harness knows, as this needs")
+            self.folder.check_has_networks()
+            raise TypeError(f"{identity} is no network")
         return found
 
     def cells_of(self, run: str) -> dict[str, str] | None:

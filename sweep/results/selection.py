@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.settings import hyperparameters
 from sweep.results.files import ResultsError
 from sweep.runs.errors import did_you_mean
 
@@ -15,8 +14,10 @@ max_listed = 8
 
 
 def hyperparameters_of(table: Any) -> list[str]:
-    """The columns of configurations.csv that are hyperparameters."""
-    return [c for c in table.columns if c in hyperparameters]
+    """The columns of configurations.csv that are settings: those between the trial and the numbers."""
+    columns = [str(c) for c in table.columns]
+    end = columns.index("n_parameters" if "n_parameters" in columns else "n_runs")
+    return columns[columns.index("trial") + 1 : end]
 
 
 def select_configuration(table: Any, text: str) -> str:

@@ -11,11 +11,12 @@ from sweep.runs.runs import Runs, merge, no_runs
 class Stored:
     """What earlier executions left: the runs of each configuration, and `examples`.
 
-    `trainer`: engine and device. Raises `ResultsError` for runs of another one, and for files that are damaged.
+    `trainer`: engine and device; `subject`: what the runs are of. Raises `ResultsError` for runs of another one,
+    and for files that are damaged.
     """
 
-    def __init__(self, folder: Folder, trainer: str) -> None:
-        self._rows = _rows_by_configuration(folder, trainer)
+    def __init__(self, folder: Folder, trainer: str, subject: str) -> None:
+        self._rows = _rows_by_configuration(folder, trainer, subject)
         self._parts, kept = folder.read_parts(trainer)
         self.examples = folder.read_examples() + kept
 
@@ -29,12 +30,12 @@ class Stored:
         return merge(blocks)
 
 
-def _rows_by_configuration(folder: Folder, trainer: str) -> dict[str, Any]:
+def _rows_by_configuration(folder: Folder, trainer: str, subject: str) -> dict[str, Any]:
     """The rows of runs.csv, by configuration."""
     if not folder.runs.exists():
         return {}
     folder.check_runs()
-    table = read_runs(folder.runs)
+    table = read_runs(folder.runs, subject=subject)
     for found in sorted(set(table["engine"] + " on " + table["device"])):
         folder.check_trainer(found, trainer)
     return {str(identity): rows for identity, rows in table.groupby("configuration", sort=False)}

@@ -15,21 +15,22 @@ import numpy.typing as npt
 
 from sweep.experiment.regular_files import regular
 from sweep.networks.configuration import Configuration
-from sweep.results.cells import decimals, plain, present, shortest
+from sweep.results.cells import decimals, exact, plain, present, shortest
 from sweep.results.columns import (
     Column,
-    configurations_header,
+    columns_of_configurations,
+    columns_of_runs,
+    header,
     measured_of_networks,
     metric,
     of_any_run,
     of_configurations,
     of_runs,
     prediction,
-    runs_header,
 )
 from sweep.results.files import ResultsError, write_atomically
 from sweep.runs.cohort import Subject
-from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.outcomes import failures_of, outcomes
 from sweep.runs.runs import Entry, Runs
 from sweep.search.allocation import Allocation
 from sweep.statistics.verdicts import verdict
@@ -64,8 +65,10 @@ def _run_columns(entry: Entry[Subject], columns: Sequence[str], engine: str, dev
 def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
     """The cells of a column from the array of `Runs`."""
     match column.type:
-        case "float32" | "number":
+        case "float32":
             return shortest(values)
+        case "number":
+            return exact(values)
         case "float64":
             return decimals(values)
         case "Int64":
@@ -107,14 +110,24 @@ def _lines(columns: Iterable[str | list[str]]) -> Iterator[str]:
     return map(",".join, zip(*pieces, strict=False))
 
 
+def prediction_names(subject: Subject) -> tuple[str, ...]:
+    """The columns of a network's predictions, where its table has any; see `Task.prediction_names`."""
+    return subject.task.prediction_names if isinstance(subject, Configuration) else ()
+
+
+def kind_of(entries: Sequence[Entry[Subject]]) -> str:
+    """What entries are of, see `sweep.experiment.subjects`."""
+    return "network" if all(isinstance(e.configuration, Configuration) for e in entries) else "settings"
+
+
 def runs_blocks(entries: Sequence[Entry[Subject]], columns: Sequence[str], engine: str, device: str) -> Iterator[bytes]:
     """runs.csv piece by piece, the header first: a million runs as one table would need gigabytes.
 
     The entries' rows, which are sorted by seed, in the order of the entries.
     """
-    names = runs_header(
-        (e.configuration for e in entries), columns, (name for e in entries for name in e.runs.measured)
-    )
+    of_tasks = (name for e in entries for name in prediction_names(e.configuration))
+    measured = dict.fromkeys([*of_tasks, *(name for e in entries for name in e.runs.measured)])
+    names = header(columns_of_runs(kind_of(entries)), columns, measured)
     yield f"{_line(names)}\n".encode()
     for entry in entries:
         cells = _run_columns(entry, columns, engine, device)
@@ -154,9 +167,7 @@ def configurations_table(entries: Sequence[Entry[Subject]], columns: Sequence[st
         -1, len(outcomes)
     )
     labels = [e.configuration.labels() for e in entries]
-    trained = [e.runs if len(e.runs) else None for e in entries]
-    epochs = [median(r["epochs_to_learn"], r.learned) if r else np.inf for r in trained]
-    losses = [median(r["final_loss"], np.isfinite(r["final_loss"])) if r else np.inf for r in trained]
+    subject = kind_of(entries)
     known: dict[str, Any] = {
         "configuration": [e.configuration.id for e in entries],
         "trial": [e.trial for e in entries],
@@ -169,31 +180,53 @@ def configurations_table(entries: Sequence[Entry[Subject]], columns: Sequence[st
         "ci_high": decimals(rates.high),
         "ci_method": rates.method,
         "verdict": verdict(rates, allocation.reliability.target),
-        "median_epochs_to_learn": [f"{x:.1f}".removesuffix(".0") if np.isfinite(x) else "" for x in epochs],
-        "median_final_loss": shortest(np.array(losses, np.float32)),
-        **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures},
+        **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures_of(subject)},
         "n_missing": n_planned - n_runs,
     }
-    table = {name: known[name] for name in configurations_header(columns)}
+    medians = _medians_of_networks(entries) if subject == "network" else _medians(entries)
+    table = {name: (known | medians)[name] for name in header(columns_of_configurations(subject), columns, medians)}
     return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode()
+
+
+def _medians_of_networks(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
+    """The medians over all runs of networks: epochs to learn, final loss; empty where there is none."""
+    trained = [e.runs if len(e.runs) else None for e in entries]
+    epochs = [median(r["epochs_to_learn"], r.learned) if r else np.inf for r in trained]
+    losses = [median(r["final_loss"], np.isfinite(r["final_loss"])) if r else np.inf for r in trained]
+    return {
+        "median_epochs_to_learn": [f"{x:.1f}".removesuffix(".0") if np.isfinite(x) else "" for x in epochs],
+        "median_final_loss": shortest(np.array(losses, np.float32)),
+    }
+
+
+def _medians(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
+    """The median of each metric over the runs that have it."""
+    names = dict.fromkeys(name for e in entries for name in e.runs.measured)
+    found: dict[str, list[str]] = {}
+    for name in names:
+        values = [e.runs.measured.get(name, np.zeros(0)) for e in entries]
+        finite = [own[np.isfinite(own)] for own in values]
+        found[f"median_{name}"] = exact(np.array([np.median(own) if len(own) else np.nan for own in finite]))
+    return found
 
 
 def read_runs(
     source: Path | io.BytesIO,
     only: Callable[[str], bool] = lambda column: True,
     needed: Sequence[str] | None = None,
+    subject: str = "network",
 ) -> Any:
     """runs.csv as a pandas DataFrame; see `_read_table`.
 
     `only` says which columns to keep: a million runs with all of them need gigabytes. `needed`: which there must be,
-    those of a sweep where it is not given.
+    those of a sweep where it is not given; `subject`: what its runs are of.
     """
-    return _read_table(source, of_runs, only, needed)
+    return _read_table(source, columns_of_runs(subject), only, needed)
 
 
-def read_configurations(source: Path | io.BytesIO) -> Any:
+def read_configurations(source: Path | io.BytesIO, subject: str = "network") -> Any:
     """configurations.csv as a pandas DataFrame; see `_read_table`."""
-    return _read_table(source, of_configurations, lambda column: True, None)
+    return _read_table(source, columns_of_configurations(subject), lambda column: True, None)
 
 
 def _read_table(
@@ -204,16 +237,17 @@ def _read_table(
     `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
     """
     try:
-        header = _read_csv(path, nrows=0).columns
-        missing = [c for c in needed or [c.name for c in columns if c.is_needed] if c not in header]
+        found = _read_csv(path, nrows=0).columns
+        missing = [c for c in needed or [c.name for c in columns if c.is_needed] if c not in found]
         if missing:
             raise ValueError(f"no column {missing[0]}")
-        header = [c for c in header if only(c)]
-        kept = [c for c in columns if c.name in header]
+        found = [c for c in found if only(c)]
+        kept = [c for c in columns if c.name in found]
+        is_of_networks = columns in (of_runs, of_configurations)
         types: Any = {c.name: c.type for c in kept}
-        types |= {c: prediction.type for c in header if columns is of_runs and c.startswith("p_")}
+        types |= {c: prediction.type for c in found if columns is of_runs and c.startswith("p_")}
         known: Any = {"keep_default_na": False, "na_values": [""]}
-        table = _read_csv(path, dtype=types, usecols=header, **known)
+        table = _read_csv(path, dtype=types, usecols=found, **known)
         for c in kept:
             if c.names and not set(table[c.name]) <= set(c.names):
                 raise ValueError(f"in column {c.name} something else than {', '.join(c.names)}")
@@ -225,7 +259,7 @@ def _read_table(
     for column in types:
         if types[column] == "str":
             table[column] = table[column].fillna("")
-    if "width" in table and table["width"].str.fullmatch(r"\d+").all():
+    if is_of_networks and "width" in table and table["width"].str.fullmatch(r"\d+").all():
         table["width"] = table["width"].astype("int64")
     return table
 

@@ -11,6 +11,8 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from sweep.runs.success import Success
+
 Seeds = npt.NDArray[np.uint32]
 
 
@@ -49,13 +51,15 @@ class Cohort(Generic[AnySubject]):
     """One configuration with a block of seeds.
 
     `seeds`: uint32 `[model]`. `streams` gives a purpose other seeds than these, for analyses that keep the weights and
-    change the order. `margin`: a table counts as learned above this margin.
+    change the order. `margin`: a network has learned above this margin; `success`: what else counts as success, where
+    something is trained that has no margin.
     """
 
     configuration: AnySubject
     seeds: Seeds
     margin: float = 0.0
     streams: Mapping[int, Seeds] = field(default_factory=dict)
+    success: Success | None = None
 
     def __post_init__(self) -> None:
         for block in (self.seeds, *self.streams.values()):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 class Outcome:
     """One way to end.
 
-    `of`: whose runs may end so, those of a `network` or of `any` subject. `letter` and `colour`: how page and charts
-    show it; `meaning`: what happened, in a line; `medicine`: what usually helps, empty where nothing is wrong.
+    `of`: whose runs may end so, those of a `network`, of mere `settings`, or of `any` subject. `letter` and `colour`:
+    how page and charts show it; `meaning`: what happened, in a line; `medicine`: what usually helps, empty where
+    nothing does.
     """
 
     name: str
@@ -73,18 +74,47 @@ outcome_table = (
         meaning="the loss wandered up and down to the end",
         medicine="a learning rate divided by ten, the whole table as one batch, no dropout",
     ),
+    Outcome(
+        name="missed",
+        of="settings",
+        letter="M",
+        colour="#cc79a7",
+        meaning="the criterion of success did not hold at the end",
+        medicine="",
+    ),
+    Outcome(
+        name="crashed",
+        of="settings",
+        letter="X",
+        colour="#6b7280",
+        meaning="the run ended with an exception, an exit code or a signal of its own",
+        medicine="its last lines say why",
+    ),
+    Outcome(
+        name="timeout",
+        of="settings",
+        letter="T",
+        colour="#e69f00",
+        meaning="the run took longer than it may",
+        medicine="a longer limits.timeout",
+    ),
 )
 by_name: Mapping[str, Outcome] = {outcome.name: outcome for outcome in outcome_table}
 outcomes = tuple(by_name)
 
 
+def outcomes_of(subject: str) -> tuple[Outcome, ...]:
+    """The outcomes that runs of a kind of subject may have."""
+    return tuple(o for o in outcome_table if o.of in ("any", subject))
+
+
 def failures_of(subject: str) -> tuple[str, ...]:
-    """The outcomes, other than `learned`, that runs of a subject may have.
+    """The names of those other than `learned`.
 
     >>> failures_of("network")
     ('diverged', 'dead', 'stuck', 'unconverged', 'unsettled')
     """
-    return tuple(o.name for o in outcome_table if o.name != "learned" and o.of in ("any", subject))
+    return tuple(o.name for o in outcomes_of(subject) if o.name != "learned")
 
 
 failures = failures_of("network")

@@ -52,14 +52,15 @@ def merge(blocks: Sequence[Runs]) -> Runs:
 
 
 def concatenate(blocks: Sequence[Runs]) -> Runs:
-    """Blocks of one configuration one after the other; each that has runs has the same columns."""
+    """Blocks of one configuration one after the other; NaN where a block has no such column."""
     blocks = [block for block in blocks if len(block)] or [no_runs]
     if len(blocks) == 1:
         return blocks[0]
+    names = dict.fromkeys(name for b in blocks for name in b.measured)
     return Runs(
         np.concatenate([b.seed for b in blocks]),
         np.concatenate([b.outcome for b in blocks]),
-        {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0].measured},
+        {k: np.concatenate([b.measured.get(k, np.full(len(b), np.nan)) for b in blocks]) for k in names},
     )
 
 

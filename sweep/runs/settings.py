@@ -9,6 +9,12 @@ from typing import Any, Self
 from sweep.runs.cohort import digest_id
 from sweep.runs.errors import SettingError, show
 
+# columns of the tables, which no setting of one's own may be called
+reserved = (
+    *("run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome", "case"),
+    *("n_parameters", "n_runs", "n_learned", "n_missing", "success_rate", "ci_low", "ci_high", "ci_method", "verdict"),
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -24,6 +30,8 @@ class Settings:
     def of(cls, settings: Mapping[str, Any]) -> Self:
         """Settings by name. Raises `SettingError` for a value that is no number, word, truth, null, list or mapping."""
         for name, value in settings.items():
+            if name in reserved:
+                raise SettingError((name,), "a column of the tables has that name", "allowed: another name")
             try:
                 json.dumps(value, allow_nan=False)
             except (TypeError, ValueError, RecursionError):

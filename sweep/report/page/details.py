@@ -86,10 +86,13 @@ def _seed_strips(table: Any, place: Counts, runs: Any) -> list[dict[str, Any]]:
     return strips
 
 
-def _merged(table: Any, place: Counts, merged_rows: Any) -> list[list[list[Any]]]:
+def _merged(table: Any, place: Counts, runs: Any) -> list[list[list[Any]]]:
     """The commonest merged rows of each configuration with their counts, at most three."""
-    has = (merged_rows != "").to_numpy()
     found: list[list[list[Any]]] = [[] for _ in range(len(table))]
+    if "merged_rows" not in runs:
+        return found
+    merged_rows = runs["merged_rows"]
+    has = (merged_rows != "").to_numpy()
     if has.any():
         counted = merged_rows[has].groupby([place[has], merged_rows[has]]).size()
         for (i, name), n in counted.sort_values(ascending=False, kind="stable").items():
@@ -147,15 +150,17 @@ def summarise_details(
     `known`: the configurations of the table by their ids.
     """
     place = places_of_runs(table, runs)
-    curves = count_learned_by_epoch(table, place, runs["epochs_to_learn"])
+    has_epochs = "epochs_to_learn" in runs
+    curves = count_learned_by_epoch(table, place, runs["epochs_to_learn"]) if has_epochs else None
     columns = [c for c in runs.columns if c.startswith("p_")][:max_predictions]
     counted = [count_predictions(place, runs[c], len(table)) for c in columns]
-    strips, merged = _seed_strips(table, place, runs), _merged(table, place, runs["merged_rows"])
+    strips, merged = _seed_strips(table, place, runs), _merged(table, place, runs)
     snapshots, examples = _examples(kept, known)
     rows: list[dict[str, Any]] = []
     for i, identity in enumerate(table["configuration"]):
         bins = [[j, c[i].tolist()] for j, c in enumerate(counted) if c[i].any()]
-        rows.append({**strips[i], "q": curves[i].tolist(), "p": bins, "m": merged[i], "e": examples.get(identity, [])})
+        curve = None if curves is None else curves[i].tolist()
+        rows.append({**strips[i], "q": curve, "p": bins, "m": merged[i], "e": examples.get(identity, [])})
     return {
         "rows": rows,
         "prediction_columns": [c[2:] for c in columns],

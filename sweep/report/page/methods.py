@@ -6,7 +6,7 @@ from typing import Any
 from sweep.experiment.experiment import Experiment
 from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
-from sweep.report.words import describe_settings, interval, percent
+from sweep.report.words import describe_settings, describe_size, interval, percent
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
 
@@ -24,11 +24,10 @@ def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, st
     `merged`: the rows that stuck runs most often give one output.
     """
     v, n = answer.verdicts, answer.n_configurations
-    learn = "learns" if v["reliable"] == 1 else "learn"
+    verb, _, what = answer.aim.partition(" ")
+    aim = f"{verb}{'s' if v['reliable'] == 1 else ''} {what}".rstrip()
     conditions = answer.conditions.replace(">=", "\u2265")
-    first = (
-        f"{v['reliable']:,} of {n:,} configuration{'s' if n != 1 else ''} reliably {learn} {', '.join(answer.tasks)} "
-    )
+    first = f"{v['reliable']:,} of {n:,} configuration{'s' if n != 1 else ''} reliably {aim} "
     first += f"({conditions}); {v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
         first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
@@ -39,9 +38,10 @@ def _named_words(answer: Answer) -> str:
     row, confirmed = answer.named, answer.confirmation
     if row is None or confirmed is None:
         return "No configuration was trained again on fresh seeds"
-    lead = "The smallest that does" if row["verdict"] == "reliable" else "None is shown reliable; the best"
+    best = "The smallest that does" if "n_parameters" in row else "The most reliable"
+    lead = best if row["verdict"] == "reliable" else "None is shown reliable; the best"
     return (
-        f"{lead} is {describe_settings(row, answer.columns)}, with {row['n_parameters']:,} parameters: "
+        f"{lead} is {describe_settings(row, answer.columns)}{describe_size(row).replace(', ', ', with ', 1)}: "
         f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
         f"({percent(confirmed.success_rate)}, interval {interval(confirmed.ci_low, confirmed.ci_high, dash)})"
     )
@@ -70,12 +70,19 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     factors = "; ".join(_factor(table, c) for c in answer.columns)
     conditions = answer.conditions.partition("; ")[2]
     margin = f", by a margin above {reliability.margin:g}" if reliability.margin else ""
-    text = (
-        f"We trained {len(table):,} network configurations on the task {', '.join(answer.tasks)} "
+    trained = (
+        f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
         f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
         f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
         f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when every "
         f"output of the table lies on the right side of 0.5 after the last epoch with dropout off{margin}. "
+    )
+    if experiment.success is not None:
+        trained = (
+            f"We ran {manifest.engine} with {len(table):,} settings ({_sampler(experiment)} over {factors}), each "
+            f"under {seeds} random seeds: {n_runs:,} runs in all. A run counts as a success when {experiment.success}. "
+        )
+    text = trained + (
         f"Runs that failed count as failures{_missing_words(table)}. Success rates carry "
         f"{100 * reliability.confidence:g}% {' or '.join(methods)}; a configuration is called reliable when its "
         f"interval lies at or above {reliability.target:g}, unreliable when it lies below."
@@ -120,16 +127,17 @@ def escape_latex(text: str) -> str:
 
 def latex_table(table: Any, answer: Answer, confidence: float) -> str:
     """The first 20 rows of the table as LaTeX, for the package booktabs."""
+    has_sizes = "n_parameters" in table
     titles = [
         *map(title_of, answer.columns),
-        "parameters",
+        *(["parameters"] if has_sizes else []),
         "learned",
         "runs",
         "rate",
         f"{100 * confidence:g}% interval",
     ]
     lines = [
-        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}rrrrll}}",
+        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}{'r' if has_sizes else ''}rrrll}}",
         r"\toprule",
         " & ".join(map(escape_latex, [*titles, "verdict"])) + r" \\",
         r"\midrule",
@@ -137,7 +145,8 @@ def latex_table(table: Any, answer: Answer, confidence: float) -> str:
     for row in to_records(table.head(max_latex_rows)):
         cells = [setting_text(row[c]) for c in answer.columns]
         rate = row["success_rate"]
-        cells += [f"{row['n_parameters']:,}", f"{row['n_learned']:,}", f"{row['n_runs']:,}"]
+        cells += [f"{row['n_parameters']:,}"] if has_sizes else []
+        cells += [f"{row['n_learned']:,}", f"{row['n_runs']:,}"]
         cells += [
             "" if rate is None else f"{rate:.3f}",
             interval(row["ci_low"], row["ci_high"], dash),

@@ -27,7 +27,7 @@ from sweep.report.words import describe_settings
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
 from sweep.results.tables import to_records
-from sweep.runs.outcomes import failures, outcome_table, outcomes
+from sweep.runs.outcomes import failures_of, outcomes_of
 from sweep.runs.settings import setting_text, title_of
 from sweep.statistics.verdicts import verdicts
 
@@ -58,7 +58,7 @@ _needed_of_runs = {"configuration", "seed", "learned", "final_loss", "epochs_to_
 class Material:
     """What the page is made of, read once: the experiment, both tables (of the runs what is needed), the examples.
 
-    known: the configurations of the table by their ids; importances: None where no hyperparameter varies.
+    known: the networks of the table by their ids; importances: None where no hyperparameter varies.
     """
 
     results: Results
@@ -74,13 +74,15 @@ class Material:
 def read_material(results: Results) -> Material:
     """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
     experiment = results.experiment
+    is_of_networks = experiment.subject == "network"
     runs = results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_"))
+    known = results.configurations["configuration"] if is_of_networks else ()
     return Material(
         results=results,
         experiment=experiment,
         answer=summarise(results),
         table=results.configurations,
-        known={identity: results.configuration(identity) for identity in results.configurations["configuration"]},
+        known={identity: results.configuration(identity) for identity in known},
         runs=runs,
         kept=results.folder.read_examples(),
         importances=find_importances(results.configurations, runs, experiment),
@@ -100,7 +102,9 @@ def _draw(material: Material) -> dict[str, Any]:
     levels = {c: figures.find_levels(table, c).names for c in layout}
     floors = _floors(material.known)
     curves = figures.summarise_curves(material.kept)
-    losses = figures.summarise_final_losses(runs["outcome"].to_numpy(object), runs["final_loss"].to_numpy(float))
+    losses: list[dict[str, Any]] = []
+    if material.known:
+        losses = figures.summarise_final_losses(runs["outcome"].to_numpy(object), runs["final_loss"].to_numpy(float))
     drawn = {"map": charts.draw_map(figures.summarise_map(table, layout), layout, levels)}
     if curves:
         drawn["curves"] = charts.draw_curves(curves, floors)
@@ -108,7 +112,7 @@ def _draw(material: Material) -> dict[str, Any]:
         drawn["final_losses"] = charts.draw_final_losses(losses, floors)
     if material.importances is not None:
         drawn["marginals"] = charts.draw_marginals(summarise_marginals(material.importances))
-    sizes = figures.summarise_pareto(table)
+    sizes = figures.summarise_pareto(table) if material.known else []
     if sizes:
         drawn["pareto"] = charts.draw_pareto(sizes, experiment.reliability.target)
     return drawn
@@ -145,12 +149,14 @@ def _numbers(values: Any, digits: int) -> list[float | None]:
 def page_data(material: Material) -> dict[str, Any]:
     """What the page's own drawings need: the table by columns, and the details of each configuration."""
     table, answer, experiment = material.table, material.answer, material.experiment
-    counts = table[[f"n_{name}" for name in failures]].to_numpy(np.int64)
+    counts = table[[f"n_{name}" for name in failures_of(experiment.subject)]].to_numpy(np.int64)
     named = answer.named
+    possible = outcomes_of(experiment.subject)
+    of_networks = _of_networks(table) if material.known else {}
     return {
         "target": experiment.reliability.target,
-        "outcomes": outcomes,
-        "letters": "".join(outcome.letter for outcome in outcome_table),
+        "outcomes": [outcome.name for outcome in possible],
+        "letters": "".join(outcome.letter for outcome in possible),
         "verdicts": verdicts,
         "layout": figures.map_layout(table, answer.columns),
         "is_sparse": figures.is_sparse(table, answer.columns),
@@ -158,9 +164,7 @@ def page_data(material: Material) -> dict[str, Any]:
         "ids": table["configuration"].tolist(),
         "id_length": answer.id_length,
         "named": named["configuration"] if named is not None else None,
-        "task": table["task"].tolist(),
-        "epochs": table["epochs"].tolist(),
-        "n_parameters": table["n_parameters"].tolist(),
+        **of_networks,
         "n_runs": table["n_runs"].tolist(),
         "n_learned": table["n_learned"].tolist(),
         "n_missing": table["n_missing"].tolist(),
@@ -168,15 +172,26 @@ def page_data(material: Material) -> dict[str, Any]:
         "high": _numbers(table["ci_high"], 4),
         "method": table["ci_method"].tolist(),
         "verdict": [verdicts.index(v) for v in table["verdict"]],
-        "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
-        "median_loss": _numbers(table["median_final_loss"], 5),
         "failures": counts.tolist(),
         "details": summarise_details(table, material.runs, material.kept, material.known),
     }
 
 
+def _of_networks(table: Any) -> dict[str, Any]:
+    """What the page's drawings need of networks alone."""
+    return {
+        "task": table["task"].tolist(),
+        "epochs": table["epochs"].tolist(),
+        "n_parameters": table["n_parameters"].tolist(),
+        "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
+        "median_loss": _numbers(table["median_final_loss"], 5),
+    }
+
+
 def _front(table: Any, answer: Answer) -> list[dict[str, Any]]:
     """The configurations that no smaller one beats, smallest first, as the page lists them."""
+    if "n_parameters" not in table:
+        return []
     is_front = figures.pareto_front(table["n_parameters"].to_numpy(), table["success_rate"].fillna(0).to_numpy(float))
     rows = to_records(table[is_front].sort_values("n_parameters", kind="stable"))
     return [{**row, "described": describe_settings(row, answer.columns)} for row in rows]
@@ -199,9 +214,9 @@ def build(results: Results) -> str:
         for place, column in enumerate(dict.fromkeys(r["column"] for r in marginals))
         for own in [[r for r in marginals if r["column"] == column]]
     ]
-    words = methods.answer_sentences(answer, commonest_merge(material.runs["merged_rows"]))
+    words = methods.answer_sentences(answer, commonest_merge(material.runs))
     return template("page.html").render(
-        tasks=", ".join(answer.tasks),
+        outcomes=outcomes_of(experiment.subject),
         sentences=words,
         answer=answer,
         verdicts=verdicts,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sweep.report.words import percent
-from sweep.runs.outcomes import outcome_table
+from sweep.runs.outcomes import outcomes_of
 
 
 def template(name: str) -> Any:
@@ -17,5 +17,5 @@ def template(name: str) -> Any:
         trim_blocks=True,
     )
     environment.filters["percent"] = percent
-    environment.globals["outcomes"] = outcome_table
+    environment.globals["outcomes"] = outcomes_of("network")
     return environment.get_template(name)

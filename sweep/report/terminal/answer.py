@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.report.summaries import Answer, commonest_merge, summarise
-from sweep.report.words import bar, counted, describe_settings, interval, percent
+from sweep.report.words import bar, counted, describe_settings, describe_size, interval, percent
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.tables import to_records
@@ -41,10 +41,10 @@ def print_answer(results: Results, top: int = 10) -> None:
     console = _console()
     answer = summarise(results, top)
     # all is read before a word is printed: a damaged file leaves no half of an answer
-    merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows")["merged_rows"])
+    merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows"))
     closing = (*_named_lines(answer), _failure_line(answer, merged), _look_line(results, answer))
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
-    console.print(f"\n{asked} reliably learn {', '.join(answer.tasks)}? ({answer.conditions})")
+    console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
     console.print(_answer_sentence(answer) + "\n")
     rows = list(answer.shown)
     named = answer.named
@@ -93,7 +93,7 @@ def _print_rows(console: Console, rows: Sequence[Mapping[str, Any]], answer: Ans
         rate = f"{_learned(row['n_learned'], row['n_runs'])}  {interval(row['ci_low'], row['ci_high'])}"
         head = f"{_short(row, answer)}  {rate}  "
         console.print(Text(head) + Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
-        words = Text(f"{describe_settings(row, answer.columns)}: {row['n_parameters']:,} parameters")
+        words = Text(describe_settings(row, answer.columns) + describe_size(row).replace(",", ":", 1))
         for line in words.wrap(console, max(20, console.width - 2)):
             console.print(Text("  ") + line)
 
@@ -105,7 +105,8 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
     for column in answer.columns:
         justify = "right" if column in _numeric else "left"
         table.add_column(_titles.get(column, title_of(column)), justify=justify, no_wrap=True)
-    for title in ("params", "learned"):
+    has_sizes = any("n_parameters" in row for row in rows)
+    for title in ("params", "learned") if has_sizes else ("learned",):
         table.add_column(title, justify="right", no_wrap=True)
     others = ["", "interval", "verdict"] if is_bar_shown else ["interval", "verdict"]
     for title in others + (["fresh seeds", "interval"] if is_fresh_shown else []):
@@ -113,7 +114,8 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
     for row in rows:
         style = verdict_styles[row["verdict"]]
         cells: list[str | Text] = [_short(row, answer), *(setting_text(row[c]) for c in answer.columns)]
-        cells += [f"{row['n_parameters']:,}", _learned(row["n_learned"], row["n_runs"])]
+        cells += [f"{row['n_parameters']:,}"] if has_sizes else []
+        cells.append(_learned(row["n_learned"], row["n_runs"]))
         if is_bar_shown:
             cells.append(Text(bar(row["success_rate"], bar_width) if row["n_runs"] else "", style=style))
         cells += [interval(row["ci_low"], row["ci_high"]), Text(_verdict(row, answer), style=style)]
@@ -154,12 +156,11 @@ def _named_lines(answer: Answer) -> list[str]:
         return []
     is_one = answer.n_configurations == 1
     none = "trained again" if is_one else f"none is shown reliable by {_seeds_words(answer)}; the best"
-    title = "smallest reliable" if named["verdict"] == "reliable" else none
+    title = answer.superlative if named["verdict"] == "reliable" else none
     fresh = f"{confirmation.n_learned:,} of {confirmation.n_runs:,} fresh seeds"
     found = f"{fresh}, {interval(confirmation.ci_low, confirmation.ci_high)}: {confirmation.verdict}"
     return [
-        f"{title}: {_short(named, answer)} ({describe_settings(named, answer.columns)}), "
-        f"{named['n_parameters']:,} parameters; {found}"
+        f"{title}: {_short(named, answer)} ({describe_settings(named, answer.columns)}){describe_size(named)}; {found}"
     ]
 
 

@@ -260,16 +260,17 @@
   let limit = page;
   const order = { key: "low", falling: true };
   const opened = new Set();
+  const isOfNetworks = Boolean(D.n_parameters);
   const heads = [
     { key: "id", title: "configuration", of: (i) => D.ids[i] },
     { key: "low", title: "rate, interval", numeric: true, of: (i) => D.low[i], node: intervalBar },
     { key: "strip", title: "outcomes", node: outcomeStrip },
     { key: "verdict", title: "verdict", of: (i) => -D.verdict[i], node: (i) => verdictWord(D.verdicts[D.verdict[i]]) },
     ...D.columns.map((c) => ({ key: c.name, title: c.title, numeric: c.numeric, of: (i) => (c.numeric ? c.values[i] : c.codes[i]), text: (i) => value(c, i) })),
-    { key: "size", title: "parameters", numeric: true, of: (i) => D.n_parameters[i], text: (i) => whole(D.n_parameters[i]) },
+    isOfNetworks && { key: "size", title: "parameters", numeric: true, of: (i) => D.n_parameters[i], text: (i) => whole(D.n_parameters[i]) },
     { key: "learned", title: "learned", numeric: true, of: (i) => D.n_learned[i] / (D.n_runs[i] || 1), text: (i) => `${whole(D.n_learned[i])}/${whole(D.n_runs[i])}` },
-    { key: "epochs", title: "median epochs", numeric: true, of: (i) => D.median_epochs[i], text: (i) => (D.median_epochs[i] === null ? "" : whole(D.median_epochs[i])) },
-  ];
+    isOfNetworks && { key: "epochs", title: "median epochs", numeric: true, of: (i) => D.median_epochs[i], text: (i) => (D.median_epochs[i] === null ? "" : whole(D.median_epochs[i])) },
+  ].filter(Boolean);
   const verdictWord = (v) => el("span", { class: "verdict" }, el("i", { class: `mark v-${v}` }), v);
   function intervalBar(i) {
     const at = (x) => `${(100 * x).toFixed(2)}%`;
@@ -378,14 +379,16 @@
     strip.addEventListener("click", (e) => {
       if (!e.target.dataset.seed) return;
       const input = strip.closest(".inner").querySelector("input");
+      if (!input) return;
       input.value = e.target.dataset.seed;
       input.dispatchEvent(new Event("input"));
     });
     const cut = d.o.length < D.n_runs[i] ? `, the first ${d.o.length} of ${whole(D.n_runs[i])}` : "";
-    return el("div", {}, el("h4", {}, `Seeds${cut}`), strip, el("p", { class: "hint" }, "Press a square for the command that replays its run."));
+    return el("div", {}, el("h4", {}, `Seeds${cut}`), strip, isOfNetworks ? el("p", { class: "hint" }, "Press a square for the command that replays its run.") : null);
   }
   const S = (tag, attributes, ...children) => el(`svg:${tag}`, attributes, ...children);
   function curveBlock(i, d) {
+    if (!d.q) return null;
     const [w, h, left, bottom] = [260, 130, 34, 18];
     const total = D.n_runs[i] || 1;
     const px = (k) => left + ((w - left - 6) * k) / (d.q.length - 1);
@@ -481,6 +484,7 @@
       S("polyline", { points: points.join(" "), fill: "none", stroke: "var(--ink)", "stroke-width": 1.3 }));
   }
   function commandsBlock(i, d) {
+    if (!isOfNetworks) return null;
     const failed = d.e.find((e) => e.o > 0) || d.e[0];
     const first = failed ? failed.s : seedAt(d, 0);
     const replay = el("code", { tabindex: 0 });

@@ -1,0 +1,201 @@
+"""Functions of one's own, by the same loop as networks: to tables, answer and page."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.folders import contents
+from support.own_functions import broken, coin, moody, parent, vanishing
+from support.shell import call
+
+import sweep
+from sweep.commands.check import Plan
+from sweep.commands.run import execute
+from sweep.commands.study import as_source
+from sweep.report.page.page import write_page
+from sweep.results.files import ResultsError
+from sweep.runs.cohort import Cohort
+from sweep.runs.errors import SettingError, UserError
+from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Runs
+from sweep.training.executor import Threads
+from sweep.training.own import TrainerError
+from sweep.training.trainer import Guard, Kept, OnCount
+
+RATES = {"rate": [0.0, 0.5, 0.999], "word": ["a", "b,c"]}
+
+
+def study(out: Path, **options: Any) -> Any:
+    given: dict[str, Any] = {"vary": RATES, "seeds": 40, "success": "score >= 1", "workers": 2, **options}
+    return sweep.study(coin, out=out, **given)
+
+
+@pytest.fixture(scope="module")
+def coins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return study(tmp_path_factory.mktemp("coins") / "out").folder.path
+
+
+class Sums:
+    """A trainer in a few lines: no network, no process."""
+
+    name, device, title, is_threaded, n_programs = "sums", "cpu", "sums", False, 0
+
+    def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
+        for cohort in cohorts:
+            score = cohort.seeds * float(cohort.configuration.values["factor"])
+            assert cohort.success is not None
+            learned = cohort.success.holds(score)
+            codes = np.where(learned, outcomes.index("learned"), outcomes.index("missed")).astype(np.int8)
+            on_count(len(cohort), int(learned.sum()))
+            yield Kept(cohort.configuration.id, Runs(cohort.seeds, codes, {"score": score}))
+
+
+def test_a_trainer_of_a_few_lines_runs_to_tables_and_page(tmp_path: Path) -> None:
+    sections = {"vary": {"factor": [1, 3], "seed": 30}, "reliability": {"success": "score >= 15", "target": 0.5}}
+    planned = Plan(as_source(coin, sections), Sums(), Threads(1), 10, 0.0)
+    results = execute(planned, tmp_path / "out")
+    table = results.configurations.set_index("factor")
+    assert table["n_learned"].to_dict() == {1: 15, 3: 25}
+    assert table["verdict"].to_dict() == {1: "inconclusive", 3: "reliable"}
+    assert results.runs["score"].tolist() == [float(f * s) for f in (1, 3) for s in range(30)]
+    assert results.manifest.confirmation is not None and results.manifest.confirmation.n_learned == 10
+    page = write_page(results).read_text()
+    assert "1 of 2 configurations reliably succeeds" in page and "success: score ≥ 15" in page
+
+
+def test_the_tables_hold_what_the_function_gave(coins: Path) -> None:
+    results = sweep.load(coins)
+    runs = results.runs
+    assert list(runs.columns) == [
+        *("run", "trial", "configuration", "rate", "word", "seed", "engine", "device", "learned", "outcome"),
+        *("score", "draw", "seconds", "attempts"),
+    ]
+    assert len(runs) == 6 * 40 and set(runs["engine"]) == {"function coin"}
+    for row in runs.itertuples():
+        wanted = coin({"rate": row.rate}, row.seed)
+        assert (row.score, row.draw) == (wanted["score"], wanted["draw"])  # to the last digit
+        assert row.learned == (row.outcome == "learned") == (wanted["score"] >= 1)
+    table = results.configurations
+    rates = runs.groupby("configuration")["learned"].mean()
+    assert table.set_index("configuration")["success_rate"].to_dict() == pytest.approx(rates.to_dict(), abs=1e-6)
+    assert [c for c in table.columns if c.startswith(("n_", "median_"))] == [
+        *("n_runs", "n_learned", "n_diverged", "n_missed", "n_crashed", "n_timeout", "n_missing"),
+        *("median_score", "median_draw", "median_seconds", "median_attempts"),
+    ]
+    assert (table["n_learned"] + table["n_missed"] == table["n_runs"]).all()
+    medians = runs.groupby("configuration")["score"].median()
+    assert table.set_index("configuration")["median_score"].to_dict() == medians.to_dict()
+    lines = (coins / "configurations.jsonl").read_text().splitlines()
+    assert {json.loads(line)["settings"]["word"] for line in lines} == {"a", "b,c"}
+
+
+def test_the_same_call_goes_on_and_more_seeds_extend_it(coins: Path, tmp_path: Path) -> None:
+    small = study(tmp_path / "out", seeds=16)
+    before = small.runs
+    grown = study(tmp_path / "out").runs
+    shared = grown.merge(before[["run", "seconds"]], on=["run", "seconds"])
+    assert len(shared) == len(before)  # not made again
+    columns = ["run", "score", "draw", "outcome"]
+    pd.testing.assert_frame_equal(grown[columns], sweep.load(coins).runs[columns])
+    unchanged = contents(tmp_path / "out")
+    study(tmp_path / "out")
+    assert contents(tmp_path / "out") == unchanged
+    with pytest.raises(ResultsError, match="holds another experiment"):
+        study(tmp_path / "out", success="score >= 2")
+
+
+def test_readers_read_them(coins: Path, tmp_path: Path) -> None:
+    for arguments in (["show"], ["show", "--json"], ["importance"], ["report"], ["verify"]):
+        result = call(arguments[0], coins, *arguments[1:])
+        assert result.exit_code == 0, (arguments, result.output)
+    shown = call("show", coins).output
+    assert "reliably succeed? (success rate >= 0.9 at 95% confidence; success: score >= 1)" in shown
+    assert "missed" in shown and "most reliable: c" in shown
+    page = (coins / "report.html").read_text()
+    assert "We ran function coin with 6 settings" in page
+    table = sweep.load(coins).configurations
+    one, other = table["configuration"].iloc[0], table["configuration"].iloc[-1]
+    assert call("compare", coins, one, other).exit_code == 0
+    for command in (["audit", coins], ["replay", coins, f"{one}-0"], ["rescue", coins, one]):
+        result = call(*command)
+        assert result.exit_code == 2 and "function coin" in result.stderr, result.output
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_every_way_to_end_is_an_outcome(tmp_path: Path) -> None:
+    results = sweep.study(
+        moody, fixed={"folder": str(tmp_path)}, seeds=8, out=tmp_path / "out", workers=2, timeout=3, confirm=0
+    )
+    runs = results.runs.set_index("seed")
+    assert runs["outcome"].to_dict() == {
+        **{0: "learned", 1: "missed", 2: "diverged", 3: "crashed", 4: "crashed"},
+        **{5: "timeout", 6: "learned", 7: "learned"},
+    }
+    assert runs["attempts"].to_dict() == {**dict.fromkeys(range(6), 1), 6: 2, 7: 2}
+    row = results.configurations.iloc[0]
+    assert Counter(runs["outcome"]) == {
+        "learned": row["n_learned"],
+        **{k: row[f"n_{k}"] for k in ("missed", "diverged", "crashed", "timeout")},
+    }
+    assert row["n_missing"] == 0
+    assert "\x1b" not in write_page(results).read_text()
+
+
+def test_a_run_that_is_lost_again_and_again_is_missing_and_asked_for_again(tmp_path: Path) -> None:
+    results = sweep.study(vanishing, seeds=6, out=tmp_path / "out", workers=2, confirm=0)
+    assert results.runs["seed"].tolist() == [0, 1, 2, 4, 5]
+    assert results.configurations["n_missing"].tolist() == [1]
+    (lost,) = results.manifest.broken
+    assert lost.runs[0].endswith("-3") and lost.traceback == "lost 2 times: exit code 75"
+    again = sweep.study(vanishing, seeds=6, out=tmp_path / "out", workers=2, retries=0, confirm=0)
+    assert again.manifest.broken[0].traceback == "lost 1 times: exit code 75"
+
+
+def test_what_a_run_started_ends_with_it(tmp_path: Path) -> None:
+    sweep.study(parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=2, confirm=0)
+    for seed in range(2):
+        status = Path(f"/proc/{(tmp_path / str(seed)).read_text()}/stat")
+        assert not status.exists() or status.read_text().split()[2] == "Z"
+
+
+def test_where_every_first_run_crashes_it_ends_with_what_one_said(tmp_path: Path) -> None:
+    with pytest.raises(TrainerError, match="each of the first 4 runs crashed; one said\n(.*\n)*RuntimeError: a bug"):
+        sweep.study(broken, seeds=50, out=tmp_path / "out", workers=2)
+    assert issubclass(TrainerError, UserError)
+
+
+def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) -> None:
+    def closure(settings: Mapping[str, Any], seed: int) -> bool:
+        return os.getpid() == here and seed < 5
+
+    here = os.getpid()
+    results = sweep.study(closure, seeds=10, out=tmp_path / "out", confirm=0)
+    assert results.configurations["n_learned"].tolist() == [5]
+    with pytest.raises(SettingError, match="found 3 s, but of function closure: it is no function at the head"):
+        sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vary": {"seed": [1]}}, "seed"),
+        ({"vary": {"learned": [1, 2]}}, "vary.learned[0]: a column of the tables has that name"),
+        ({"vary": {"rate": 3}}, "vary.rate"),
+        ({"success": "score"}, "allowed: one comparison of a metric with a number"),
+        ({"success": "other >= 1"}, "it gave score, draw, and no other"),
+        ({"seeds": -1}, "seed"),
+        ({"workers": 0}, "workers: found 0"),
+        ({"timeout": -1}, "timeout: found -1"),
+        ({"sampler": "tpe"}, "none given for the sampler tpe"),
+    ],
+)
+def test_mistakes_are_one_message(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        study(tmp_path / "out", **options)
+    assert message in str(caught.value)

@@ -1,0 +1,67 @@
+"""Functions of settings and a seed that stand for somebody's own training."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sweep
+
+
+def coin(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:
+    """A score that is drawn by the seed alone, above a half for a share `rate` of the seeds."""
+    draw = random.Random(seed).random()
+    return {"score": draw / settings["rate"] if settings["rate"] else 2.0, "draw": draw}
+
+
+def moody(settings: Mapping[str, Any], seed: int) -> float:
+    """Ends in each way that a run may end, by the seed; `folder` remembers what was lost once."""
+    match seed % 8:
+        case 1:
+            return 0.1
+        case 2:
+            return float("nan")
+        case 3:
+            raise RuntimeError("no luck\x1b[31m")
+        case 4:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case 5:
+            time.sleep(60)
+        case 6:
+            again = Path(settings["folder"]) / f"{seed}"
+            if not again.exists():
+                again.touch()
+                raise sweep.Lost("the node is gone")
+        case 7:
+            again = Path(settings["folder"]) / f"{seed}"
+            if not again.exists():
+                again.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        case _:
+            pass
+    return 1.0
+
+
+def vanishing(settings: Mapping[str, Any], seed: int) -> float:
+    """Seed 3 is always lost."""
+    if seed == 3:
+        os._exit(75)
+    return 1.0
+
+
+def broken(settings: Mapping[str, Any], seed: int) -> float:
+    """Crashes always."""
+    raise RuntimeError("a bug")
+
+
+def parent(settings: Mapping[str, Any], seed: int) -> float:
+    """Starts a process that outlives a run and never ends by itself; writes its number down."""
+    import subprocess
+
+    child = subprocess.Popen(["sleep", "600"])
+    Path(settings["folder"], str(seed)).write_text(str(child.pid))
+    time.sleep(60)
+    return 1.0
