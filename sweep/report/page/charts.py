@@ -1,5 +1,6 @@
 """The drawing halves of the figures: data in, Altair charts out, turned into SVG and PNG without a browser."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -26,17 +27,20 @@ theme_variables: Mapping[str, str] = {
 }
 font = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
+panel_title: Mapping[str, Any] = {"font": font, "fontSize": 12, "color": ink, "fontWeight": "normal"}
+small_words: Mapping[str, Any] = {"font": font, "fontSize": 10, "color": muted}
+dotted: Mapping[str, Any] = {"color": ink, "strokeDash": [2, 3], "strokeWidth": 0.9}
 
-_panel_title: Mapping[str, Any] = {"font": font, "fontSize": 12, "color": ink, "fontWeight": "normal"}
 
-
-def _values(records: Sequence[Mapping[str, Any]]) -> Any:
+def values(records: Sequence[Mapping[str, Any]]) -> Any:
+    """Records as a chart's data: one text, since Altair checks and copies thousands of records again and again."""
     import altair as alt
 
-    return alt.Data(values=[dict(r) for r in records])
+    known = [{key: None if x != x else x for key, x in record.items()} for record in records]  # JSON has no NaN
+    return alt.InlineData(values=json.dumps(known), format=alt.JsonDataFormat())
 
 
-def _styled(chart: Any) -> Any:
+def styled(chart: Any) -> Any:
     """The looks that all charts share."""
     axis = {"labelColor": muted, "titleColor": ink, "gridColor": line, "domainColor": line, "tickColor": line}
     words = {"labelFont": font, "titleFont": font, "titleFontWeight": "normal"}
@@ -82,7 +86,7 @@ def draw_map(cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels:
         filled=True, size=26, stroke="#ffffff", strokeWidth=0.8, opacity=1, fill="#111111"
     )
     layers = alt.layer(base.mark_rect(stroke=paper, strokeWidth=1.5).encode(color=rate), points.encode(shape=mark))
-    layers = layers.properties(data=_values(cells), width=alt.Step(24), height=alt.Step(24))
+    layers = layers.properties(data=values(cells), width=alt.Step(24), height=alt.Step(24))
     facets: dict[str, Any] = {}
     if shown[2]:
         order = _by_level(_in_order(cells, "facet_column"), [*levels[shown[2]], ""])
@@ -91,8 +95,8 @@ def draw_map(cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels:
         header = alt.Header(labelAngle=0, labelAlign="left")
         facets["row"] = alt.Row("facet_row:N", sort=_in_order(cells, "facet_row"), title=None, header=header)
     down = f", {title_of(shown[1])} (down)" if shown[1] else ""
-    title = alt.TitleParams(f"success rate by {title_of(shown[0])} (across){down}", anchor="start", **_panel_title)
-    return _styled((layers.facet(**facets, spacing=12) if facets else layers).properties(title=title))
+    title = alt.TitleParams(f"success rate by {title_of(shown[0])} (across){down}", anchor="start", **panel_title)
+    return styled((layers.facet(**facets, spacing=12) if facets else layers).properties(title=title))
 
 
 def _outcome_facet(records: Sequence[Mapping[str, Any]], **known: Any) -> dict[str, Any]:
@@ -115,12 +119,12 @@ def draw_learned(curve: Curve, n_epochs: int) -> Any:
     points.append({**points[-1], "epoch": n_epochs})
     x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[0, n_epochs], nice=False), axis=alt.Axis(grid=False))
     y = alt.Y("share:Q", title="share learned", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
-    base = alt.Chart(_values(points)).encode(x=x)
+    base = alt.Chart(values(points)).encode(x=x)
     band = base.mark_area(interpolate="step-after", color=accent, opacity=0.15).encode(
         y=alt.Y("low:Q", title="share learned"), y2="high:Q"
     )
     line_of_shares = base.mark_line(interpolate="step-after", color=accent, strokeWidth=2).encode(y=y)
-    return _styled(alt.layer(band, line_of_shares).properties(width=560, height=220))
+    return styled(alt.layer(band, line_of_shares).properties(width=560, height=220))
 
 
 def draw_curves(
@@ -140,9 +144,9 @@ def draw_curves(
             color=look["color"],
         )
     )
-    layers = alt.layer(lines, *_floor_rules(floors, "y"), data=_values(points)).properties(width=150, height=150)
+    layers = alt.layer(lines, *_floor_rules(floors, "y"), data=values(points)).properties(width=150, height=150)
     facet = alt.Facet("outcome:N", **look["facet"], header=alt.Header(labelFontSize=12))
-    return _styled(layers.facet(facet, columns=3, spacing=14))
+    return styled(layers.facet(facet, columns=3, spacing=14))
 
 
 def _floor_rules(floors: Sequence[tuple[float, str]], axis: str) -> list[Any]:
@@ -151,8 +155,8 @@ def _floor_rules(floors: Sequence[tuple[float, str]], axis: str) -> list[Any]:
 
     if not floors:
         return []
-    rules = alt.Chart(_values([{"floor": value} for value, _ in floors]))
-    rules = rules.mark_rule(color=ink, strokeDash=[2, 3], strokeWidth=0.9)
+    rules = alt.Chart(values([{"floor": value} for value, _ in floors]))
+    rules = rules.mark_rule(**dotted)
     return [rules.encode(x="floor:Q") if axis == "x" else rules.encode(y="floor:Q")]
 
 
@@ -180,19 +184,19 @@ def draw_final_losses(
             axis=alt.Axis(grid=False, labels=is_last),
         )
         bars = (
-            alt.Chart(_values(own))
+            alt.Chart(values(own))
             .mark_bar(color=by_name[outcome].colour, binSpacing=0)
             .encode(x=x, x2="high:Q", y=alt.Y("n_runs:Q", title=None, axis=alt.Axis(tickCount=2, format="~s")))
         )
         layers = [bars, *_floor_rules(floors, "x")]
         if place == 0 and floors:
-            named = alt.Chart(_values([{"low": value, "name": name} for value, name in floors]))
-            text = named.mark_text(fontSize=10, color=muted, font=font, baseline="bottom")
+            named = alt.Chart(values([{"low": value, "name": name} for value, name in floors]))
+            text = named.mark_text(**small_words, baseline="bottom")
             layers.append(text.encode(x="low:Q", text="name:N", y=alt.value(-4)))
         total = sum(b["n_runs"] for b in own)
-        title = alt.TitleParams(f"{outcome}: {total:,} runs", anchor="end", **_panel_title)
+        title = alt.TitleParams(f"{outcome}: {total:,} runs", anchor="end", **panel_title)
         panels.append(alt.layer(*layers).properties(width=440, height=64, title=title))
-    return _styled(alt.vconcat(*panels, spacing=6))
+    return styled(alt.vconcat(*panels, spacing=6))
 
 
 def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
@@ -204,9 +208,9 @@ def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
         own = [r for r in records if r["column"] == column]
         share = own[0]["share"]
         words = title_of(column) if share is None else f"{title_of(column)}: {percent(share)} of the variance"
-        title = alt.TitleParams(words, anchor="start", frame="group", **_panel_title)
+        title = alt.TitleParams(words, anchor="start", frame="group", **panel_title)
         y = alt.Y("level:N", sort=[r["level"] for r in own], title=None, axis=alt.Axis(ticks=False, domain=False))
-        base = alt.Chart(_values(own)).encode(y=y)
+        base = alt.Chart(values(own)).encode(y=y)
         scale = alt.Scale(domain=[0, 1])
         interval = base.mark_rule(color=accent, strokeWidth=2).encode(
             x=alt.X("ci_low:Q", scale=scale, title=None), x2="ci_high:Q"
@@ -216,7 +220,7 @@ def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
             x=alt.X("success_rate:Q", scale=scale, axis=axis, title="mean success rate")
         )
         panels.append(alt.layer(interval, dots).properties(width=240, height=alt.Step(20), title=title))
-    return _styled(alt.concat(*panels, columns=3, spacing={"row": 18, "column": 28}))
+    return styled(alt.concat(*panels, columns=3, spacing={"row": 18, "column": 28}))
 
 
 def draw_pareto(records: Sequence[Mapping[str, Any]], target: float) -> Any:
@@ -227,14 +231,14 @@ def draw_pareto(records: Sequence[Mapping[str, Any]], target: float) -> Any:
     scale = alt.Scale(type="log", domain=[min(sizes) * 0.85, max(sizes) * 1.15], nice=False)
     x = alt.X("n_parameters:Q", scale=scale, title="parameters", axis=alt.Axis(grid=False, tickCount=6, format="~s"))
     y = alt.Y("success_rate:Q", scale=alt.Scale(domain=[0, 1]), title="success rate", axis=alt.Axis(format=".0%"))
-    points = alt.Chart(_values(records)).mark_point(filled=True, size=22, color=muted, opacity=0.45).encode(x=x, y=y)
+    points = alt.Chart(values(records)).mark_point(filled=True, size=22, color=muted, opacity=0.45).encode(x=x, y=y)
     front = [r for r in records if r["is_front"]]
-    own = alt.Chart(_values(front)).encode(x=x, y=y)
+    own = alt.Chart(values(front)).encode(x=x, y=y)
     steps = own.mark_line(interpolate="step-after", color=accent, strokeWidth=2)
     bars = own.mark_rule(color=accent).encode(y=alt.Y("ci_low:Q"), y2="ci_high:Q")
     dots = own.mark_point(filled=True, size=48, color=accent, opacity=1)
     wanted = alt.Chart().mark_rule(color=ink, strokeDash=[2, 3]).encode(y=alt.datum(target))
-    return _styled(alt.layer(points, wanted, bars, steps, dots).properties(width=420, height=240))
+    return styled(alt.layer(points, wanted, bars, steps, dots).properties(width=420, height=240))
 
 
 def to_svg(chart: Any, name: str, *, label: str | None = None) -> str:

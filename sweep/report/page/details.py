@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Example
-from sweep.report.page.surfaces import surface, surface_range
+from sweep.report.page.surfaces import plane_range, room, surface
 from sweep.runs.outcomes import outcome_table, outcomes
 
 alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -129,7 +129,11 @@ def _tables(known: Mapping[str, Configuration]) -> dict[str, Any]:
     """The tables of tasks by label: inputs, targets, and the part of the plane that their surfaces show."""
     tasks = {c.task.label: c.task for c in known.values()}
     return {
-        label: {"x": task.inputs, "y": task.targets, "range": surface_range(task)}
+        label: {
+            "x": task.inputs,
+            "y": task.targets,
+            "range": plane_range(task.inputs, room) if task.n_inputs == 2 else None,
+        }
         for label, task in tasks.items()
         if task.n_rows <= max_predictions
     }

@@ -3,7 +3,6 @@
 `summarise_training` makes plain rows of data, `draw_training` a chart of them; the same run gives the same file.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy.typing as npt
 from sweep.networks.configuration import Configuration
 from sweep.networks.forward import layer_sums
 from sweep.networks.runs import Example
+from sweep.report.page.charts import dotted, font, ink, muted, panel_title, styled, to_png, to_svg, values
+from sweep.report.page.surfaces import plane, plane_range
 from sweep.results.files import ResultsError, write_atomically
 
 Doubles = npt.NDArray[np.float64]
@@ -100,11 +101,9 @@ def summarise_training(
 
 def _surfaces(c: Configuration, example: Example) -> list[Surface]:
     inputs = c.inputs().astype(np.float64)
-    low, high = inputs.min(axis=0), inputs.max(axis=0)
-    margin = room * np.where(high > low, high - low, 1.0)
-    x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], n_grid) for i in range(2))
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    *hidden, last = (sums.reshape(n_grid, n_grid, -1) for sums in layer_sums(c, example.weights, points))
+    limits = plane_range(inputs, room)
+    x, y = np.linspace(*limits[:2], n_grid), np.linspace(*limits[2:], n_grid)
+    *hidden, last = plane(c, example.weights, x, y)
     lines = [
         {**segment, "layer": f"of layer {layer}"}
         for layer, unit in [(i, u) for i, n in enumerate(c.widths, 1) for u in range(n)][:max_lines]
@@ -165,40 +164,22 @@ def _units(c: Configuration, example: Example, names: Sequence[str]) -> list[Rec
 # drawing --------------------------------------------------------------------------------------------------------------
 
 
-def draw_training(picture: Picture) -> dict[str, Any]:
-    """A picture as a chart: its Vega-Lite specification."""
+def draw_training(picture: Picture) -> Any:
+    """A picture as a chart."""
     import altair as alt
 
-    data = _Datasets()
-    blocks = [_draw_losses(picture, data), _draw_predictions(picture, data)]
+    blocks = [_draw_losses(picture), _draw_predictions(picture)]
     if picture.units:
-        blocks.append(_draw_units(picture, data))
+        blocks.append(_draw_units(picture))
     chart = alt.vconcat(*blocks, spacing=14).resolve_scale(color="independent")
     if picture.surfaces:
-        left = [_draw_surface(surface, data, has_others=len(picture.surfaces) > 1) for surface in picture.surfaces]
+        left = [_draw_surface(surface, has_others=len(picture.surfaces) > 1) for surface in picture.surfaces]
         surfaces = alt.vconcat(*left, spacing=14).resolve_scale(color="independent", strokeDash="independent")
         chart = alt.hconcat(surfaces, chart, spacing=34)
         chart = chart.resolve_scale(color="independent", strokeDash="independent", strokeWidth="independent")
-    title = alt.TitleParams(
-        picture.title, subtitle=list(picture.notes), anchor="start", subtitleColor="#444", offset=14
-    )
-    chart = chart.properties(title=title, padding=14, background="white")
-    chart = chart.configure_view(stroke="#bbb").configure_legend(titleLimit=side)
-    return {**chart.to_dict(), "datasets": data.by_name}
-
-
-class _Datasets:
-    """The records of a chart by name: beside it, so that Altair does not check each of thousands of them."""
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, list[Record]] = {}
-
-    def add(self, records: Sequence[Record]) -> Any:
-        import altair as alt
-
-        name = f"data-{len(self.by_name)}"
-        self.by_name[name] = list(records)
-        return alt.NamedData(name)
+    words: dict[str, Any] = {"font": font, "color": ink, "subtitleFont": font, "subtitleColor": muted}
+    title = alt.TitleParams(picture.title, subtitle=list(picture.notes), anchor="start", offset=14, **words)
+    return styled(chart.properties(title=title))
 
 
 def _epoch(title: str) -> Any:
@@ -208,23 +189,23 @@ def _epoch(title: str) -> Any:
     return alt.X("epoch:Q", scale=alt.Scale(type="sqrt", nice=False), axis=axis)
 
 
-def _draw_losses(picture: Picture, data: _Datasets) -> Any:
+def _draw_losses(picture: Picture) -> Any:
     import altair as alt
 
     top = max([r["loss"] for r in picture.losses] + [r["floor"] for r in picture.floors], default=1.0)
     scale = alt.Scale(domain=[0, 1.12 * top], nice=False)
     y = alt.Y("loss:Q", scale=scale, axis=alt.Axis(title="loss of the table", grid=False, format="~g", tickCount=5))
-    line = alt.Chart(data.add(picture.losses)).mark_line(color="#222", strokeWidth=2).encode(x=_epoch(""), y=y)
-    floors = alt.Chart(data.add(picture.floors))
-    rules = floors.mark_rule(strokeDash=[4, 3], color="#888").encode(y=alt.Y("floor:Q", scale=scale, title=""))
-    texts = floors.mark_text(align="right", baseline="bottom", dy=-2, dx=-3, fontSize=9, color="#666").encode(
-        x=alt.value(width), y=alt.Y("floor:Q", scale=scale, title=""), text="name:N"
-    )
+    line = alt.Chart(values(picture.losses)).mark_line(color=ink, strokeWidth=2).encode(x=_epoch(""), y=y)
+    floors = alt.Chart(values(picture.floors))
+    rules = floors.mark_rule(**dotted).encode(y=alt.Y("floor:Q", scale=scale, title=""))
+    texts = floors.mark_text(
+        align="right", baseline="bottom", dy=-2, dx=-3, fontSize=10, font=font, color=muted
+    ).encode(x=alt.value(width), y=alt.Y("floor:Q", scale=scale, title=""), text="name:N")
     layers = [rules, texts, line] if picture.floors else [line]
     return alt.layer(*layers).properties(width=width, height=height)
 
 
-def _draw_predictions(picture: Picture, data: _Datasets) -> Any:
+def _draw_predictions(picture: Picture) -> Any:
     import altair as alt
 
     by_row: dict[str, list[Record]] = {}
@@ -234,7 +215,7 @@ def _draw_predictions(picture: Picture, data: _Datasets) -> Any:
     y = alt.Y(
         "prediction:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title="prediction of each row", tickCount=5)
     )
-    half = alt.Chart(data.add([{"half": 0.5}])).mark_rule(color="#aaa", strokeDash=[4, 3]).encode(y="half:Q")
+    half = alt.Chart(values([{"half": 0.5}])).mark_rule(**dotted).encode(y="half:Q")
     if len(by_row) <= max_named_rows:
         names = {row: f"{row} wants {records[0]['target']}" for row, records in by_row.items()}
         scale = alt.Scale(domain=list(names.values()), range=_row_colors([r[0]["target"] for r in by_row.values()]))
@@ -242,11 +223,11 @@ def _draw_predictions(picture: Picture, data: _Datasets) -> Any:
         for i, (row, records) in enumerate(by_row.items()):
             named = [{**r, "row": names[row]} for r in records]
             # rows of one prediction lie on each other: the first widest, so that each shows
-            chart = alt.Chart(data.add(named)).mark_line(strokeWidth=1.6 + 1.8 * (len(by_row) - 1 - i))
+            chart = alt.Chart(values(named)).mark_line(strokeWidth=1.6 + 1.8 * (len(by_row) - 1 - i))
             lines.append(chart.encode(x=x, y=y, color=alt.Color("row:N", scale=scale, legend=alt.Legend(title="row"))))
     else:
         color = alt.Color("target:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]))
-        chart = alt.Chart(data.add(picture.predictions)).mark_line(strokeWidth=1, opacity=0.7)
+        chart = alt.Chart(values(picture.predictions)).mark_line(strokeWidth=1, opacity=0.7)
         lines = [chart.encode(x=x, y=y, color=color, detail="row:N")]
     return alt.layer(half, *lines).properties(width=width, height=height)
 
@@ -261,7 +242,7 @@ def _row_colors(targets: Sequence[int]) -> list[str]:
     return colors
 
 
-def _draw_surface(surface: Surface, data: _Datasets, *, has_others: bool) -> Any:
+def _draw_surface(surface: Surface, *, has_others: bool) -> Any:
     import altair as alt
 
     first, last = surface.cells[0], surface.cells[-1]
@@ -275,7 +256,7 @@ def _draw_surface(surface: Surface, data: _Datasets, *, has_others: bool) -> Any
         title=f"prediction{of_output}", orient="bottom", type="gradient", gradientLength=side - 60, values=[0, 0.5, 1]
     )
     cells = (
-        alt.Chart(data.add(surface.cells))
+        alt.Chart(values(surface.cells))
         .mark_rect(strokeWidth=0.6)
         .encode(
             **place,
@@ -289,18 +270,18 @@ def _draw_surface(surface: Surface, data: _Datasets, *, has_others: bool) -> Any
         "layer:N",
         scale=alt.Scale(domain=layers, range=[dashes[min(i, 3)] for i in range(len(layers))]),
         legend=alt.Legend(
-            title="where the sum of a hidden unit is 0", orient="bottom", symbolStrokeColor="#555", columns=4
+            title="where the sum of a hidden unit is 0", orient="bottom", symbolStrokeColor=muted, columns=4
         ),
     )
     drawn: list[Any] = [cells]
     if surface.lines:
         drawn.append(
-            alt.Chart(data.add(surface.lines)).mark_rule(color="#555", strokeWidth=1.1).encode(**place, strokeDash=dash)
+            alt.Chart(values(surface.lines)).mark_rule(color=muted, strokeWidth=1.1).encode(**place, strokeDash=dash)
         )
     drawn.append(
-        alt.Chart(data.add(surface.border)).mark_rule(color="black", strokeWidth=2.6, strokeCap="round").encode(**place)
+        alt.Chart(values(surface.border)).mark_rule(color=ink, strokeWidth=2.6, strokeCap="round").encode(**place)
     )
-    rows = alt.Chart(data.add(surface.rows))
+    rows = alt.Chart(values(surface.rows))
     fill = alt.Color("target:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]), legend=None)
     drawn.append(
         rows.mark_point(filled=True, size=330, opacity=1, stroke="white", strokeWidth=2).encode(x=x, y=y, color=fill)
@@ -311,7 +292,7 @@ def _draw_surface(surface: Surface, data: _Datasets, *, has_others: bool) -> Any
     )
 
 
-def _draw_units(picture: Picture, data: _Datasets) -> Any:
+def _draw_units(picture: Picture) -> Any:
     import altair as alt
 
     rows = list(dict.fromkeys(r["row"] for r in picture.units))
@@ -323,7 +304,7 @@ def _draw_units(picture: Picture, data: _Datasets) -> Any:
     charts: list[Any] = []
     for layer in dict.fromkeys(r["layer"] for r in picture.units):
         own = [r for r in picture.units if r["layer"] == layer]
-        chart = alt.Chart(data.add(own), title=alt.TitleParams(f"units of {layer}", fontSize=11))
+        chart = alt.Chart(values(own), title=alt.TitleParams(f"units of {layer}", **panel_title))
         charts.append(
             chart.mark_rect(stroke="white", strokeWidth=2)
             .encode(
@@ -336,17 +317,10 @@ def _draw_units(picture: Picture, data: _Datasets) -> Any:
     return alt.hconcat(*charts, spacing=24)
 
 
-def write_figure(chart: Mapping[str, Any], path: Path) -> None:
-    """Write a chart as .png (twice its size in pixels) or .svg; `ResultsError` for another ending."""
+def write_figure(chart: Any, path: Path) -> None:
+    """Write a chart as .png or .svg; `ResultsError` for another ending."""
     check_figure_path(path)
-    import vl_convert
-
-    specification = json.dumps(chart)
-    if path.suffix == ".svg":
-        content = vl_convert.vegalite_to_svg(specification).encode()
-    else:
-        content = vl_convert.vegalite_to_png(specification, scale=2)
-    write_atomically(path, content)
+    write_atomically(path, to_png(chart) if path.suffix == ".png" else to_svg(chart, "training").encode())
 
 
 def check_figure_path(path: Path) -> None:
