@@ -137,7 +137,7 @@ def label_runs() -> Labelled:
 
 
 def _train(cohorts: Sequence[Cohort]) -> Iterator[tuple[Cohort, Any]]:
-    return threads.train(NativeEngine(), cohorts, threads.available_cores())
+    return threads.train_over_threads(NativeEngine(), cohorts, threads.available_cores())
 
 
 def _label(cluster: int, short: tuple[Cohort, Any], long: tuple[Cohort, Any]) -> Labelled:

@@ -65,7 +65,7 @@ def engine_rate(engine: Engine, configuration: Configuration, workers: int, n: i
     """Networks per second of an engine on all cores, `n` or more at once."""
 
     def train(n: int) -> None:
-        list(threads.train(engine, [seeded(configuration, n)], workers))
+        list(threads.train_over_threads(engine, [seeded(configuration, n)], workers))
 
     return best_rate(train, n, repeats)
 

@@ -39,7 +39,7 @@ def train(
     given = settings or []
     with user_errors("; nothing is kept"):
         from sweep.commands.rescue.likely import find_likely
-        from sweep.commands.train import ask, summarise, to_record
+        from sweep.commands.train import ask, count_runs, to_record
         from sweep.experiment import file as experiment_file
         from sweep.experiment.seeds import SeedBlock
         from sweep.experiment.writing import experiment_text
@@ -57,7 +57,7 @@ def train(
             say(f"about {describe_seconds(asked.seconds)}")
         with watched(seeds, quiet=quiet) as watch:
             trained = asked.train(watch)
-        answer, likely = summarise(trained), find_likely(trained, asked.engine, asked.workers)
+        answer, likely = count_runs(trained), find_likely(trained, asked.engine, asked.workers)
         if as_json:
             print(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
         else:

@@ -88,7 +88,7 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6) -> Audit:
     contents, findings = read_contents(folder)
     if contents is None:
         raise ResultsError(f"{path}: {'; '.join(findings)}")
-    made = Audit(files, versions, n_runs, tuple(_audit_runs(contents, choose_runs(contents, n_runs))))
+    made = Audit(files, versions, n_runs, tuple(_audit_runs(contents, choose_unlike_runs(contents, n_runs))))
     content = {key: value for key, value in asdict(made).items() if key != "is_new"}
     write_atomically(folder.audit, (json.dumps(content, indent=2) + "\n").encode())
     return made
@@ -104,7 +104,7 @@ def _read(folder: Folder) -> Audit | None:
         return None
 
 
-def choose_runs(contents: Contents, n: int) -> list[tuple[Planned, int]]:
+def choose_unlike_runs(contents: Contents, n: int) -> list[tuple[Planned, int]]:
     """`n` configurations, each as unlike those before as there is, with a seed of each.
 
     Unlike: in as many hyperparameters as possible. Ties, the first configuration and the seeds go by a digest of names.
@@ -141,7 +141,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RefereeTraining:
     """What Keras makes of a case.
 
     weights after the first steps `[parameter]`; the same from disturbed initial weights; measurements of the whole.
@@ -173,18 +173,18 @@ def _n_steps(planned: Planned) -> int:
     return planned.configuration.epochs * planned.configuration.steps_per_epoch
 
 
-def testify(cases: Sequence[Case]) -> list[Evidence]:
+def testify(cases: Sequence[Case]) -> list[RefereeTraining]:
     """Train the cases with Keras, in this process."""
     from sweep.training.keras.referee import KerasEngine
 
     engine = KerasEngine()
-    answers: list[Evidence] = []
+    answers: list[RefereeTraining] = []
     for case in cases:
         start = initial_weights(case.first_steps)
         signs = np.where(np.arange(start.size) % 2, 1, -1).reshape(start.shape)
         moved = (start * (1 + signs * disturbance)).astype(np.float32)
         answers.append(
-            Evidence(
+            RefereeTraining(
                 engine.train_from(case.first_steps, start).weights[0],
                 engine.train_from(case.first_steps, moved).weights[0],
                 None if case.whole is None else engine.train(case.whole),
@@ -193,15 +193,15 @@ def testify(cases: Sequence[Case]) -> list[Evidence]:
     return answers
 
 
-def serve() -> None:
+def answer_cases() -> None:
     """The process of the referee: cases from stdin, testimony to stdout."""
     cases = cast(Sequence[Case], pickle.load(sys.stdin.buffer))
     answers = pickle.dumps(testify(cases))
     sys.stdout.buffer.write(answers)
 
 
-def _ask(cases: Sequence[Case]) -> list[Evidence]:
-    command = [sys.executable, "-c", f"import {__name__} as audit; audit.serve()"]
+def _ask(cases: Sequence[Case]) -> list[RefereeTraining]:
+    command = [sys.executable, "-c", f"import {__name__} as audit; audit.answer_cases()"]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(command, input=pickle.dumps(cases), stdout=subprocess.PIPE, env=environment, check=False)
     if done.returncode:
@@ -223,11 +223,11 @@ def _audit_runs(contents: Contents, chosen: Sequence[tuple[Planned, int]]) -> li
         if case.whole is not None and found.whole is not None:
             ended = outcomes[diagnose(case.whole, found.whole).outcome[0]]
         steps = short.epochs * short.steps_per_epoch
-        audited.append(AuditedRun(run, steps, judge(case.first_steps, found), recorded[run], ended))
+        audited.append(AuditedRun(run, steps, compare_weights(case.first_steps, found), recorded[run], ended))
     return audited
 
 
-def judge(cohort: Cohort, found: Evidence) -> str:
+def compare_weights(cohort: Cohort, found: RefereeTraining) -> str:
     """`agree`, `differ` or `undecided`, for the weights of one run after its first steps."""
     path = _native_path(cohort)
     own, keras, disturbed = path[-1], found.weights.astype(np.float64), found.disturbed.astype(np.float64)

@@ -15,7 +15,7 @@ from sweep.results.selection import hyperparameters_of, learned_by_seed
 from sweep.runs.settings import setting_text
 from sweep.statistics.effects import (
     Learned,
-    Share,
+    VarianceShare,
     common_seeds,
     followers,
     is_full_grid,
@@ -165,7 +165,7 @@ def _effects(names: Sequence[str], codes: Codes, learned: Learned) -> tuple[tupl
         return (), "not every combination of values was trained once: shares add up on a full grid only"
     if learned.shape[1] == 0 or (learned < 0).any():
         return (), "runs are missing, and no two seeds were trained with every configuration"
-    shares: list[Share] = variance_shares(codes, learned)
+    shares: list[VarianceShare] = variance_shares(codes, learned)
     if not shares:
         return (), "all configurations have the same rate: there is nothing to divide"
     return tuple(Effect(tuple(names[i] for i in s.factors), s.share, _number(s.noise)) for s in shares), ""

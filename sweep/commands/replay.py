@@ -31,7 +31,7 @@ save_tolerance = 1e-5
 
 
 @dataclass(frozen=True)
-class Difference:
+class ChangedCell:
     """A cell of the row that came out otherwise: texts as in runs.csv."""
 
     column: str
@@ -53,7 +53,7 @@ class Replay:
     configuration: Configuration
     engine: str
     trainer: str
-    differences: tuple[Difference, ...]
+    differences: tuple[ChangedCell, ...]
     example: Example
     runs: Runs
     units_off: tuple[npt.NDArray[np.bool_], ...]
@@ -126,9 +126,9 @@ def _row(entry: Entry, row: Mapping[str, str], trainer: tuple[str, str]) -> dict
     return next(csv.DictReader(io.StringIO(content)))
 
 
-def _differences(row: Mapping[str, str], own: Mapping[str, str]) -> tuple[Difference, ...]:
+def _differences(row: Mapping[str, str], own: Mapping[str, str]) -> tuple[ChangedCell, ...]:
     columns = [c for c in row if c not in ("engine", "device")]
-    return tuple(Difference(c, row[c], own.get(c, "")) for c in columns if row[c] != own.get(c, ""))
+    return tuple(ChangedCell(c, row[c], own.get(c, "")) for c in columns if row[c] != own.get(c, ""))
 
 
 def units_off(configuration: Configuration, weights: Floats) -> tuple[npt.NDArray[np.bool_], ...]:

@@ -66,7 +66,7 @@ def ask(
 
 
 @dataclass(frozen=True)
-class Answer:
+class RunCounts:
     """One configuration's runs, counted.
 
     `rate`: the success rate with its interval; `outcomes`: runs by outcome, all that can be; `n_born_dead`: runs with a
@@ -97,7 +97,7 @@ def is_learned(cohort: Cohort, measurements: Measurements, snapshot: int) -> Any
         return cohort.configuration.head.margin(predictions, cohort.configuration.targets()) > np.float32(cohort.margin)
 
 
-def summarise(trained: Trained, confidence: float = 0.95) -> Answer:
+def count_runs(trained: Trained, confidence: float = 0.95) -> RunCounts:
     """Count the runs of one configuration; the interval is Wilson's, for a number of seeds fixed beforehand."""
     cohort, measurements, runs = trained
     counts = np.bincount(runs.outcome, minlength=len(outcomes))
@@ -106,7 +106,7 @@ def summarise(trained: Trained, confidence: float = 0.95) -> Answer:
     shown = np.unique(np.linspace(0, last, max_epochs_shown).round().astype(int))
     shares = [(int(cohort.snapshots[i]), float(is_learned(cohort, measurements, i).mean())) for i in shown[:-1]]
     shares.append((cohort.configuration.epochs, float(runs.learned.mean())))
-    return Answer(
+    return RunCounts(
         configuration=cohort.configuration,
         rate=wilson(int(runs.learned.sum()), len(runs), confidence),
         outcomes={name: int(n) for name, n in zip(outcomes, counts, strict=True)},
@@ -115,7 +115,7 @@ def summarise(trained: Trained, confidence: float = 0.95) -> Answer:
     )
 
 
-def to_record(answer: Answer, likely: Likely | None, engine: Engine) -> dict[str, Any]:
+def to_record(answer: RunCounts, likely: Likely | None, engine: Engine) -> dict[str, Any]:
     """The answer and the likely rescue, for JSON; numbers of the interval with six decimals, as in the tables."""
     rate = answer.rate
     return {

@@ -35,13 +35,13 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise named(error, path) from None
+        raise naming_file(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
-def named(error: OSError, path: Path) -> OSError:
+def naming_file(error: OSError, path: Path) -> OSError:
     """The error with the file that it is about: where a disk is full, the system names none."""
     return OSError(error.errno, error.strerror or str(error), str(path))
 

@@ -84,7 +84,7 @@ def unsettled(n_configurations: int) -> Words:
 
 
 @dataclass(frozen=True)
-class Course:
+class SeedCourse:
     """What came of adding seeds: for each `[configuration]` its runs, how many learned, and its verdict."""
 
     n_runs: Counts
@@ -92,7 +92,7 @@ class Course:
     verdicts: Words
 
 
-def play(learned: npt.NDArray[np.int8], rule: Rule, counts: Sequence[int]) -> Course:
+def play(learned: npt.NDArray[np.int8], rule: Rule, counts: Sequence[int]) -> SeedCourse:
     """Add seeds in the order of `learned` `[configuration, seed]`, 0 or 1, and look at `counts`, which rise.
 
     For replaying what is known and for simulations: a sweep trains as it goes.
@@ -108,4 +108,4 @@ def play(learned: npt.NDArray[np.int8], rule: Rule, counts: Sequence[int]) -> Co
         is_open = verdicts == "inconclusive"
         n_runs[is_open], n_learned[is_open] = n, reached[is_open, n - 1]
         verdicts = rule.settle(mixtures(n_learned, n_runs, rule.reliability.target), verdicts)
-    return Course(n_runs, n_learned, verdicts)
+    return SeedCourse(n_runs, n_learned, verdicts)

@@ -70,7 +70,7 @@ def _clustered_wilson(value: Floats, errors: Floats, n: Floats, n_seeds: Integer
 
 
 @dataclass(frozen=True)
-class Share:
+class VarianceShare:
     """The share of the variance of the rate that an effect has, and how much of it the seeds alone would make.
 
     `factors`: one for a main effect, two for an interaction; none for all that is left. `noise` is NaN with one seed.
@@ -92,7 +92,7 @@ def common_seeds(learned: Learned) -> Learned:
     return learned[:, (learned >= 0).all(axis=0)]
 
 
-def variance_shares(codes: Integers, learned: Learned) -> list[Share]:
+def variance_shares(codes: Integers, learned: Learned) -> list[VarianceShare]:
     """How the variance of the rates over a full grid divides: main effects, two-way interactions, the rest.
 
     `codes` `[factor, configuration]` is a full grid, `learned` misses no run. The rates' sum of squares around their
@@ -111,7 +111,7 @@ def variance_shares(codes: Integers, learned: Learned) -> list[Share]:
     if total <= 1e-12:
         return []
     noise = _noise_variance(learned) / total
-    effects, shares = dict[tuple[int, ...], Floats](), list[Share]()
+    effects, shares = dict[tuple[int, ...], Floats](), list[VarianceShare]()
     left, n_left = 1.0, math.prod(sizes) - 1
     for parts in (*itertools.combinations(range(len(sizes)), 1), *itertools.combinations(range(len(sizes)), 2)):
         others = tuple(i for i in range(len(sizes)) if i not in parts)
@@ -120,9 +120,9 @@ def variance_shares(codes: Integers, learned: Learned) -> list[Share]:
         share = float((effect**2).sum()) * math.prod(sizes[i] for i in others) / total
         freedom = math.prod(sizes[i] - 1 for i in parts)
         left, n_left = left - share, n_left - freedom
-        shares.append(Share(parts, round(share, 12), freedom * noise))
+        shares.append(VarianceShare(parts, round(share, 12), freedom * noise))
     shares.sort(key=lambda s: -s.share)
-    return [*shares, Share((), max(0.0, round(left, 12)), n_left * noise)] if n_left else shares
+    return [*shares, VarianceShare((), max(0.0, round(left, 12)), n_left * noise)] if n_left else shares
 
 
 def _noise_variance(learned: Learned) -> float:

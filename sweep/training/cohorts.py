@@ -33,7 +33,7 @@ def train_cohorts(
     With a `guard` a cohort comes back without the models that could not be trained or diagnosed, else that is an
     exception.
     """
-    for cohort, measurements in threads.train(engine, cohorts, workers, on_count, guard):
+    for cohort, measurements in threads.train_over_threads(engine, cohorts, workers, on_count, guard):
         if guard is None:
             yield Trained(cohort, measurements, diagnose(cohort, measurements))
         else:

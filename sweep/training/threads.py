@@ -107,7 +107,7 @@ def attempt(engine: Engine, cohort: Cohort) -> Pieces:
     return [*attempt(engine, cohort.part(slice(half))), *attempt(engine, cohort.part(slice(half, None)))]
 
 
-def train(
+def train_over_threads(
     engine: Engine,
     cohorts: Sequence[Cohort],
     workers: int,

@@ -14,7 +14,7 @@ from support.folders import swept
 from support.shell import call
 
 from sweep.commands import audit as audit_command
-from sweep.commands.audit import Audit, Case, Evidence, audit, choose_runs, judge
+from sweep.commands.audit import Audit, Case, RefereeTraining, audit, choose_unlike_runs, compare_weights
 from sweep.commands.verify import verify
 from sweep.networks.runs import Cohort
 from sweep.networks.settings import resolve
@@ -51,54 +51,54 @@ def first_steps(**settings: Any) -> Cohort:
     return Cohort(resolve({"epochs": 50, "learning_rate": 0.01, **settings}), np.array([3], np.uint32))
 
 
-def by_native(cohort: Cohort, share_of_a_step: float = 0.0) -> Evidence:
+def by_native(cohort: Cohort, share_of_a_step: float = 0.0) -> RefereeTraining:
     """A referee that agrees up to a share of a step's movement."""
     weights = NativeEngine().train(cohort).weights[0]
     step = np.abs(weights - initial_weights(cohort)[0]).mean() / 50
     moved = weights + np.float32(share_of_a_step * step)
-    return Evidence(moved, moved, None)
+    return RefereeTraining(moved, moved, None)
 
 
 def test_weights_agree_to_one_percent_of_a_step() -> None:
     cohort = first_steps(optimizer="sgd", activation="tanh")
-    assert judge(cohort, by_native(cohort)) == "agree"
-    assert judge(cohort, by_native(cohort, 0.002)) == "agree"
-    assert judge(cohort, by_native(cohort, 0.1)) == "differ"
+    assert compare_weights(cohort, by_native(cohort)) == "agree"
+    assert compare_weights(cohort, by_native(cohort, 0.002)) == "agree"
+    assert compare_weights(cohort, by_native(cohort, 0.1)) == "differ"
 
 
 def test_weights_that_are_not_finite_are_held_against_each_other() -> None:
     calm, wild = first_steps(optimizer="sgd"), first_steps(optimizer="sgd", learning_rate=1e30, activation="linear")
-    assert judge(calm, by_native(calm, np.nan)) == "differ"
+    assert compare_weights(calm, by_native(calm, np.nan)) == "differ"
     assert not np.isfinite(by_native(wild).weights).all()
-    assert judge(wild, by_native(wild)) == "agree"
+    assert compare_weights(wild, by_native(wild)) == "agree"
     said = by_native(calm)
-    assert judge(calm, replace(said, weights=said.weights * np.float32(np.nan))) == "undecided"
+    assert compare_weights(calm, replace(said, weights=said.weights * np.float32(np.nan))) == "undecided"
 
 
 def test_what_float32_cannot_hold_is_undecided() -> None:
     cohort = first_steps()
     said = by_native(cohort, 1.0)
-    assert judge(cohort, replace(said, disturbed=said.disturbed + np.float32(0.01))) == "undecided"
+    assert compare_weights(cohort, replace(said, disturbed=said.disturbed + np.float32(0.01))) == "undecided"
 
 
 def test_another_learning_rate_of_one_percent_is_seen() -> None:
     cohort = first_steps(activation="tanh")
     c = cohort.configuration
     other = replace(cohort, configuration=replace(c, learning_rate=c.learning_rate * 1.01))
-    assert judge(cohort, by_native(other)) == "differ"
+    assert compare_weights(cohort, by_native(other)) == "differ"
 
 
 def test_runs_are_chosen_over_unlike_configurations(contents: Contents) -> None:
-    chosen = choose_runs(contents, 6)
+    chosen = choose_unlike_runs(contents, 6)
     assert len({p.configuration.id for p, _ in chosen}) == 6
     labels = [p.configuration.labels() for p, _ in chosen]
     assert {x["depth"] for x in labels} == {0, 1, 2}
     for name in ("optimizer", "batch_size"):
         assert len({x[name] for x in labels}) == 2
-    assert [(p.configuration.id, seed) for p, seed in choose_runs(contents, 6)] == [
+    assert [(p.configuration.id, seed) for p, seed in choose_unlike_runs(contents, 6)] == [
         (p.configuration.id, seed) for p, seed in chosen
     ]
-    assert len(choose_runs(contents, 1000)) == len(contents.planned)
+    assert len(choose_unlike_runs(contents, 1000)) == len(contents.planned)
 
 
 SCRIPT = """
@@ -128,7 +128,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, share_of_a_step: float) -> list[i
     """Put a referee in place of the process; the list grows with each call."""
     calls: list[int] = []
 
-    def ask(cases: list[Case]) -> list[Evidence]:
+    def ask(cases: list[Case]) -> list[RefereeTraining]:
         calls.append(len(cases))
         whole = [None if case.whole is None else NativeEngine().train(case.whole) for case in cases]
         said = [by_native(case.first_steps, share_of_a_step) for case in cases]

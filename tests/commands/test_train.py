@@ -126,7 +126,7 @@ def test_a_table_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_shares_by_epoch_are_counted_from_the_predictions() -> None:
     run = trained(60, task="or", learning_rate=0.05)
-    answer = one_network.summarise(run)
+    answer = one_network.count_runs(run)
     epochs = run.cohort.snapshots.tolist()
     targets = run.cohort.configuration.targets()
     for epoch, share in answer.shares:
@@ -139,20 +139,20 @@ def test_shares_by_epoch_are_counted_from_the_predictions() -> None:
 
 
 def test_a_single_epoch_has_a_chart() -> None:
-    assert [epoch for epoch, _ in one_network.summarise(trained(2, epochs=1)).shares] == [0, 1]
+    assert [epoch for epoch, _ in one_network.count_runs(trained(2, epochs=1)).shares] == [0, 1]
 
 
 def test_born_dead_counts_whole_layers_only() -> None:
     run = trained(400, width=1, depth=1, epochs=1)
     off = run.measurements.units_off_initial[:, 0] == 1
-    assert one_network.summarise(run).n_born_dead == off.sum()
+    assert one_network.count_runs(run).n_born_dead == off.sum()
     assert 60 < off.sum() < 140  # a quarter
-    assert one_network.summarise(trained(40, width=1, activation="tanh")).n_born_dead == 0
-    assert one_network.summarise(trained(4, depth=0)).n_born_dead == 0
+    assert one_network.count_runs(trained(40, width=1, activation="tanh")).n_born_dead == 0
+    assert one_network.count_runs(trained(4, depth=0)).n_born_dead == 0
 
 
 def test_nothing_learned_is_said_without_a_chart() -> None:
-    lines = network_words.answer_lines(one_network.summarise(trained(8, depth=0)))
+    lines = network_words.answer_lines(one_network.count_runs(trained(8, depth=0)))
     assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0-33%), 95% interval (Wilson)"
     assert not any("epochs  " in line for line in lines)
 

@@ -400,18 +400,18 @@ def test_an_interrupted_sweep_is_named_and_its_blocks_are_read(tmp_path: Path) -
 
 
 def test_the_sample_is_spread_and_deterministic(finished: Path) -> None:
-    from sweep.commands.verify.retraining import choose_runs
+    from sweep.commands.verify.retraining import sample_runs
     from sweep.results.contents import read_contents
 
     contents, _ = read_contents(Folder(finished))
     assert contents is not None
     n = len(contents.planned)
-    chosen = choose_runs(contents, n)
+    chosen = sample_runs(contents, n)
     assert {len(seeds) for seeds in chosen.values()} == {1} and len(chosen) == n
     assert len({seeds[0] for seeds in chosen.values()}) > 2
-    assert choose_runs(contents, n) == chosen
-    assert sum(map(len, choose_runs(contents, n + 3).values())) == n + 3
-    assert choose_runs(contents, 0) == {}
+    assert sample_runs(contents, n) == chosen
+    assert sum(map(len, sample_runs(contents, n + 3).values())) == n + 3
+    assert sample_runs(contents, 0) == {}
 
 
 def lines_of(folder: Path) -> list[str]:

@@ -170,7 +170,7 @@ def test_pareto_front_and_counts() -> None:
 def test_learning_and_predictions_are_counted() -> None:
     table = table_of(epochs=[32, 64])
     place = np.array([0, 0, 1])
-    counted = details.learned_by_epoch(table, place, pd.Series([1, None, 64], dtype="Int64"))
+    counted = details.count_learned_by_epoch(table, place, pd.Series([1, None, 64], dtype="Int64"))
     assert counted.shape == (2, 33)
     assert (counted[0, 0], counted[0, 1], counted[0, -1]) == (0, 1, 1)
     assert (counted[1, -2], counted[1, -1]) == (0, 1)

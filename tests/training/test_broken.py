@@ -22,7 +22,7 @@ from sweep.runs.outcomes import failures
 from sweep.search.reading import stored_trials
 from sweep.training import choice, cohorts
 from sweep.training.native import NativeEngine
-from sweep.training.threads import Guard, attempt, train
+from sweep.training.threads import Guard, attempt, train_over_threads
 
 GRID = """
 fixed: {epochs: 30, learning_rate: 0.05}
@@ -206,7 +206,7 @@ def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> Non
 
     broken: list[Broken] = []
     guard = Guard(broken.append, lambda: False)
-    ((found, measured),) = train(FaultyEngine(fault), [cohort(100)], workers, guard=guard)
+    ((found, measured),) = train_over_threads(FaultyEngine(fault), [cohort(100)], workers, guard=guard)
     assert sorted(seed for b in broken for seed in b.seeds) == bad
     good = [seed for seed in range(100) if seed not in bad]
     assert found.seeds.tolist() == good
@@ -221,7 +221,7 @@ def test_without_a_guard_it_is_an_exception() -> None:
         raise OverflowError
 
     with pytest.raises(OverflowError):
-        list(train(FaultyEngine(fault), [cohort(3)], 1))
+        list(train_over_threads(FaultyEngine(fault), [cohort(3)], 1))
 
 
 def test_after_a_stop_no_piece_begins() -> None:
@@ -229,7 +229,7 @@ def test_after_a_stop_no_piece_begins() -> None:
     guard = Guard(lambda _: None, lambda: len(begun) > 0)
     told: list[int] = []
     engine = FaultyEngine(lambda piece: begun.append(len(piece)))
-    found = list(train(engine, [cohort(64), cohort(200)], 1, lambda n_done, _: told.append(n_done), guard))
+    found = list(train_over_threads(engine, [cohort(64), cohort(200)], 1, lambda n_done, _: told.append(n_done), guard))
     assert begun == told == [64]
     assert sorted(len(c) for c, _ in found) == [0, 64]
     for c, measured in found:

@@ -143,7 +143,7 @@ def test_samples_have_seeds_of_their_own() -> None:
 def test_any_samples_and_batches_share_a_program() -> None:
     asked = [cohort(samples=n, batch_size=size, epochs=2, width=5) for n, size in ((7, 3), (10, 10), (20, 4))]
     KerasEngine().train(asked[0])
-    program = referee.compiled_program(referee.ProgramShape.of(asked[0].configuration))
+    program = referee.compiled_program(referee.NetworkShape.of(asked[0].configuration))
     before = referee.compiled_program.cache_info()
     for block in asked[1:]:
         KerasEngine().train(block)
@@ -156,7 +156,7 @@ def test_a_second_cohort_compiles_nothing() -> None:
     engine.train(cohort(epochs=2, dropout=0.1, learning_rate=0.01, batch_size=3, width=3))
     before = referee.compiled_program.cache_info()
     program = referee.compiled_program(
-        referee.ProgramShape.of(cohort(dropout=0.1, batch_size=3, width=3).configuration)
+        referee.NetworkShape.of(cohort(dropout=0.1, batch_size=3, width=3).configuration)
     )
     count = program.n_traces
     engine.train(cohort(epochs=70, dropout=0.4, learning_rate=0.1, batch_size=3, width=3, task="nand", n_models=3))

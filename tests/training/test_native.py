@@ -60,8 +60,8 @@ def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any])
 
 def test_any_number_of_threads_gives_equal_bits() -> None:
     cohorts = [cohort(100, **settings) for settings in VARIETY]
-    single = list(threads.train(NativeEngine(), cohorts, 1))
-    several = list(threads.train(NativeEngine(), cohorts, 5))
+    single = list(threads.train_over_threads(NativeEngine(), cohorts, 1))
+    several = list(threads.train_over_threads(NativeEngine(), cohorts, 5))
     for (_, a), (_, b) in zip(single, several, strict=True):
         assert_equal_bits(a, b)
 
@@ -77,7 +77,7 @@ def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[s
             return Measurements.empty(cohort, 0)
 
     sizes: list[int] = []
-    list(threads.train(Counting(), [cohort(n, **settings)], 2))
+    list(threads.train_over_threads(Counting(), [cohort(n, **settings)], 2))
     assert sum(sizes) == n
     assert max(sizes) == size
 

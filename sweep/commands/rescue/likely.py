@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sweep.commands.rescue.changes import changed, describe_change
-from sweep.commands.rescue.rescue import Share, cost
+from sweep.commands.rescue.rescue import Proportion, cost
 from sweep.networks.configuration import Configuration
 from sweep.networks.runs import Cohort
 from sweep.training.cohorts import Trained, train_cohorts
@@ -29,7 +29,7 @@ class Likely:
 
     change: str
     configuration: Configuration
-    rescued: Share
+    rescued: Proportion
     n_tried: int
 
     def record(self) -> dict[str, Any]:
@@ -56,4 +56,4 @@ def find_likely(trained: Trained, engine: Engine, workers: int, confidence: floa
     learned = [t.runs.learned for t in tried]
     best = min(range(len(singles)), key=lambda i: (-int(np.sum(learned[i])), cost(singles[i])))
     change = describe_change(cohort.configuration, singles[best])
-    return Likely(change, singles[best], Share.of(learned[best], confidence), len(singles))
+    return Likely(change, singles[best], Proportion.of(learned[best], confidence), len(singles))

@@ -43,7 +43,7 @@ n_parents = 3
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """`k` of `n`, and Wilson's interval for the rate behind it: 0 to 1 where `n` is 0."""
 
     k: int
@@ -52,7 +52,7 @@ class Share:
     high: float
 
     @classmethod
-    def of(cls, mask: Booleans, confidence: float) -> "Share":
+    def of(cls, mask: Booleans, confidence: float) -> "Proportion":
         """The share of a mask."""
         k, n = int(mask.sum()), len(mask)
         rate = wilson(k, n, confidence)
@@ -70,9 +70,9 @@ class Attempt:
     label: str
     kind: str
     configuration: Configuration
-    rescued: Share
+    rescued: Proportion
     by_outcome: Mapping[str, tuple[int, int]]
-    lost: Share
+    lost: Proportion
     parameters_ratio: float
     steps_ratio: float
 
@@ -97,7 +97,7 @@ class Rescued:
 
     label: str
     configuration: Configuration
-    fresh: Share
+    fresh: Proportion
     parameters_ratio: float
     steps_ratio: float
 
@@ -116,7 +116,7 @@ class Rescue:
     reliability: Target
     n_seeds: int
     by_outcome: Mapping[str, int]
-    as_it_is: Share
+    as_it_is: Proportion
     attempts: tuple[Attempt, ...]
     cause: Cause | None
     cheapest: Rescued | None
@@ -287,23 +287,23 @@ class _Trainer:
     def _n_fresh(self) -> tuple[int, int]:
         return (n_fresh, n_screen) if self.engine.is_threaded else (len(self.block), len(self.block))
 
-    def fresh_rate(self, configuration: Configuration) -> Share:
+    def fresh_rate(self, configuration: Configuration) -> Proportion:
         """The rate on the fresh seeds that confirm."""
         n, _ = self._n_fresh
         (runs,) = self.train([configuration], self.block.fresh(n))
-        return Share.of(runs.learned, self.reliability.confidence)
+        return Proportion.of(runs.learned, self.reliability.confidence)
 
     def seems_reliable(self, configuration: Configuration, learned: Booleans) -> bool:
         """Whether the block's runs `learned` and the screen's show the target together."""
         confidence, target = self.reliability.confidence, self.reliability.target
-        if Share.of(learned, confidence).high < target:
+        if Proportion.of(learned, confidence).high < target:
             return False
         n, screen = self._n_fresh
         (runs,) = self.train([configuration], self.block.fresh(n + screen)[n:])
-        return Share.of(np.concatenate([learned, runs.learned]), confidence).low >= target
+        return Proportion.of(np.concatenate([learned, runs.learned]), confidence).low >= target
 
 
-def _judge_shares(shares: Sequence[Share], whole: str) -> str:
+def _judge_shares(shares: Sequence[Proportion], whole: str) -> str:
     """`whole` where every redraw rescues some, `neither` where none rescues many, else `open`."""
     if all(s.low > 0.05 for s in shares):
         return whole
@@ -354,9 +354,9 @@ class _Search:
             label=label,
             kind=kind,
             configuration=c,
-            rescued=Share.of(learned[self.failed], confidence),
+            rescued=Proportion.of(learned[self.failed], confidence),
             by_outcome={k: (int(learned[m].sum()), int(m.sum())) for k, m in parts.items() if m.any()},
-            lost=Share.of(~learned[~self.failed], confidence),
+            lost=Proportion.of(~learned[~self.failed], confidence),
             parameters_ratio=c.n_parameters / self.base.n_parameters,
             steps_ratio=n_steps(c) / n_steps(self.base),
         )
@@ -365,7 +365,7 @@ class _Search:
         """Whether it was the weights or the rest; see `Cause`."""
         weights, rest = (None if x is None else x[self.failed] for x in self._redrawn)
         confidence = self.trainer.reliability.confidence
-        shares = [Share.of(x, confidence) for x in (weights, rest) if x is not None]
+        shares = [Proportion.of(x, confidence) for x in (weights, rest) if x is not None]
         if weights is None or rest is None:
             whole = "only rest" if weights is None else "only weights"
             return Cause(_judge_shares(shares, whole) if shares else "nothing", None)

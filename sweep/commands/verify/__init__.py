@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.commands.verify.files import check_files, check_manifest
-from sweep.commands.verify.retraining import Comparison, check_confirmation, choose_runs, compare
+from sweep.commands.verify.retraining import Retraining, check_confirmation, retrain, sample_runs
 from sweep.commands.verify.study import check_study
 from sweep.commands.verify.tables import check_configurations, check_examples, check_parts, check_rows, check_settings
 from sweep.results.contents import read_contents
@@ -31,7 +31,7 @@ class Verification:
     findings: tuple[str, ...]
     n_rows: int
     engine: str
-    comparison: Comparison | None
+    comparison: Retraining | None
 
     @property
     def is_right(self) -> bool:
@@ -65,7 +65,7 @@ def verify(
     chosen = choice.choose(engine or name, device, (p.configuration for p in contents.planned))
     n = default_samples[chosen.name] if sample is None else sample
     n_workers = workers or threads.available_cores()
-    comparison = compare(contents, choose_runs(contents, n), chosen, n_workers)
+    comparison = retrain(contents, sample_runs(contents, n), chosen, n_workers)
     findings += comparison.findings
     if chosen.name == "native" == name:
         findings += check_confirmation(contents, chosen, n_workers)

@@ -22,7 +22,7 @@ allowed_different = 0.1
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Retraining:
     """How the runs came out that were trained again.
 
     n_identical: every cell of the row is the same; n_same_outcome: other numbers, same outcome; different: the names of
@@ -36,7 +36,7 @@ class Comparison:
     findings: tuple[str, ...]
 
 
-def choose_runs(contents: Contents, n: int) -> dict[str, list[int]]:
+def sample_runs(contents: Contents, n: int) -> dict[str, list[int]]:
     """Seeds of `n` runs by configuration, one of each in turn, by the order of a digest of their names."""
     by_digest = [sorted((run for run in run_names(p) if run in contents.rows), key=_digest) for p in contents.planned]
     by_digest.sort(key=lambda runs: _digest(runs[0]) if runs else b"")
@@ -52,7 +52,7 @@ def _digest(run: str) -> bytes:
     return hashlib.sha256(run.encode()).digest()
 
 
-def compare(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Engine, workers: int) -> Comparison:
+def retrain(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Engine, workers: int) -> Retraining:
     """Train the chosen runs again, and with the engine native every example, and compare."""
     is_exact = engine.name == "native" == contents.trainer.name
     examples = _examples(contents) if is_exact else []
@@ -77,7 +77,7 @@ def compare(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Eng
         findings = [f"{name}: {len(different)} of {len(wanted)} runs end otherwise, {different[0]} for one"]
     findings += _check_weights(contents, trained, examples)
     n_same = len(wanted) - n_identical - len(different)
-    return Comparison(len(wanted), n_identical, n_same, tuple(different), tuple(findings))
+    return Retraining(len(wanted), n_identical, n_same, tuple(different), tuple(findings))
 
 
 def _examples(contents: Contents) -> list[Example]:

@@ -50,7 +50,7 @@ def places_of_runs(table: Any, runs: Any) -> Counts:
     return places.reindex(runs["configuration"]).to_numpy(np.int64)
 
 
-def learned_by_epoch(table: Any, place: Counts, epochs_to_learn: Any) -> Counts:
+def count_learned_by_epoch(table: Any, place: Counts, epochs_to_learn: Any) -> Counts:
     """How many runs were learned for good by each of 33 epochs, evenly spaced from 0: `[configuration, step]`."""
     n = len(table)
     ends = table["epochs"].to_numpy(float)
@@ -147,7 +147,7 @@ def summarise_details(
     `known`: the configurations of the table by their ids.
     """
     place = places_of_runs(table, runs)
-    curves = learned_by_epoch(table, place, runs["epochs_to_learn"])
+    curves = count_learned_by_epoch(table, place, runs["epochs_to_learn"])
     columns = [c for c in runs.columns if c.startswith("p_")][:max_predictions]
     counted = [count_predictions(place, runs[c], len(table)) for c in columns]
     strips, merged = _seed_strips(table, place, runs), _merged(table, place, runs["merged_rows"])

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from sweep.commands.rescue.rescue import Attempt, Rescue, Rescued, Share, max_changes, max_cost_ratio, redraw_kinds
+from sweep.commands.rescue.rescue import Attempt, Proportion, Rescue, Rescued, max_changes, max_cost_ratio, redraw_kinds
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
@@ -65,7 +65,7 @@ def _cells(a: Attempt, outcomes: Sequence[str]) -> list[str]:
     return [a.label, f"{a.rescued.k:,}", drawn, _interval(a.rescued), *parts, f"{a.lost.k:,}", *ratios]
 
 
-def _interval(share: Share) -> str:
+def _interval(share: Proportion) -> str:
     return percents(share.low, share.high)
 
 
@@ -136,10 +136,10 @@ def _advice(rescue: Rescue, found: Rescued, as_it_is: str) -> Iterator[str]:
     yield f"  in Keras: {keras_recipe(found.configuration)}"
 
 
-def describe_fresh(share: Share) -> str:
+def describe_fresh(share: Proportion) -> str:
     """A rate on fresh seeds.
 
-    >>> describe_fresh(Share(981, 1024, 0.9441, 0.9687))
+    >>> describe_fresh(Proportion(981, 1024, 0.9441, 0.9687))
     '981 of 1,024 fresh seeds learn (0.944-0.969)'
     """
     return f"{share.k:,} of {share.n:,} fresh seeds learn ({interval(share.low, share.high)})"

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from sweep.commands.rescue.likely import Likely
-from sweep.commands.train import Answer
+from sweep.commands.train import RunCounts
 from sweep.networks.configuration import Configuration
 from sweep.report.words import bar, counted, describe_configuration, percents
 from sweep.results.trainings import OwnResults, count_outcomes, reliability
@@ -15,7 +15,7 @@ bar_width = 30
 verdict_words = {"reliable": "yes", "unreliable": "no", "inconclusive": "open, the seeds cannot tell"}
 
 
-def answer_lines(answer: Answer) -> list[str]:
+def answer_lines(answer: RunCounts) -> list[str]:
     """The answer for a person."""
     lines = [describe_configuration(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:

@@ -60,7 +60,7 @@ class KerasEngine:
 
     def programs(self, configuration: Configuration, n_models: int) -> frozenset[Hashable]:
         """The one of the configuration; compiled again where too many others came between."""
-        return frozenset([ProgramShape.of(configuration)])
+        return frozenset([NetworkShape.of(configuration)])
 
     def refusal(self, configuration: Configuration) -> str | None:
         """None: whatever a configuration can say, Keras does."""
@@ -72,7 +72,7 @@ class KerasEngine:
 
     def train_from(self, cohort: Cohort, weights: Floats) -> Measurements:
         """Train from other weights `[model, parameter]` than those of the seeds."""
-        program = compiled_program(ProgramShape.of(cohort.configuration))
+        program = compiled_program(NetworkShape.of(cohort.configuration))
         records = [_train_one(program, cohort, model, weights[model]) for model in range(len(cohort))]
         return _gather(records, cohort)
 
@@ -87,7 +87,7 @@ class LayerShape(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ProgramShape:
+class NetworkShape:
     """What is fixed in a compiled program. Table, learning rate, dropout rate and epochs are values at run time.
 
     With drawn samples so are their number and the batches: `batch_size` is then None.
@@ -101,7 +101,7 @@ class ProgramShape:
     batch_size: int | None
 
     @classmethod
-    def of(cls, c: Configuration) -> "ProgramShape":
+    def of(cls, c: Configuration) -> "NetworkShape":
         """The shape that a configuration needs."""
         layers = tuple(LayerShape(x.units, x.activation, x.dropout > 0, x.use_bias) for x in c.layers)
         batch_size = c.batch_size if c.samples is None else None
@@ -114,7 +114,7 @@ class ProgramShape:
 
 
 @functools.lru_cache(maxsize=max_programs)
-def compiled_program(shape: ProgramShape) -> "Program":
+def compiled_program(shape: NetworkShape) -> "Program":
     """The program of this shape, compiled now or kept from before."""
     return Program(shape)
 
@@ -132,7 +132,7 @@ def _optimizer(optimizer: Named) -> Any:
     return tensorflow_and_keras()[1].optimizers.get({"class_name": optimizer.name, "config": arguments})
 
 
-def _network(shape: ProgramShape) -> Any:
+def _network(shape: NetworkShape) -> Any:
     """The network as anybody would write it: `Input`, then `Dense` and where asked for `Dropout`, layer by layer."""
     layers = tensorflow_and_keras()[1].layers
     stack = [layers.Input((shape.n_inputs,))]
@@ -146,7 +146,7 @@ def _network(shape: ProgramShape) -> Any:
 class Program:
     """One Keras network with its optimizer, compiled once and reused: weights and optimizer are reset for each run."""
 
-    def __init__(self, shape: ProgramShape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         tf, keras = tensorflow_and_keras()
         self._shape = shape
         with tf.device(CPU):
