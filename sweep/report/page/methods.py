@@ -6,7 +6,7 @@ from typing import Any
 from sweep.experiment.experiment import Experiment
 from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
-from sweep.report.words import describe_settings, interval, percent
+from sweep.report.words import counted, describe_settings, interval, percent
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
 
@@ -26,9 +26,7 @@ def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, st
     v, n = answer.verdicts, answer.n_configurations
     learn = "learns" if v["reliable"] == 1 else "learn"
     conditions = answer.conditions.replace(">=", "\u2265")
-    first = (
-        f"{v['reliable']:,} of {n:,} configuration{'s' if n != 1 else ''} reliably {learn} {', '.join(answer.tasks)} "
-    )
+    first = f"{v['reliable']:,} of {counted(n, 'configuration')} reliably {learn} {', '.join(answer.tasks)} "
     first += f"({conditions}); {v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
         first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
@@ -136,12 +134,8 @@ def latex_table(table: Any, answer: Answer, confidence: float) -> str:
     ]
     for row in to_records(table.head(max_latex_rows)):
         cells = [setting_text(row[c]) for c in answer.columns]
-        rate = row["success_rate"]
-        cells += [f"{row['n_parameters']:,}", f"{row['n_learned']:,}", f"{row['n_runs']:,}"]
-        cells += [
-            "" if rate is None else f"{rate:.3f}",
-            interval(row["ci_low"], row["ci_high"], dash),
-            row["verdict"],
-        ]
+        cells += [f"{row[c]:,}" for c in ("n_parameters", "n_learned", "n_runs")]
+        rate = "" if row["success_rate"] is None else f"{row['success_rate']:.3f}"
+        cells += [rate, interval(row["ci_low"], row["ci_high"], dash), row["verdict"]]
         lines.append(" & ".join(map(escape_latex, cells)) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
