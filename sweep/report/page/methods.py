@@ -118,18 +118,11 @@ def escape_latex(text: str) -> str:
 
 def latex_table(table: Any, answer: Answer, confidence: float) -> str:
     """The first 20 rows of the table as LaTeX, for the package booktabs."""
-    titles = [
-        *map(title_of, answer.columns),
-        "parameters",
-        "learned",
-        "runs",
-        "rate",
-        f"{100 * confidence:g}% interval",
-    ]
+    titles = [*map(title_of, answer.columns), "parameters", "learned", "runs", "rate"]
     lines = [
         rf"\begin{{tabular}}{{{'l' * len(answer.columns)}rrrrll}}",
         r"\toprule",
-        " & ".join(map(escape_latex, [*titles, "verdict"])) + r" \\",
+        " & ".join(map(escape_latex, [*titles, f"{100 * confidence:g}% interval", "verdict"])) + r" \\",
         r"\midrule",
     ]
     for row in to_records(table.head(max_latex_rows)):
