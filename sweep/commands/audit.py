@@ -146,7 +146,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Witness:
+class RefereeTraining:
     """What Keras makes of a case.
 
     weights after the first steps `[parameter]`; the same from disturbed initial weights; measurements of the whole.
@@ -178,18 +178,18 @@ def _n_steps(entry: Entry[Configuration]) -> int:
     return entry.configuration.epochs * entry.configuration.steps_per_epoch
 
 
-def testify(cases: Sequence[Case]) -> list[Witness]:
+def testify(cases: Sequence[Case]) -> list[RefereeTraining]:
     """Train the cases with Keras, in this process."""
     from sweep.training.keras.referee import KerasEngine
 
     engine = KerasEngine()
-    answers: list[Witness] = []
+    answers: list[RefereeTraining] = []
     for case in cases:
         start = initial_weights(case.first_steps)
         signs = np.where(np.arange(start.size) % 2, 1, -1).reshape(start.shape)
         moved = (start * (1 + signs * disturbance)).astype(np.float32)
         answers.append(
-            Witness(
+            RefereeTraining(
                 engine.train_from(case.first_steps, start).weights[0],
                 engine.train_from(case.first_steps, moved).weights[0],
                 None if case.whole is None else engine.train(case.whole),
@@ -205,7 +205,7 @@ def answer_cases() -> None:
     sys.stdout.buffer.write(answers)
 
 
-def _ask(cases: Sequence[Case]) -> list[Witness]:
+def _ask(cases: Sequence[Case]) -> list[RefereeTraining]:
     command = [sys.executable, "-c", f"import {__name__} as audit; audit.answer_cases()"]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(command, input=pickle.dumps(cases), stdout=subprocess.PIPE, env=environment, check=False)
@@ -232,7 +232,7 @@ def _audit_runs(contents: Contents, chosen: Sequence[tuple[Entry[Configuration],
     return audited
 
 
-def compare_weights(cohort: NetworkCohort, found: Witness) -> str:
+def compare_weights(cohort: NetworkCohort, found: RefereeTraining) -> str:
     """`agree`, `differ` or `undecided`, for the weights of one run after its first steps."""
     path = _native_path(cohort)
     own, keras, disturbed = path[-1], found.weights.astype(np.float64), found.disturbed.astype(np.float64)

@@ -139,19 +139,8 @@ def shorten_merge(merged: str) -> str:
 
 _allowed_nodes = (
     *(ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.Compare, ast.cmpop, ast.Load),
-    *(
-        ast.BinOp,
-        ast.BitAnd,
-        ast.BitOr,
-        ast.Add,
-        ast.Sub,
-        ast.Mult,
-        ast.Div,
-        ast.Name,
-        ast.Constant,
-        ast.List,
-        ast.Tuple,
-    ),
+    *(ast.BinOp, ast.BitAnd, ast.BitOr, ast.Add, ast.Sub, ast.Mult, ast.Div),
+    *(ast.Name, ast.Constant, ast.List, ast.Tuple),
 )
 max_expression = 1000
 

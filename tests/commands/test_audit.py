@@ -14,7 +14,7 @@ from support.folders import swept
 from support.shell import call
 
 from sweep.commands import audit as audit_command
-from sweep.commands.audit import Audit, Case, Witness, audit, choose_unlike_runs, compare_weights
+from sweep.commands.audit import Audit, Case, RefereeTraining, audit, choose_unlike_runs, compare_weights
 from sweep.commands.verify import verify
 from sweep.networks.measurements import NetworkCohort
 from sweep.networks.settings import resolve
@@ -52,12 +52,12 @@ def first_steps(**settings: Any) -> NetworkCohort:
     return Cohort(resolve({"epochs": 50, "learning_rate": 0.01, **settings}), np.array([3], np.uint32))
 
 
-def by_native(cohort: NetworkCohort, share_of_a_step: float = 0.0) -> Witness:
+def by_native(cohort: NetworkCohort, share_of_a_step: float = 0.0) -> RefereeTraining:
     """A referee that agrees up to a share of a step's movement."""
     weights = NativeEngine().train(cohort).weights[0]
     step = np.abs(weights - initial_weights(cohort)[0]).mean() / 50
     moved = weights + np.float32(share_of_a_step * step)
-    return Witness(moved, moved, None)
+    return RefereeTraining(moved, moved, None)
 
 
 def test_weights_agree_to_one_percent_of_a_step() -> None:
@@ -111,25 +111,25 @@ assert not {"tensorflow", "keras"} & set(sys.modules)
 """
 
 
-def test_keras_testifies_in_a_process_of_its_own(finished: Path) -> None:
-    before = {p.name: p.read_bytes() for p in finished.iterdir()}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(finished)], capture_output=True, text=True, check=False)
+def test_keras_testifies_in_a_process_of_its_own(copy: Path) -> None:
+    before = {p.name: p.read_bytes() for p in copy.iterdir()}
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(copy)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "True ['agree', 'agree', 'agree'] [True, True, True]"
-    content = (finished / "audit.json").read_bytes()
-    assert {p.name for p in finished.iterdir()} == {*before, "audit.json"}
-    assert all((finished / name).read_bytes() == old for name, old in before.items())
-    again = subprocess.run([sys.executable, "-c", SCRIPT, str(finished)], capture_output=True, text=True, check=True)
+    content = (copy / "audit.json").read_bytes()
+    assert {p.name for p in copy.iterdir()} == {*before, "audit.json"}
+    assert all((copy / name).read_bytes() == old for name, old in before.items())
+    again = subprocess.run([sys.executable, "-c", SCRIPT, str(copy)], capture_output=True, text=True, check=True)
     assert again.stdout.startswith("False")
-    assert (finished / "audit.json").read_bytes() == content
-    assert verify(finished, 0).findings == ()
+    assert (copy / "audit.json").read_bytes() == content
+    assert verify(copy, 0).findings == ()
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, share_of_a_step: float) -> list[int]:
     """Put a referee in place of the process; the list grows with each call."""
     calls: list[int] = []
 
-    def ask(cases: list[Case]) -> list[Witness]:
+    def ask(cases: list[Case]) -> list[RefereeTraining]:
         calls.append(len(cases))
         whole = [None if case.whole is None else NativeEngine().train(case.whole) for case in cases]
         said = [by_native(case.first_steps, share_of_a_step) for case in cases]
@@ -139,71 +139,63 @@ def answering(monkeypatch: pytest.MonkeyPatch, share_of_a_step: float) -> list[i
     return calls
 
 
-def test_an_audit_that_holds_is_read_and_another_is_made(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (finished / "audit.json").unlink(missing_ok=True)
+def test_an_audit_that_holds_is_read_and_another_is_made(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = answering(monkeypatch, 0.0)
-    first = audit(finished, 2)
+    first = audit(copy, 2)
     assert first.is_new and calls == [2]
-    second = audit(finished, 2)
+    second = audit(copy, 2)
     assert not second.is_new and second == replace(first, is_new=False) and calls == [2]
-    assert audit(finished, 3).is_new and calls == [2, 3]
-    content = json.loads((finished / "audit.json").read_text())
+    assert audit(copy, 3).is_new and calls == [2, 3]
+    content = json.loads((copy / "audit.json").read_text())
     assert set(content) == {"files", "versions", "n_asked", "runs"}
     content["files"]["runs.csv"] = "0" * 64
-    (finished / "audit.json").write_text(json.dumps(content))
-    assert audit(finished, 3).is_new
-    (finished / "audit.json").write_text("[]")
-    assert audit(finished, 3).is_new and len(calls) == 4
+    (copy / "audit.json").write_text(json.dumps(content))
+    assert audit(copy, 3).is_new
+    (copy / "audit.json").write_text("[]")
+    assert audit(copy, 3).is_new and len(calls) == 4
 
 
-def test_long_trainings_are_not_trained_to_the_end(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (finished / "audit.json").unlink(missing_ok=True)
+def test_long_trainings_are_not_trained_to_the_end(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 0.0)
     monkeypatch.setattr(audit_command, "max_steps", 150)
-    found = audit(finished, 6)
+    found = audit(copy, 6)
     ended = [run for run in found.runs if run.outcome_keras is not None]
     assert 0 < len(ended) < 6
     assert all(run.outcome_keras == run.outcome for run in ended)
-    (finished / "audit.json").unlink()
 
 
-def test_the_command_fails_where_weights_differ(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (finished / "audit.json").unlink(missing_ok=True)
+def test_the_command_fails_where_weights_differ(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, 0.0)
-    right = call("audit", finished, "--runs", "4")
+    right = call("audit", copy, "--runs", "4")
     assert right.exit_code == 0
     assert right.stdout.strip() == (
         "audit: 4 runs again with Keras: weights after the first steps: 4 agree; at the end 4 of 4 same outcome"
     )
     answering(monkeypatch, 0.5)
-    wrong = call("audit", finished, "--runs", "3")
+    wrong = call("audit", copy, "--runs", "3")
     assert wrong.exit_code == 1
     assert wrong.stdout.count("the weights differ") == 3
-    said_before = call("audit", finished, "--runs", "3")
+    said_before = call("audit", copy, "--runs", "3")
     assert said_before.exit_code == 1 and "said before" in said_before.stdout
-    (finished / "audit.json").unlink()
 
 
-def test_a_folder_that_is_not_finished_or_was_changed_is_an_error(finished: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_finished_or_was_changed_is_an_error(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="no results folder"):
         audit(tmp_path)
-    shutil.copy(finished / "experiment.yaml", tmp_path)
+    shutil.copy(copy / "experiment.yaml", tmp_path)
     with pytest.raises(ResultsError, match="an unfinished sweep"):
         audit(tmp_path)
-    runs = finished / "runs.csv"
-    before = runs.read_bytes()
-    runs.write_bytes(before.replace(b"True", b"False", 1))
+    runs = copy / "runs.csv"
+    runs.write_bytes(runs.read_bytes().replace(b"True", b"False", 1))
     with pytest.raises(ResultsError, match="was changed"):
-        audit(finished)
-    runs.write_bytes(before)
+        audit(copy)
 
 
-def test_a_referee_that_breaks_down_is_an_error(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (finished / "audit.json").unlink(missing_ok=True)
+def test_a_referee_that_breaks_down_is_an_error(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    bad = call("audit", finished)
+    bad = call("audit", copy)
     assert bad.exit_code == 2 and bad.stdout == "" and "referee" in bad.stderr
-    assert not (finished / "audit.json").exists()
+    assert not (copy / "audit.json").exists()
 
 
 def test_no_differing_run_is_right() -> None:

@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from optuna_dashboard._storage_url import get_storage  # pyright: ignore[reportPrivateUsage]
 from support.documents import WithoutAliases, anything, places_of, replaced
+from support.folders import listing, swept
 
 import sweep
 from sweep.cli.common import app
@@ -206,12 +207,11 @@ def _read_studies(storage: str) -> None:
 
 def damage_folders(n: int, folder: Path) -> None:
     """Answer commands on `n` damaged folders."""
-    path = folder / "e.yaml"
-    path.write_text(
+    text = (
         "fixed: {epochs: 60, learning_rate: 0.05}\nvary: {width: [2, 3], optimizer: [adam, sgd], seed: 5}\n"
         "study: {sampler: random, trials: 6, trials_per_round: 2}\nreliability: {target: 0.2}\n"
     )
-    whole = sweep.run(path, folder / "whole")
+    whole, path = sweep.load(swept(folder, text, "whole")), folder / "e.yaml"
     identities = whole.configurations["configuration"].tolist()
     rows = (identities[0], identities[1], whole.runs["run"].iloc[0])
     optuna_dashboard.run_server = lambda storage, **_: _read_studies(str(storage))
@@ -252,11 +252,6 @@ def damage_folders(n: int, folder: Path) -> None:
         counted["folders"] += 1
     if counted["failures"]:
         raise SystemExit(1)
-
-
-def listing(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file of a folder: when it was written, and what is in it."""
-    return {str(p): (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"") for p in folder.rglob("*")}
 
 
 longest = 0

@@ -37,7 +37,8 @@ def values(records: Sequence[Mapping[str, Any]]) -> Any:
     """Records as a chart's data: one text, since Altair checks and copies thousands of records again and again."""
     import altair as alt
 
-    return alt.InlineData(values=json.dumps(records), format=alt.JsonDataFormat())
+    known = [{key: None if x != x else x for key, x in record.items()} for record in records]  # JSON has no NaN
+    return alt.InlineData(values=json.dumps(known), format=alt.JsonDataFormat())
 
 
 def styled(chart: Any) -> Any:

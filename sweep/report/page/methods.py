@@ -6,7 +6,7 @@ from typing import Any
 from sweep.experiment.experiment import Experiment
 from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
-from sweep.report.words import describe_settings, describe_size, interval, percent
+from sweep.report.words import counted, describe_settings, describe_size, interval, percent
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
 
@@ -27,7 +27,7 @@ def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, st
     verb, _, what = answer.aim.partition(" ")
     aim = f"{verb}{'s' if v['reliable'] == 1 else ''} {what}".rstrip()
     conditions = answer.conditions.replace(">=", "\u2265")
-    first = f"{v['reliable']:,} of {n:,} configuration{'s' if n != 1 else ''} reliably {aim} "
+    first = f"{v['reliable']:,} of {counted(n, 'configuration')} reliably {aim} "
     first += f"({conditions}); {v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
         first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
@@ -127,30 +127,18 @@ def escape_latex(text: str) -> str:
 
 def latex_table(table: Any, answer: Answer, confidence: float) -> str:
     """The first 20 rows of the table as LaTeX, for the package booktabs."""
-    has_sizes = "n_parameters" in table
-    titles = [
-        *map(title_of, answer.columns),
-        *(["parameters"] if has_sizes else []),
-        "learned",
-        "runs",
-        "rate",
-        f"{100 * confidence:g}% interval",
-    ]
+    sizes = ("n_parameters",) if "n_parameters" in table else ()
+    titles = [*map(title_of, answer.columns), *("parameters" for _ in sizes), "learned", "runs", "rate"]
     lines = [
-        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}{'r' if has_sizes else ''}rrrll}}",
+        rf"\begin{{tabular}}{{{'l' * len(answer.columns)}{'r' * len(sizes)}rrrll}}",
         r"\toprule",
-        " & ".join(map(escape_latex, [*titles, "verdict"])) + r" \\",
+        " & ".join(map(escape_latex, [*titles, f"{100 * confidence:g}% interval", "verdict"])) + r" \\",
         r"\midrule",
     ]
     for row in to_records(table.head(max_latex_rows)):
         cells = [setting_text(row[c]) for c in answer.columns]
-        rate = row["success_rate"]
-        cells += [f"{row['n_parameters']:,}"] if has_sizes else []
-        cells += [f"{row['n_learned']:,}", f"{row['n_runs']:,}"]
-        cells += [
-            "" if rate is None else f"{rate:.3f}",
-            interval(row["ci_low"], row["ci_high"], dash),
-            row["verdict"],
-        ]
+        cells += [f"{row[c]:,}" for c in (*sizes, "n_learned", "n_runs")]
+        rate = "" if row["success_rate"] is None else f"{row['success_rate']:.3f}"
+        cells += [rate, interval(row["ci_low"], row["ci_high"], dash), row["verdict"]]
         lines.append(" & ".join(map(escape_latex, cells)) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"

@@ -49,7 +49,7 @@ def _best_lines(c: Comparison) -> list[str]:
     lines = [f"best of {c.n_configurations:,}: {best}, {c.best['n_learned']:,}/{c.best['n_runs']:,} learned"]
     if not n:
         return [*lines, f"every other one is shown to learn less often ({level})"]
-    lines.append(f"{n:,} other{'s' if n > 1 else ''} cannot be told from it ({level})")
+    lines.append(f"{counted(n, 'other')} cannot be told from it ({level})")
     for mark, row in (("A", c.first), ("B", c.second)):
         if row["configuration"] != best:
             told = "cannot be told from it" if row["configuration"] in c.open_to_best else "learns less often"

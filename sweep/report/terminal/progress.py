@@ -13,7 +13,7 @@ from rich.text import Text
 from sweep.commands import run as run_command
 from sweep.commands.check import Plan
 from sweep.experiment.experiment import Experiment
-from sweep.report.words import percents
+from sweep.report.words import counted, percents
 from sweep.results.results import Results
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import confidence_sequence
@@ -27,7 +27,7 @@ def describe_plan(plan: Plan) -> str:
     seeds, n = plan.experiment.seeds, plan.n_configurations
     where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
     return (
-        f"{plan.source.path.stem}: {n:,} configuration{'s' if n != 1 else ''} x {seeds.amount()} "
+        f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
         f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
         f"{plan.trainer.title}{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
         f"{describe_seconds(plan.seconds)}"
@@ -36,15 +36,15 @@ def describe_plan(plan: Plan) -> str:
 
 def _describe_programs(plan: Plan) -> str:
     n = plan.n_programs
-    return f", {n:,} program{'s' if n > 1 else ''} to compile" if n else ""
+    return f", {counted(n, 'program')} to compile" if n else ""
 
 
 def _describe_executor(record: Mapping[str, Any]) -> str:
     n = record["workers"]
     if record["executor"] == "threads":
-        return f", {n} thread{'s' if n > 1 else ''}"
+        return f", {counted(n, 'thread')}"
     nodes = record["nodes"]
-    return f", {n} core{'s' if n > 1 else ''} of {nodes} Ray node{'s' if nodes > 1 else ''}"
+    return f", {counted(n, 'core')} of {counted(nodes, 'Ray node')}"
 
 
 def describe_power(experiment: Experiment) -> str:
@@ -53,7 +53,7 @@ def describe_power(experiment: Experiment) -> str:
     n, target = len(experiment.seeds), experiment.reliability.target
     allowed, needed = allocation.allowed_failures(), allocation.needed_runs()
     if allowed is None:
-        shown = f"{n:,} seed{'s' if n != 1 else ''} cannot show a success rate of {target:g}, even if all learn"
+        shown = f"{counted(n, 'seed')} cannot show a success rate of {target:g}, even if all learn"
         return f"{shown}: at least {needed:,} are needed"
     may = "none" if allowed == 0 else f"at most {allowed:,}"
     power = f"reliable at {target:g}: of {n:,} seeds {may} may fail"
@@ -164,6 +164,6 @@ def describe_broken(results: Results) -> str | None:
     n_runs = sum(len(b.runs) for b in broken)
     last_line = broken[0].traceback.rstrip().rpartition("\n")[2]
     return (
-        f"{n_runs:,} run{'s' if n_runs > 1 else ''} broke, the first {broken[0].runs[0]} ({last_line}); "
+        f"{counted(n_runs, 'run')} broke, the first {broken[0].runs[0]} ({last_line}); "
         f"{results.folder.manifest} has all of them; the same command tries them again"
     )
