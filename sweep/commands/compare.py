@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from sweep.results.files import ResultsError
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of, learned_by_seed, select_configuration
@@ -50,7 +52,8 @@ def summarise_comparison(results: Results, first: str, second: str) -> Compariso
     rows = to_records(table)
     one, other = (ids.index(identity) for identity in chosen)
     pairs = paired(learned[one], learned[other])
-    best = against_the_best(learned, table["n_parameters"].to_numpy(), confidence)
+    sizes = table["n_parameters"].to_numpy() if "n_parameters" in table else np.zeros(len(table), np.int64)
+    best = against_the_best(learned, sizes, confidence)
     candidates = [i for i in range(len(ids)) if best.is_open[i]]
     candidates.sort(key=lambda i: i != best.best)
     return Comparison(
@@ -64,7 +67,7 @@ def summarise_comparison(results: Results, first: str, second: str) -> Compariso
         n_configurations=len(ids),
         best=rows[best.best],
         open_to_best=tuple(ids[i] for i in candidates),
-        smallest_open=rows[min(candidates, key=lambda i: rows[i]["n_parameters"])],
+        smallest_open=rows[min(candidates, key=lambda i: sizes[i])],
         is_adaptive=bool((table["ci_method"] == "beta-binomial").any()),
     )
 

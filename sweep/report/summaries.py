@@ -27,7 +27,7 @@ class Answer:
     seeds, as in the manifest; `id_length`: characters that tell ids apart. `n_failed`: failing runs by outcome.
     `allocation`: what the seeds can show. `puzzling`: the id of a configuration whose failures are worth an
     explanation, the best of those found unreliable, else the best that failed
-    at all; None where no run failed.
+    at all; None where no run failed, or where they are of no network.
     """
 
     aim: str
@@ -107,7 +107,7 @@ def summarise(results: Results, top: int = 10) -> Answer:
         confirmation=confirmation,
         n_failed={name: int(table[f"n_{name}"].sum()) for name in failures_of(experiment.subject)},
         id_length=_unique_length(table["configuration"]),
-        puzzling=_puzzling(table),
+        puzzling=_puzzling(table) if experiment.subject == "network" else None,
     )
 
 

@@ -80,7 +80,7 @@ outcome_table = (
         letter="M",
         colour="#cc79a7",
         meaning="the criterion of success did not hold at the end",
-        medicine="",
+        medicine="other settings",
     ),
     Outcome(
         name="crashed",

@@ -1,11 +1,14 @@
 """The table of outcomes: what every row must have, and which runs may end so."""
 
-from sweep.runs.outcomes import failures, failures_of, outcome_table, outcomes
+from sweep.runs.outcomes import failures, failures_of, outcome_table, outcomes, outcomes_of
 
 
 def test_outcomes_can_be_told_apart_wherever_they_are_shown() -> None:
-    for values in (outcomes, [o.letter for o in outcome_table], [o.colour for o in outcome_table]):
-        assert len(set(values)) == len(outcome_table)
+    assert len(set(outcomes)) == len(outcome_table)
+    for subject in ("network", "settings"):  # they never stand on one page
+        own = outcomes_of(subject)
+        for values in ([o.letter for o in own], [o.colour for o in own]):
+            assert len(set(values)) == len(own)
     assert all(len(o.letter) == 1 and o.meaning for o in outcome_table)
 
 
@@ -19,4 +22,4 @@ def test_codes_stay_what_results_on_disk_say() -> None:
 
 
 def test_what_is_no_network_ends_as_anything_may() -> None:
-    assert "diverged" in failures_of("program") and not {"learned", "dead", "stuck"} & {*failures_of("program")}
+    assert "diverged" in failures_of("settings") and not {"learned", "dead", "stuck"} & {*failures_of("settings")}

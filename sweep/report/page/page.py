@@ -218,6 +218,7 @@ def build(results: Results) -> str:
     return template("page.html").render(
         outcomes=outcomes_of(experiment.subject),
         sentences=words,
+        is_of_networks=bool(material.known),
         answer=answer,
         verdicts=verdicts,
         target=experiment.reliability.target,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweep.commands.compare import Comparison
-from sweep.report.words import counted, describe_settings, interval
+from sweep.report.words import counted, describe_settings, describe_size, interval
 
 
 def _rate(row: Mapping[str, Any]) -> str:
@@ -15,8 +15,8 @@ def _rate(row: Mapping[str, Any]) -> str:
 def describe_comparison(c: Comparison) -> list[str]:
     """A comparison in words, line by line."""
     lines = [
-        f"{mark}  {row['configuration']}  {describe_settings(row, c.columns)}  "
-        f"{row['n_parameters']:,} parameters  {_rate(row)}"
+        f"{mark}  {row['configuration']}  {describe_settings(row, c.columns)}"
+        f"{describe_size(row).replace(', ', '  ')}  {_rate(row)}"
         for mark, row in (("A", c.first), ("B", c.second))
     ]
     lines += ["", *_pair_lines(c), "", *_best_lines(c)]
@@ -55,6 +55,6 @@ def _best_lines(c: Comparison) -> list[str]:
             told = "cannot be told from it" if row["configuration"] in c.open_to_best else "learns less often"
             lines.append(f"{mark} {told}")
     small = c.smallest_open
-    if small["configuration"] != best:
-        lines.append(f"the smallest of them: {small['configuration']}, {small['n_parameters']:,} parameters")
+    if small["configuration"] != best and "n_parameters" in small:
+        lines.append(f"the smallest of them: {small['configuration']}{describe_size(small)}")
     return lines
