@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
+from sweep.experiment.experiment import without_passwords
+from sweep.experiment.file import parse
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 
@@ -305,3 +307,42 @@ def test_a_folder_with_a_table_in_a_subfolder_is_right(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     (tmp_path / "out" / "data" / "deep" / "x.csv").write_text("a,b,y\n0,1,1\n1,0,1\n0,0,1\n1,1,0\n")
     assert "data/deep/x.csv: changed" in call("verify", tmp_path / "out", "--sample", "0").stdout
+
+
+# passwords
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "'{url}'",
+        '"{url}"',
+        '"sqlite://\\x2fann:se\\x63ret@/{path}"',
+        "'sqlite:///{path}?password=secret'",
+        '"sqlite:///{path}?pass\\\n    word=secret"',
+    ],
+)
+def test_no_password_reaches_the_page(written: str) -> None:
+    storage = written.replace("{url}", "postgresql://ann@server:secret@db/x").replace("{path}", "/x.db")
+    text = f"# once postgresql://ann:secret@db/x\n{TEXT}study: {{storage: {storage}}}\n"
+    storage = parse(text).study.storage
+    assert "secret" in storage
+    shown = without_passwords(text, storage)
+    assert "secret" not in shown and "cret@" not in shown
+
+
+def test_the_page_of_a_study_with_a_password_is_without_it(folder: Path) -> None:
+    text = TEXT + "study: {storage: 'postgresql://ann:secret@db/x'}\n"
+    rewrite(folder, "experiment.yaml", text.encode())
+    assert call("report", folder).exit_code == 0
+    page = (folder / "report.html").read_text()
+    assert "secret" not in page and "ann:***@db" in page
+
+
+@pytest.mark.parametrize("password", ["se@cret", "s@e/cret", "s@e?cret", "@secret"])
+def test_no_message_shows_a_part_of_a_password(tmp_path: Path, password: str) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(TEXT + f"study: {{storage: 'postgresql://ann:{password}@127.0.0.1:1/x'}}\n")
+    for refused in (call("check", path), call("run", path, "--out", tmp_path / "out", "--quiet")):
+        assert refused.exit_code == 2 and "%40" in refused.output
+        assert "cret" not in refused.output
