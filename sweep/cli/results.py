@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, app, say, user_errors
+from sweep.cli.common import ResultsPath, app, say, tell, user_errors
 
 
 @app.command()
@@ -41,9 +41,9 @@ def show(
             export_table(rows, export)
             say(f"wrote {len(rows)} rows to {export}")
         elif as_json:
-            print(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
+            tell(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
         elif isinstance(loaded, OwnResults):
-            print("\n".join(training_lines(loaded) if len(rows) else ["no row fits"]))
+            tell("\n".join(training_lines(loaded) if len(rows) else ["no row fits"]))
         elif where is None and sort is None:
             print_answer(loaded, top)
         else:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from sweep.runs.errors import visible
+
 _plain_name = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _no_names = {"null", "true", "false", "yes", "no", "on", "off"}
 remark_column = 26
@@ -27,15 +29,25 @@ def flow(value: Any) -> str:
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
+def _comment(text: str) -> str:
+    """A text that stays a comment, whatever a stranger's model was called."""
+    return visible(text.replace("\n", " "))
+
+
 def experiment_text(
     fixed: Mapping[str, Any], *, n_seeds: int, head: str, remarks: Mapping[str, str] | None = None
 ) -> str:
     """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters."""
     shown = remarks or {}
-    lines = [f"# {head}", "", "# Hyperparameters that stay; what is named nowhere has Keras's default.", "fixed:"]
+    lines = [
+        f"# {_comment(head)}",
+        "",
+        "# Hyperparameters that stay; what is named nowhere has Keras's default.",
+        "fixed:",
+    ]
     for name, value in fixed.items():
         line = f"  {name}: {flow(value)}"
-        lines.append(f"{line:{remark_column - 1}} # {shown[name]}" if name in shown else line)
+        lines.append(f"{line:{remark_column - 1}} # {_comment(shown[name])}" if name in shown else line)
     lines += [
         "",
         "# Hyperparameters that vary: every combination is a configuration. To compare widths, move width here,",
