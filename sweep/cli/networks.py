@@ -34,11 +34,13 @@ def rescue(
     with user_errors("; nothing is kept"):
         from sweep.commands.rescue.rescue import rescue
         from sweep.report.terminal.rescue import describe_rescue
+        from sweep.results.folder import check_is_no_own_file
         from sweep.results.results import load
         from sweep.results.tables import check_table_path, export_table
 
         if csv is not None:
             check_table_path(csv)
+            check_is_no_own_file(csv)
         note = (lambda message: None) if quiet else say
         found = rescue(load(results), configuration, engine=engine, workers=workers, say=note)
         if csv is not None:

@@ -32,9 +32,13 @@ def show(
         from sweep.report.summaries import select_rows
         from sweep.report.terminal.answer import print_answer, print_configurations
         from sweep.report.terminal.train import training_lines
-        from sweep.results.tables import export_table, to_records
+        from sweep.results.folder import check_is_no_own_file
+        from sweep.results.tables import check_table_path, export_table, to_records
         from sweep.results.trainings import OwnResults, load
 
+        if export is not None:
+            check_table_path(export)
+            check_is_no_own_file(export)
         loaded = load(results)
         rows = select_rows(loaded.configurations, where, sort)
         if export is not None:
