@@ -80,8 +80,22 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Errors only.", callback=_h
 
 
 def say(message: str) -> None:
-    """A message for a person, to stderr."""
-    print(message, file=sys.stderr, flush=True)
+    """A message for a person, to stderr; control characters are made visible."""
+    from sweep.runs.errors import visible
+
+    print(visible(message), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A result, to stdout; control characters are made visible, and JSON stays JSON."""
+    from sweep.runs.errors import visible
+
+    print(visible(text))
+
+
+def _let_go_of_stdout() -> None:
+    """Leave what cannot be written: Python would try again at its end, and say so."""
+    sys.stdout = open(os.devnull, "w")  # closed by the end of the process
 
 
 @contextmanager
@@ -93,13 +107,15 @@ def user_errors(going_on: str = "") -> Generator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
-        sys.stdout = open(os.devnull, "w")  # closed by the end of the process
+        _let_go_of_stdout()
         raise typer.Exit(0) from None
     except UserError as error:
         say(str(error))
         raise typer.Exit(2) from None
     except OSError as error:
         say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        if not error.filename:
+            _let_go_of_stdout()
         raise typer.Exit(2) from None
     except MemoryError:
         say(f"not enough memory{going_on}")

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import DeviceName, EngineName, ExperimentPath, Quiet, Workers, app, gentle_stop, say, user_errors
+from sweep.cli.common import (
+    DeviceName,
+    EngineName,
+    ExperimentPath,
+    Quiet,
+    Workers,
+    app,
+    gentle_stop,
+    say,
+    tell,
+    user_errors,
+)
 
 
 @app.command()
@@ -34,9 +45,9 @@ def check(
         from sweep.report.terminal.progress import describe_plan, describe_power
 
         planned = plan(experiment, engine=engine, device=device, workers=workers)
-        print(f"{experiment}: ok")
-        print(describe_plan(planned))
-        print(describe_power(planned.experiment))
+        tell(f"{experiment}: ok")
+        tell(describe_plan(planned))
+        tell(describe_power(planned.experiment))
 
 
 @app.command()

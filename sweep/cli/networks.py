@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import EngineName, Quiet, ResultsPath, Workers, app, say, user_errors
+from sweep.cli.common import EngineName, Quiet, ResultsPath, Workers, app, say, tell, user_errors
 
 
 @app.command()
@@ -34,20 +34,22 @@ def rescue(
     with user_errors("; nothing is kept"):
         from sweep.commands.rescue.rescue import rescue
         from sweep.report.terminal.rescue import describe_rescue
+        from sweep.results.folder import check_is_no_own_file
         from sweep.results.results import load
         from sweep.results.tables import check_table_path, export_table
 
         if csv is not None:
             check_table_path(csv)
-        tell = (lambda message: None) if quiet else say
-        found = rescue(load(results), configuration, engine=engine, workers=workers, say=tell)
+            check_is_no_own_file(csv)
+        note = (lambda message: None) if quiet else say
+        found = rescue(load(results), configuration, engine=engine, workers=workers, say=note)
         if csv is not None:
             export_table(found.table(), csv)
-            tell(f"wrote {len(found.attempts)} rows to {csv}")
+            note(f"wrote {len(found.attempts)} rows to {csv}")
         if as_json:
-            print(json.dumps(found.summary(), indent=2, allow_nan=False, ensure_ascii=False))
+            tell(json.dumps(found.summary(), indent=2, allow_nan=False, ensure_ascii=False))
         else:
-            print("\n".join(describe_rescue(found, shutil.get_terminal_size((120, 24)).columns)))
+            tell("\n".join(describe_rescue(found, shutil.get_terminal_size((120, 24)).columns)))
 
 
 @app.command()
@@ -79,14 +81,14 @@ def replay(
         if save is not None:
             replays.check_save_path(save)
         replayed = replays.replay(load(results), run, engine=engine)
-        print("\n".join(describe_replay(replayed)))
+        tell("\n".join(describe_replay(replayed)))
         is_wrong = bool(replayed.differences) and replayed.engine == replayed.trainer
         if figure is not None:
             write_figure(draw_training(summarise_replay(replayed)), figure)
             say(f"drew {figure}")
         if save is not None:
             saved = replays.save(replayed, save)
-            print(describe_saved(saved))
+            tell(describe_saved(saved))
             is_wrong |= not saved.is_equal
     if is_wrong:
         raise typer.Exit(1)

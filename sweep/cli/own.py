@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import DeviceName, EngineName, Quiet, Workers, app, say, user_errors
+from sweep.cli.common import DeviceName, EngineName, Quiet, Workers, app, say, tell, user_errors
 
 Settings = Annotated[
     list[str] | None,
@@ -59,10 +59,10 @@ def train(
             trained = asked.train(watch)
         answer, likely = count_runs(trained), find_likely(trained, asked.engine, asked.workers)
         if as_json:
-            print(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
+            tell(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
         else:
             advice = advice_lines(configuration, answer.outcomes, likely, [*given, "--seeds", str(seeds)])
-            print("\n".join([*answer_lines(answer), "", *advice]))
+            tell("\n".join([*answer_lines(answer), "", *advice]))
 
 
 def _save(path: Path, text: str) -> None:
@@ -104,6 +104,6 @@ def import_(
         fixed, remarks = experiment_settings(read_model(model), given, model, out.parent if out else Path())
         text = experiment_text(fixed, n_seeds=seeds, head=f"The network of {model.name}.", remarks=remarks)
         if out is None:
-            print(text, end="")
+            tell(text.removesuffix("\n"))
         else:
             _save(out, text)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, Storage, app, say, user_errors
+from sweep.cli.common import ResultsPath, Storage, app, say, tell, user_errors
 
 
 @app.command()
@@ -24,7 +24,7 @@ def report(
             for path in write_figures(loaded.folder.figures, drawn):
                 say(f"wrote {path}")
         written = own_page.write_page(loaded) if isinstance(loaded, OwnResults) else page.write_page(loaded)
-        print(f"look: {written}")
+        tell(f"look: {written}")
 
 
 @app.command()

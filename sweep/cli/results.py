@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, app, say, user_errors
+from sweep.cli.common import ResultsPath, app, say, tell, user_errors
 
 
 @app.command()
@@ -32,18 +32,22 @@ def show(
         from sweep.report.summaries import select_rows
         from sweep.report.terminal.answer import print_answer, print_configurations
         from sweep.report.terminal.train import training_lines
-        from sweep.results.tables import export_table, to_records
+        from sweep.results.folder import check_is_no_own_file
+        from sweep.results.tables import check_table_path, export_table, to_records
         from sweep.results.trainings import OwnResults, load
 
+        if export is not None:
+            check_table_path(export)
+            check_is_no_own_file(export)
         loaded = load(results)
         rows = select_rows(loaded.configurations, where, sort)
         if export is not None:
             export_table(rows, export)
             say(f"wrote {len(rows)} rows to {export}")
         elif as_json:
-            print(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
+            tell(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
         elif isinstance(loaded, OwnResults):
-            print("\n".join(training_lines(loaded) if len(rows) else ["no row fits"]))
+            tell("\n".join(training_lines(loaded) if len(rows) else ["no row fits"]))
         elif where is None and sort is None:
             print_answer(loaded, top)
         else:

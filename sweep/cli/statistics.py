@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, app, user_errors
+from sweep.cli.common import ResultsPath, app, tell, user_errors
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 _configuration = "A configuration: its id, the beginning of it, or width=8,optimizer=adam."
@@ -26,9 +26,9 @@ def compare(
 
         found = summarise_comparison(load(results), first, second)
         if as_json:
-            print(json.dumps(comparison_record(found), indent=2, allow_nan=False, ensure_ascii=False))
+            tell(json.dumps(comparison_record(found), indent=2, allow_nan=False, ensure_ascii=False))
         else:
-            print("\n".join(describe_comparison(found)))
+            tell("\n".join(describe_comparison(found)))
 
 
 @app.command()
@@ -41,9 +41,9 @@ def importance(results: ResultsPath, as_json: AsJson = False) -> None:
 
         found = summarise_importances(load(results))
         if as_json:
-            print(json.dumps(importances_record(found), indent=2, allow_nan=False, ensure_ascii=False))
+            tell(json.dumps(importances_record(found), indent=2, allow_nan=False, ensure_ascii=False))
         else:
-            print("\n".join(describe_importances(found)))
+            tell("\n".join(describe_importances(found)))
 
 
 @app.command()
@@ -79,4 +79,4 @@ def plan(
         else:
             reliability, doubling = Target(target or 0.0, confidence), Doubling(first, up_to, configurations)
             lines = describe_verdict_plan(rate, reliability, power, doubling)
-        print("\n".join(lines))
+        tell("\n".join(lines))

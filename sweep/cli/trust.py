@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, Storage, Workers, app, say, user_errors
+from sweep.cli.common import ResultsPath, Storage, Workers, app, say, tell, user_errors
 
 
 def _sample_size(text: str | None) -> int | None:
@@ -42,10 +42,10 @@ def verify(
 
         found = verify(results, _sample_size(sample), engine=engine, workers=workers, storage=storage)
         for finding in found.findings:
-            print(finding)
+            tell(finding)
         if found.comparison is not None:
             c = found.comparison
-            print(
+            tell(
                 f"{c.n_runs:,} of {found.n_rows:,} runs trained again by {found.engine}: {c.n_identical:,} identical, "
                 f"{c.n_same_outcome:,} same outcome, {len(c.different):,} different"
             )
@@ -54,7 +54,7 @@ def verify(
         if not found.is_right:
             say(f"{results}: something is off")
             raise typer.Exit(1)
-        print(f"{results}: files, tables and study agree")
+        tell(f"{results}: files, tables and study agree")
 
 
 @app.command()
@@ -72,11 +72,11 @@ def audit(
         ended = [r for r in found.runs if r.outcome_keras is not None]
         n_same = sum(r.outcome_keras == r.outcome for r in ended)
         weights = ", ".join(f"{len(named[kind])} {kind}" for kind in named if named[kind])
-        print(
+        tell(
             f"audit: {len(found.runs)} runs again with Keras: weights after the first steps: {weights}; "
             f"at the end {n_same} of {len(ended)} same outcome{'' if found.is_new else ' (said before of these files)'}"
         )
         for run in named["differ"]:
-            print(f"{run}: the weights differ")
+            tell(f"{run}: the weights differ")
         if not found.is_right:
             raise typer.Exit(1)

@@ -37,8 +37,20 @@ def shown_storage(storage: str) -> str:
     >>> shown_storage("mysql://db/studies?user=ann&password=secret")
     'mysql://db/studies?user=ann&password=***'
     """
-    without = re.sub(r"://([^/?#:@]*):[^@]*@", r"://\1:***@", storage)
+    without = re.sub(r"://([^/?#:]*):[^@]*@", r"://\1:***@", storage)
     return re.sub(r"([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", without, flags=re.IGNORECASE)
+
+
+def without_passwords(text: str, storage: str) -> str:
+    """An experiment's text with its URLs as they may be shown, the one of `storage` among them.
+
+    >>> without_passwords("study: {storage: 'mysql://ann:secret@db/x'}", "mysql://ann:secret@db/x")
+    "study: {storage: 'mysql://ann:***@db/x'}"
+    """
+    shown = re.sub(r"\S*://\S*", lambda found: shown_storage(found[0]), text)
+    if shown_storage(storage) != storage and shown_storage(storage) not in shown:
+        return "# left out: the storage holds a password, written in a way that cannot be hidden here"
+    return shown
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,9 @@ class Study:
         if self.storage != "journal" and "://" not in self.storage:
             allowed = "allowed: journal (a file in the results folder), or a storage URL of Optuna, sqlite:///study.db"
             raise SettingError(("storage",), f"found {show(self.storage)}", allowed)
+        if re.search(r"://[^:/]*:[^@]*@.*@", self.storage):  # a part of the password would be taken for the host
+            found = "a URL with a password and more than one @"
+            raise SettingError(("storage",), found, "allowed: one, before the host; %40 for any other")
         if self.sampler != "grid" and self.trials is None:
             raise SettingError(
                 ("trials",), f"none given for the sampler {self.sampler}", "allowed: a whole number from 1 up"

@@ -81,24 +81,28 @@ def parse_table(content: bytes, targets: Sequence[str], file: str) -> Task:
     where = f"{file}:{number}"
     if not names:
         raise SettingError(("file",), f"{where}: nothing", "allowed: a first line with a name for each column")
+    known: set[str] = set()
     for i, name in enumerate(names):
-        if not name or name in names[:i]:
+        if not name or name in known:
             found = f"{where}: column {i + 1} has " + (
                 f"the name {show(name)} of an earlier one" if name else "no name"
             )
             raise SettingError(("file",), found, "allowed: a first line with a name for each column, all different")
+        known.add(name)
     for i, name in enumerate(targets):
-        if name not in names:
+        if name not in known:
             raise SettingError(("targets", i), f"{where}: no column {show(name)}", did_you_mean(name, names))
         if name in targets[:i]:
             raise SettingError(("targets", i), f"found {show(name)} twice", "allowed: each column once")
     if len(targets) == len(names):
         raise SettingError(("targets",), f"{where}: every column is a target", "allowed: at least one input column")
-    rows = list(_rows(lines, names, set(targets), file))
+    learned = set(targets)
+    rows = list(_rows(lines, names, learned, file))
     if not rows:
         raise SettingError(("file",), f"{file}: no rows under the names of the columns", f"allowed: 1 to {max_rows}")
-    _refuse_contradictions(rows, names, targets, file)
-    inputs = [[row[name] for name in names if name not in targets] for _, row in rows]
+    given = [name for name in names if name not in learned]
+    _refuse_contradictions(rows, given, targets, file)
+    inputs = [[row[name] for name in given] for _, row in rows]
     return table_task(inputs, [[row[name] for name in targets] for _, row in rows])
 
 
@@ -143,12 +147,12 @@ def _rows(
 
 
 def _refuse_contradictions(
-    rows: Sequence[tuple[int, Mapping[str, Any]]], names: Sequence[str], targets: Sequence[str], file: str
+    rows: Sequence[tuple[int, Mapping[str, Any]]], given: Sequence[str], targets: Sequence[str], file: str
 ) -> None:
     """Raise where two rows of equal inputs, as float32, differ in a target: no network learns such a table."""
     first: dict[tuple[float, ...], tuple[int, list[Any]]] = {}
     for line, row in rows:
-        inputs = tuple(float(np.float32(row[name])) for name in names if name not in targets)
+        inputs = tuple(float(np.float32(row[name])) for name in given)
         wanted = [row[name] for name in targets]
         earlier, other = first.setdefault(inputs, (line, wanted))
         if other != wanted:

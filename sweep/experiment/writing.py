@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from sweep.runs.errors import visible
+
 _plain_name = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _no_names = {"null", "true", "false", "yes", "no", "on", "off"}
 remark_column = 26
@@ -29,12 +31,16 @@ def flow(value: Any) -> str:
 
 def study_text(sections: Mapping[str, Mapping[str, Any]], head: str) -> str:
     """An experiment of these sections, a line for each setting; sections without any are left out."""
-    lines = [f"# {head}"]
+    lines = [f"# {_comment(head)}"]
     for section, settings in sections.items():
-        lines += [f"{section}:", *(f"  {flow(name)}: {flow(value)}" for name, value in settings.items())] * bool(
-            settings
-        )
+        if settings:
+            lines += [f"{section}:", *(f"  {flow(name)}: {flow(value)}" for name, value in settings.items())]
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> str:
+    """A text that stays a comment, whatever a stranger's model was called."""
+    return visible(text.replace("\n", " "))
 
 
 def experiment_text(
@@ -42,10 +48,15 @@ def experiment_text(
 ) -> str:
     """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters."""
     shown = remarks or {}
-    lines = [f"# {head}", "", "# Hyperparameters that stay; what is named nowhere has Keras's default.", "fixed:"]
+    lines = [
+        f"# {_comment(head)}",
+        "",
+        "# Hyperparameters that stay; what is named nowhere has Keras's default.",
+        "fixed:",
+    ]
     for name, value in fixed.items():
         line = f"  {name}: {flow(value)}"
-        lines.append(f"{line:{remark_column - 1}} # {shown[name]}" if name in shown else line)
+        lines.append(f"{line:{remark_column - 1}} # {_comment(shown[name])}" if name in shown else line)
     lines += [
         "",
         "# Hyperparameters that vary: every combination is a configuration. To compare widths, move width here,",

@@ -177,7 +177,7 @@ def select_rows(table: Any, where: str | None, sort: str | None) -> Any:
         _check_expression(where, table.columns)
         try:
             table = table.query(where, engine="python")
-        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NotImplementedError) as error:
+        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError) as error:
             raise ResultsError(f"--where: {where} does not fit the columns: {error}") from None
     if sort is not None:
         if sort not in table.columns:

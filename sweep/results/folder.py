@@ -308,6 +308,17 @@ class Folder:
         write_atomically(self.examples, _npz(_pack_examples(kept)))
 
 
+def check_is_no_own_file(path: Path) -> None:
+    """Raise `ResultsError` for a path to write a table to at which a results folder has one of its own files."""
+    path = path.parent.resolve() / path.name
+    for folder in map(Folder, path.parents):
+        if folder.manifest.is_file() and (folder.experiment.is_file() or folder.training.is_file()):
+            inside = path.relative_to(folder.path)
+            own = {file.name for file in folder.own_files}
+            if inside.parts[0] in own or inside.as_posix() in folder.read_manifest().files:
+                raise ResultsError(f"{path}: a file of the results folder {folder.path}; choose another name")
+
+
 def _is_temporary(name: str) -> bool:
     """Whether a file is one that `write_atomically` was about to put in place of another."""
     return name.startswith(".") and name.endswith(".tmp")

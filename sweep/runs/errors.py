@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -25,6 +26,19 @@ def show(value: object, longest: int = 60) -> str:
     else:
         text = repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+# what moves a terminal's cursor, changes its colours or its title, or turns the direction of a line; not the line's end
+_unseen = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""A text in which control characters can be seen and do nothing, as JSON writes them; lines stay lines.
+
+    >>> print(visible("a\x1b[31m b"))
+    a\u001b[31m b
+    """
+    return _unseen.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -225,8 +225,9 @@ def _environment(address: str) -> dict[str, str]:
     quiet = {"RAY_BACKEND_LOG_LEVEL": "fatal"}  # this process's messages are few and for people
     if address != "local":
         return quiet | {"RAY_NUM_REDIS_GET_RETRIES": "1"}  # one wait of 40 s for something that is no Ray
-    # with a token of its own it leaves none in the user's home
-    return quiet | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # with a token of its own it leaves none in the user's home; without other nodes it listens on 127.0.0.1 only
+    alone = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    return quiet | alone | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 @contextmanager

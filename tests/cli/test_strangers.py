@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,6 +21,8 @@ from typer.testing import CliRunner, Result
 
 import sweep
 from sweep.cli.common import app
+from sweep.experiment.experiment import without_passwords
+from sweep.experiment.file import parse
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 
@@ -305,3 +310,94 @@ def test_a_folder_with_a_table_in_a_subfolder_is_right(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     (tmp_path / "out" / "data" / "deep" / "x.csv").write_text("a,b,y\n0,1,1\n1,0,1\n0,0,1\n1,1,0\n")
     assert "data/deep/x.csv: changed" in call("verify", tmp_path / "out", "--sample", "0").stdout
+
+
+# passwords
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "'{url}'",
+        '"{url}"',
+        '"sqlite://\\x2fann:se\\x63ret@/{path}"',
+        "'sqlite:///{path}?password=secret'",
+        '"sqlite:///{path}?pass\\\n    word=secret"',
+    ],
+)
+def test_no_password_reaches_the_page(written: str) -> None:
+    storage = written.replace("{url}", "postgresql://ann@server:secret@db/x").replace("{path}", "/x.db")
+    text = f"# once postgresql://ann:secret@db/x\n{TEXT}study: {{storage: {storage}}}\n"
+    storage = parse(text).study.storage
+    assert "secret" in storage
+    shown = without_passwords(text, storage)
+    assert "secret" not in shown and "cret@" not in shown
+
+
+def test_the_page_of_a_study_with_a_password_is_without_it(folder: Path) -> None:
+    text = TEXT + "study: {storage: 'postgresql://ann:secret@db/x'}\n"
+    rewrite(folder, "experiment.yaml", text.encode())
+    assert call("report", folder).exit_code == 0
+    page = (folder / "report.html").read_text()
+    assert "secret" not in page and "ann:***@db" in page
+
+
+@pytest.mark.parametrize("password", ["se@cret", "s@e/cret", "s@e?cret", "@secret"])
+def test_no_message_shows_a_part_of_a_password(tmp_path: Path, password: str) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(TEXT + f"study: {{storage: 'postgresql://ann:{password}@127.0.0.1:1/x'}}\n")
+    for refused in (call("check", path), call("run", path, "--out", tmp_path / "out", "--quiet")):
+        assert refused.exit_code == 2 and "%40" in refused.output
+        assert "cret" not in refused.output
+
+
+# what is printed, and where results are written
+
+
+def test_names_from_a_folder_do_nothing_to_the_terminal(folder: Path) -> None:
+    rewrite(
+        folder, "configurations.csv", (folder / "configurations.csv").read_bytes().replace(b"adam", b"a\x1b]0;x\x07m")
+    )
+    escaped = folder.rename(folder.with_name("out\x1b[31m"))
+    for command in [*READING, ("show", "--sort", "width"), ("show", "--where", "width > 1"), ("replay", "x-1")]:
+        printed = answered(command, escaped).output
+        assert "\x1b" not in printed and "\x07" not in printed, command
+    assert json.loads(call("show", escaped, "--json").stdout)
+
+
+@pytest.mark.parametrize("name", ["audit.json", "manifest.json"])
+def test_deep_JSON_is_no_traceback(folder: Path, name: str) -> None:
+    (folder / name).write_text("[" * 200_000)
+    for command in [*READING, ("report",)]:
+        answered(command, folder)
+
+
+def test_a_deep_journal_is_no_traceback(folder: Path) -> None:
+    with (folder / "study.journal").open("a") as file:
+        file.write('{"op_code":' + "[" * 200_000 + "\n")
+    assert "study.journal" in answered(("verify", "--sample", "0"), folder).output
+    (folder / "runs.csv").unlink()
+    assert run(folder).exit_code == 0
+
+
+@pytest.mark.parametrize("where", [" or ".join(["width==1"] * 90), "-" * 990 + "1", "+".join("1" * 490) + "==width"])
+def test_a_long_expression_is_no_traceback(folder: Path, where: str) -> None:
+    answered(("show", "--where", where), folder)
+
+
+@pytest.mark.parametrize("name", ["configurations.csv", "runs.csv", "parts/x.csv"])
+def test_no_export_replaces_a_table_of_a_results_folder(folder: Path, name: str) -> None:
+    before = listing(folder)
+    assert call("show", folder, "--export", folder / name).exit_code == 2
+    assert call("rescue", folder, "width=2", "--csv", folder / name).exit_code == 2
+    assert listing(folder) == before
+    assert call("show", folder, "--export", folder / "mine.csv").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["plan", "--rate", "0.9", "--target", "0.8"]])
+@pytest.mark.parametrize(("output", "code"), [("> /dev/full", 2), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)])
+def test_an_output_that_cannot_be_written_is_no_traceback(arguments: list[str], output: str, code: int) -> None:
+    command = f"{shlex.join([sys.executable, '-m', 'sweep', *arguments])} {output}"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr and ended.stderr.count("\n") == (code == 2)

@@ -8,6 +8,7 @@ answer takes longer.
 
 import io
 import json
+import os
 import random
 import resource
 import shutil
@@ -127,16 +128,22 @@ def fuzz_files(n: int, folder: Path) -> None:
     fuzz()
 
 
+of_strangers = ("link", "pipe", "deep", "escape")
+decoy = "mine"  # a file beside the folder, to which links lead
+
+
 def damage(folder: Path, draw: random.Random) -> str:
     """Damage one to three files of a results folder, in words."""
     done: list[str] = []
     for _ in range(draw.randint(1, 3)):
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
         if not files:
             break
         path = draw.choice(files)
         content = path.read_bytes()
-        kind = draw.choice(("remove", "cut", "flip", "zero", "double", "swap", "number", "lines", "fold"))
+        kind = draw.choice(
+            ("remove", "cut", "flip", "zero", "double", "swap", "number", "lines", "fold", *of_strangers)
+        )
         a, b = sorted(draw.choices(range(len(content) + 1), k=2))
         lines = content.splitlines(keepends=True)
         if kind == "remove":
@@ -164,6 +171,16 @@ def damage(folder: Path, draw: random.Random) -> str:
         elif kind == "lines":
             draw.shuffle(lines)
             path.write_bytes(b"".join(lines[: draw.randint(0, len(lines))]))
+        elif kind == "link":
+            path.unlink()
+            path.symlink_to(folder.parent / decoy)
+        elif kind == "pipe":
+            path.unlink()
+            os.mkfifo(path)
+        elif kind == "deep":
+            path.write_bytes(content[:a] + draw.choice((b"[", b'{"a":')) * 100_000 + content[b:])
+        elif kind == "escape":
+            path.write_bytes(content[:a] + b"\x1b[31m\x07" + content[a:])
         else:
             path.unlink()
             path.mkdir()
@@ -216,6 +233,8 @@ def damage_folders(n: int, folder: Path) -> None:
     rows = (identities[0], identities[1], whole.runs["run"].iloc[0])
     optuna_dashboard.run_server = lambda storage, **_: _read_studies(str(storage))
     referee = audit_command._audit_runs  # pyright: ignore[reportPrivateUsage]
+    (folder / decoy).write_text("first\nsecond\n")
+    mine = listing(folder)[str(folder / decoy)]
     for i in range(n):
         out = folder / "out"
         shutil.rmtree(out, ignore_errors=True)
@@ -239,6 +258,7 @@ def damage_folders(n: int, folder: Path) -> None:
                 code, printed, told = call(arguments)
                 assert code in (0, 1, 2), code
                 assert code != 2 or told, printed
+                assert "\x1b" not in printed + told and "\x07" not in printed + told, (printed, told)
                 counted[f"code {code}"] += 1
 
             try:
@@ -249,6 +269,7 @@ def damage_folders(n: int, folder: Path) -> None:
                 traceback.print_exc()
             if arguments[0] not in ("report", "audit", "run"):
                 assert listing(out) == before, (i, done, arguments)
+        assert listing(folder)[str(folder / decoy)] == mine, (i, done)
         counted["folders"] += 1
     if counted["failures"]:
         raise SystemExit(1)

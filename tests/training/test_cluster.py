@@ -1,9 +1,11 @@
 """Sweeps on Ray: the same bytes as on threads, for any number of nodes, with nodes dying, and what is refused."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -237,6 +239,55 @@ def test_ray_started_here(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "ray" / "manifest.json").read_text())
     assert manifest["machine"]["executor"] == "ray"
     assert manifest["broken"] == []
+
+
+HELD = """
+import sys
+from sweep.training.cluster import connected
+with connected("local", 1) as cluster:
+    cluster.n_workers
+    print("here", flush=True)
+    sys.stdin.read()
+"""
+
+
+def begun_by(parent: int) -> set[int]:
+    """The processes that a process began, and those that these did."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found, new = set[int](), {parent}
+    while new:
+        new = {child for child, above in parents.items() if above in new}
+        found |= new
+    return found
+
+
+def listens_at(process: int) -> set[str]:
+    """The addresses at which a process waits for connections, as the kernel writes them."""
+    sockets = set[str]()
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(link))
+    lines = [line for name in ("tcp", "tcp6") for line in Path(f"/proc/{process}/net/{name}").read_text().splitlines()]
+    table = map(str.split, lines)
+    return {cells[1].partition(":")[0] for cells in table if cells[3] == "0A" and f"socket:[{cells[9]}]" in sockets}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ray_started_here_is_alone_and_ends_with_its_driver() -> None:
+    pytest.importorskip("ray")
+    loopback = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    with subprocess.Popen([sys.executable, "-c", HELD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None and driver.stdout.readline() == b"here\n"
+        begun = begun_by(driver.pid)
+        addresses = {address for process in begun for address in listens_at(process)}
+        driver.kill()
+    assert addresses and addresses <= loopback
+    while any(Path(f"/proc/{process}/exe").exists() for process in begun):  # else the test's own limit ends it
+        time.sleep(1)
 
 
 @pytest.mark.slow

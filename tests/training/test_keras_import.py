@@ -559,3 +559,32 @@ def test_loading_says_nothing_and_warns_of_nothing(saved: Path) -> None:
         warnings.simplefilter("always")
         read_model(saved)
     assert not caught
+
+
+def test_a_file_takes_no_size_on_trust(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused before Keras is asked, which would unpack and build all of it."""
+    monkeypatch.setattr("keras.saving.load_model", lambda *_, **__: pytest.fail("Keras was asked"))
+
+    def with_layers(n: int) -> Callable[[Any], None]:
+        return lambda config: config["config"]["layers"].extend(config["config"]["layers"][1:2] * n)
+
+    large = [
+        edited(saved, tmp_path / "many.keras", with_layers(3000)),
+        edited(saved, tmp_path / "wide.keras", lambda c: c["config"]["layers"][1]["config"].update(units=10**9)),
+        tmp_path / "bomb.keras",
+    ]
+    with zipfile.ZipFile(large[-1], "w", zipfile.ZIP_DEFLATED) as archive, archive.open("config.json", "w") as member:
+        for _ in range(64):
+            member.write(b" " * (1 << 20))
+    for path in large:
+        with pytest.raises(KerasFileError, match=f"{path.name}: .*\\n  allowed: "):
+            read_model(path)
+
+
+def test_a_name_in_a_model_does_nothing_to_the_terminal(saved: Path, tmp_path: Path) -> None:
+    named = edited(saved, tmp_path / "m.keras", lambda c: c["config"]["layers"][1]["config"].update(name="a\x1b[31m"))
+    edit: Callable[[Any], None] = lambda c: c["config"]["layers"][1]["config"].update(use_bias=False)  # noqa: E731
+    result = call("import", edited(named, tmp_path / "x\x1b[31m\n.keras", edit))
+    assert "\x1b" not in result.stdout + result.stderr
+    written = call("import", edited(saved, tmp_path / "y\nvary: {}.keras", lambda c: None))
+    assert written.exit_code == 0 and "\nvary: {}.keras" not in written.stdout

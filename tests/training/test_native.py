@@ -17,7 +17,7 @@ from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
 from sweep.training import threads
-from sweep.training.native import NativeEngine, cache_folder, compiled_kernel
+from sweep.training.native import NativeEngine, compiled_kernel
 
 REFERENCE = Path(__file__).parent / "reference_digest.txt"
 
@@ -160,18 +160,3 @@ def test_different_seeds_and_digests() -> None:
     a, b = cohort(8), replace(cohort(8), seeds=np.arange(8, 16, dtype=np.uint32))
     digests = {hashlib.sha256(row.tobytes()).hexdigest() for x in (a, b) for row in NativeEngine().train(x).weights}
     assert len(digests) == 16
-
-
-def test_the_kernel_is_kept_where_one_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    absent, caches, file = tmp_path / "absent", tmp_path / "caches", tmp_path / "file"
-    file.touch()
-    assert cache_folder(tmp_path, "d") == tmp_path / "__pycache__" / "kernel" / "d"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(caches))
-    kept = cache_folder(absent, "d")
-    assert kept is not None and kept.is_dir()
-    assert kept == caches / "xor-sweep" / "kernel" / "d"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
-    assert cache_folder(absent, "d") is None
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(file))
-    assert cache_folder(absent, "d") is None

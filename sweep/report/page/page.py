@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sweep.commands.importance import Importances, find_importances, summarise_marginals
-from sweep.experiment.experiment import Experiment
+from sweep.experiment.experiment import Experiment, without_passwords
 from sweep.experiment.regular_files import read_text
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
@@ -229,7 +229,7 @@ def build(results: Results) -> str:
         floors=_floors(material.known),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),
-        experiment_text=read_text(folder.experiment),
+        experiment_text=without_passwords(read_text(folder.experiment), experiment.study.storage),
         versions=manifest.versions,
         engine=manifest.engine,
         device=manifest.device,

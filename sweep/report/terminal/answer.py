@@ -3,10 +3,11 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,7 @@ from sweep.report.words import bar, counted, describe_settings, describe_size, i
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.tables import to_records
+from sweep.runs.errors import visible
 from sweep.runs.settings import setting_text, title_of
 
 bar_width = 14
@@ -25,6 +27,11 @@ _titles = {"batch_size": "batch", "learning_rate": "rate", "dropout": "drop"}
 
 
 class _Output(Console):
+    def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+        """What is drawn, with the control characters of its texts made visible."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
     def on_broken_pipe(self) -> None:
         """Leave it to the command line, which ends quietly; rich would end with code 1."""
         raise BrokenPipeError

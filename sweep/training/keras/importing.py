@@ -7,13 +7,16 @@ our seeds draws its own.
 
 import functools
 import importlib
+import itertools
+import json
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -40,6 +43,8 @@ _without_effect = ("name", "ema_momentum", "ema_overwrite_frequency")  # the lat
 _without = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
 _without += ("lora_rank", "quantization_config")
 _activation_layers = ("Activation", "ReLU", "LeakyReLU", "ELU")
+# what a file may unpack to, in bytes, before Keras reads it; layers of every kind, those inside of others too
+_max_unpacked, _max_config, _max_layers = 1 << 28, 1 << 23, 500
 _chain_allowed = "allowed: a chain of Input, Dense, Activation, ReLU, LeakyReLU, ELU and Dropout"
 _activation_allowed = "allowed: " + ", ".join(vocabulary.activations)
 
@@ -103,6 +108,7 @@ def read_model(path: Path) -> Imported:
         raise KerasFileError(f"{path}: no such file\n  allowed: a model saved as .keras")
     if path.suffix != ".keras" or not zipfile.is_zipfile(path):
         raise KerasFileError(f"{path}: no .keras file\n  allowed: what model.save('model.keras') of Keras 3 writes")
+    _check_sizes(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with without_start_up_noise(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on the state of the optimizer, which is not taken over
@@ -117,6 +123,51 @@ def read_model(path: Path) -> Imported:
     except SettingError as error:
         place = ".".join(map(str, error.place))
         raise KerasFileError(f"{path}: {place}: {error.found}\n  {error.allowed}") from None
+
+
+def _check_sizes(path: Path) -> None:
+    """Raise `KerasFileError` for a file that would take much memory or time: by its directory, then by its layers.
+
+    A file without a configuration, or with a damaged one, is left to Keras.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {member.filename: member.file_size for member in archive.infolist()}
+            unpacked, of_config = sum(sizes.values()), sizes.get("config.json", 0)
+            if unpacked > _max_unpacked or of_config > _max_config:
+                found = f"unpacks to {unpacked:,} bytes, {of_config:,} of them its configuration"
+                allowed = f"allowed: {_max_unpacked:,} and {_max_config:,}"
+                raise KerasFileError(f"{path}: {found}\n  {allowed}")
+            layers = _layers(json.loads(archive.read("config.json")))
+    except (OSError, ValueError, LookupError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, KerasFileError):
+            raise
+        return
+    if len(layers) > _max_layers:
+        raise KerasFileError(f"{path}: {len(layers):,} layers\n  allowed: {_max_layers}")
+    units = [u for u in (layer.get("units") for layer in layers) if type(u) is int]
+    n_bytes = 4 * sum(a * b for a, b in itertools.pairwise([1, *units]))
+    if n_bytes > _max_unpacked:
+        found = f"its layers have weights of {n_bytes:,} bytes"
+        raise KerasFileError(f"{path}: {found}\n  allowed: {_max_unpacked:,}")
+
+
+def _layers(config: Any) -> list[Mapping[str, Any]]:
+    """The configurations of all layers, those inside of others among them, in their order."""
+    found: list[Mapping[str, Any]] = []
+    left = [config]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            items = cast(dict[str, Any], value)
+            if isinstance(items.get("layers"), list):
+                found += [
+                    x["config"] for x in items["layers"] if isinstance(x, dict) and isinstance(x.get("config"), dict)
+                ]
+            left += items.values()
+        elif isinstance(value, list):
+            left += cast(list[Any], value)
+    return found
 
 
 def _check_kind(model: Any, keras: Any) -> None:

@@ -4,12 +4,11 @@ Strict IEEE 754 float32 and no vendor mathematics, so a run's bits never depend 
 machine.
 """
 
+import functools
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Hashable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
 from sweep.training.initial import initial_weights
+from sweep.training.native.cache import Kernel, cache_folder, take_whole
 
 # float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
 ALIGNMENT = 32
@@ -30,7 +30,7 @@ MEASURED = ("weights", "losses", "predictions", "last_unlearned", "units_off_ini
 _one_at_a_time = threading.Lock()
 
 
-def compiled_kernel() -> Any:
+def compiled_kernel() -> Kernel:
     """The kernel, compiled for this processor at its first call or taken from the cache beside this file.
 
     Says so where it has to be compiled, as a warning: by default on stderr. The same function for every thread, or
@@ -40,8 +40,8 @@ def compiled_kernel() -> Any:
         return _kernel()
 
 
-@cache
-def _kernel() -> Any:
+@functools.cache
+def _kernel() -> Kernel:
     """The function.
 
     Numba's cache looks at one source file only; the folder is named after all of them, so that a changed kernel is
@@ -61,32 +61,16 @@ def _kernel() -> Any:
             "compiling the kernel for this processor: about half a minute, each time, as no folder keeps it; "
             "XDG_CACHE_HOME may name one"
         )
-        return numba.njit(**options)(train_models)
-    if not any(cached.rglob("*.nbi")):
+        return Kernel(numba.njit(**options)(train_models), None)
+    if not take_whole(cached):
         logging.getLogger(__name__).warning("compiling the kernel for this processor: once, about half a minute")
     config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]  (documented, not listed)
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cached)
     try:
-        return numba.njit(cache=True, **options)(train_models)
+        return Kernel(numba.njit(cache=True, **options)(train_models), cached)
     finally:
         config.CACHE_DIR = before
-
-
-def cache_folder(folder: Path, digest: str) -> Path | None:
-    """Where the compiled kernel is kept: beside its source, else in the user's cache; None where neither can be."""
-    beside = folder / "__pycache__"
-    if os.access(beside if beside.exists() else folder, os.W_OK):
-        return beside / "kernel" / digest
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # begins with ~ where there is no home
-    cached = Path(caches) / "xor-sweep" / "kernel" / digest
-    try:
-        if caches.startswith("~"):
-            return None
-        cached.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return cached if os.access(cached, os.W_OK) else None
 
 
 def _aligned(n: int, dtype: Any) -> npt.NDArray[Any]:
