@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep.networks.runs import Cohort
+from sweep.runs.cohort import Cohort
 
 from sweep.networks.settings import resolve
 from sweep.training.native import NativeEngine, compiled_kernel
