@@ -1,5 +1,8 @@
 """The command line: a shell over the library. Results go to stdout, progress and messages to stderr."""
 
+from sweep.cli import interruption
+
+# isort: split
 import io
 import os
 import sys
@@ -30,11 +33,13 @@ def _open_closed_streams() -> None:
 
 def main() -> Any:
     """The command `sweep`."""
+    interruption.end_at_once()
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name or a bar that the terminal's encoding lacks is no failure
         sys.stdout.reconfigure(errors="backslashreplace")
     code: Any = 0
     try:
+        interruption.interrupt()
         with user_errors():  # of --help and --version; the commands answer their own
             try:
                 app()
@@ -42,4 +47,12 @@ def main() -> Any:
                 code = end.code
     except typer.Exit as end:
         code = end.exit_code
+    except (Exception, KeyboardInterrupt):
+        if not interruption.asked.is_set():
+            raise
+        code = 130
+    interruption.is_ending.set()
     sys.exit(code)
+
+
+interruption.as_before()
