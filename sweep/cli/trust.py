@@ -50,7 +50,7 @@ def verify(
                 f"{c.n_same_outcome:,} same outcome, {len(c.different):,} different"
             )
         elif found.engine:
-            print(f"no run was made again: that needs {found.engine}, which is not in the folder")
+            tell(f"no run was made again: that needs {found.engine}, which is not in the folder")
         if not found.is_right:
             say(f"{results}: something is off")
             raise typer.Exit(1)
