@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep.runs.cohort import Cohort
 
 from sweep.networks.settings import resolve
+from sweep.runs.cohort import Cohort
 from sweep.training.native import NativeEngine, compiled_kernel
 from sweep.training.native.cache import cache_folder, take_whole
 
