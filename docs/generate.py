@@ -19,7 +19,15 @@ from sweep.experiment.file import template
 from sweep.experiment.schema import descriptions
 from sweep.experiment.writing import flow
 from sweep.networks import tasks, vocabulary
-from sweep.networks.settings import defaults, hyperparameters, named_signatures, numeric, scalars
+from sweep.networks.settings import (
+    defaults,
+    hyperparameters,
+    named_signatures,
+    numeric,
+    of_a_layer,
+    or_a_mapping,
+    scalars,
+)
 from sweep.networks.vocabulary import Signature
 from sweep.results.columns import Column, of_configurations, of_runs, prediction
 
@@ -41,6 +49,7 @@ examples: Mapping[str, Sequence[str]] = {
         "sweep train width=2 depth=3 --seeds 1000",
         "sweep train width=4 'optimizer={name: sgd, momentum: 0.9}' --seeds 100 --json",
         "sweep train width=4 task=xnor --seeds 100 --save xnor.yaml",
+        "sweep train 'layers=[{units: 4, activation: tanh}, 2]' --seeds 100",
     ],
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
     "compare": ["sweep compare results/mine width=4,depth=1,optimizer=adam width=8,depth=1,optimizer=adam"],
@@ -107,6 +116,11 @@ The defaults are Keras's wherever Keras has the thing.
 
 A name that takes arguments may be a mapping, `{{name: sgd, momentum: 0.9}}`; arguments not given have their defaults.
 The learning rate may stand in the optimizer's mapping instead, `{{name: adam, learning_rate: 0.01}}`.
+
+A layer of `layers` is its number of units, or a mapping of `units` and any of {of_a_layer};
+what it leaves out comes from the hyperparameter of that name. `layers: [{{units: 4, activation: tanh}}, 2]` has two
+unlike layers; the second has the `activation` that the experiment gives. In the tables unlike layers are joined: `4-2`,
+`tanh-relu`.
 """
 
 experiment_tail = """## Seeds
@@ -150,7 +164,7 @@ def _allowed(name: str) -> str:
     if name == "task":
         return "see below"
     if name == "layers":
-        return f"a list, each {scalars['width'].allowed()}"
+        return f"a list, each {scalars['width'].allowed()}{or_a_mapping.replace('{', '`{').replace('}', '}`')}"
     also = {"batch_size": ", or full", "samples": ", or null", "learning_rate": ", or null"}
     return scalars[name].allowed() + also.get(name, "")
 
@@ -212,6 +226,7 @@ def experiment_page() -> str:
         template=template(),
         sections="\n".join(f"| `{name}` | {meaning} |" for name, meaning in _sections.items()),
         hyperparameters="\n".join("| " + " | ".join(row) + " |" for row in rows),
+        of_a_layer=", ".join(f"`{name}`" for name in of_a_layer),
     )
     named = {
         "Activations": vocabulary.activations,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from sweep.experiment import shape
 from sweep.experiment.shape import Schema
 from sweep.networks import tasks
-from sweep.networks.settings import defaults, hyperparameters, max_depth, named_signatures, numeric, scalars
+from sweep.networks.settings import defaults, hyperparameters, max_depth, named_signatures, numeric, of_a_layer, scalars
 from sweep.networks.vocabulary import Argument, Signature, max_number
 
 file_name = "sweep.schema.json"
@@ -23,7 +23,7 @@ descriptions: Mapping[str, str] = {
     "samples": "null: the table itself; a number: a data set of so many rows that the seed draws from the table",
     "width": "units of each hidden layer",
     "depth": "hidden layers; 0 is the linear control",
-    "layers": "units of each hidden layer, one by one, instead of width and depth: [4, 2]",
+    "layers": "hidden layers instead of width and depth, units or a mapping each: [4, {units: 2, activation: tanh}]",
     "activation": "of the hidden layers; the last one is always a sigmoid",
     "dropout": "share of units dropped after every hidden layer while training",
     "use_bias": "whether every layer has a bias",
@@ -67,16 +67,30 @@ def value_schema(name: str) -> Schema:
     if name == "task":
         forms = _task_forms()
     elif name == "layers":
-        forms = [{**_list_of(_argument(scalars["width"])), "maxItems": max_depth, "minItems": 0}]
-    elif name in named_signatures:
-        forms = _named_forms(named_signatures[name])
+        forms = [{**_list_of(_layer()), "maxItems": max_depth, "minItems": 0}]
     else:
-        forms = [_argument(scalars[name])]
+        forms = _plain_forms(name)
     if name == "batch_size":
         forms.append({"enum": ["full"]})
     if defaults[name] is None:
         forms.append({"type": "null"})
     return _described(name, forms[0] if len(forms) == 1 else {"anyOf": forms})
+
+
+def _plain_forms(name: str) -> list[Schema]:
+    """A name with arguments, or a number or word."""
+    return _named_forms(named_signatures[name]) if name in named_signatures else [_argument(scalars[name])]
+
+
+def _layer() -> Schema:
+    """A hidden layer: its units, or a mapping."""
+    own: Schema = {name: {"$ref": f"#/$defs/{name}"} for name in of_a_layer}
+    return {
+        "anyOf": [
+            _argument(scalars["width"]),
+            _mapping({"units": _argument(scalars["width"]), **own}, required=["units"]),
+        ]
+    }
 
 
 def _described(name: str, schema: Schema) -> Schema:

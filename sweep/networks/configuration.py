@@ -89,6 +89,14 @@ class Configuration:
         return (self.task.n_inputs, *(layer.units for layer in self.layers))
 
     @property
+    def unlike(self) -> tuple[str, ...]:
+        """In what its layers differ, by the names of hyperparameters; the units and the usual output aside."""
+        usual = replace(self.output, units=0, activation=self.layers[0].activation, dropout=self.layers[0].dropout)
+        others = {replace(layer, units=0) for layer in self.hidden} - {usual}
+        names = (field.name for field in fields(usual))
+        return tuple(n for n in names if any(getattr(layer, n) != getattr(usual, n) for layer in others))
+
+    @property
     def has_dropout(self) -> bool:
         """Whether a hidden layer drops units."""
         return any(layer.dropout > 0 for layer in self.hidden)
@@ -112,7 +120,8 @@ class Configuration:
         plain["task"] = {"inputs": self.task.inputs, "targets": self.task.targets}
         plain |= {name: _plain(value) for name, value in _fields(first) if name != "units"}
         plain["layers"] = self.widths
-        if self.layers != alike(first, self.widths, self.task.n_outputs):
+        alike = (*(replace(first, units=n) for n in self.widths), usual_output(first, self.task.n_outputs))
+        if self.layers != alike:
             plain["each_layer"] = [{name: _plain(value) for name, value in _fields(layer)} for layer in self.layers]
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -183,10 +192,9 @@ class Configuration:
         }
 
 
-def alike(layer: Layer, widths: Sequence[int], n_outputs: int) -> tuple[Layer, ...]:
-    """Hidden layers of these widths that are else like `layer`, and the usual output layer: a sigmoid."""
-    output = replace(layer, units=n_outputs, activation=Named("sigmoid"), dropout=0.0)
-    return (*(replace(layer, units=n) for n in widths), output)
+def usual_output(layer: Layer, n_outputs: int) -> Layer:
+    """The usual output layer behind layers like this one: a sigmoid."""
+    return replace(layer, units=n_outputs, activation=Named("sigmoid"), dropout=0.0)
 
 
 def _fields(value: Configuration | Layer) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,8 @@ class Column:
 
     Cells of whole numbers `int64` and of truth `bool` are never empty, all others may be. names: the words that may
     stand there, any where it is empty; missing: the number that stands for none in `Runs`, `Int64` only; is_needed:
-    whether every such table of a sweep has the column.
+    whether every such table of a sweep has the column; alike: of text, what its cells are where no network of the table
+    has layers that differ in it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Column:
     names: tuple[str, ...] = ()
     missing: int = -1
     is_needed: bool = True
+    alike: str = ""
 
 
 base_hyperparameters = (
@@ -40,12 +42,15 @@ base_hyperparameters = (
     "epochs",
 )
 _types = {bool: "bool", int: "int64", float: "float64", str: "str"}
-_other_types = {"width": "str", "samples": "Int64"}  # unequal layers stand as 4-2; without samples it is the table
+_other_types = {"samples": "Int64"}  # without samples it is the table
+_by_layer = {"width", "dropout", "use_bias"}  # unlike layers stand as 4-2
 
 
 def settings_columns(experiment: Experiment) -> tuple[str, ...]:
     """The settings that an experiment's tables show."""
-    return hyperparameter_columns(experiment.names) if experiment.subject == "network" else experiment.names
+    if experiment.subject != "network":
+        return experiment.names
+    return hyperparameter_columns({*experiment.names, *(name for c in experiment.networks for name in c.unlike)})
 
 
 def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
@@ -58,10 +63,11 @@ def _hyperparameter(name: str) -> Column:
     usual = _types[type(scalars[name].default)] if name in scalars else "str"
     return Column(
         name,
-        _other_types.get(name, usual),
-        "the hyperparameters, and a column for each other that the experiment names; unequal layers stand as `4-2`, "
-        "arguments that are not Keras's defaults as `sgd(momentum=0.9)`",
+        "str" if name in _by_layer else _other_types.get(name, usual),
+        "the hyperparameters, and a column for each other that the experiment names or that unlike layers differ in; "
+        "unlike layers stand as `4-2`, arguments that are not Keras's defaults as `sgd(momentum=0.9)`",
         is_needed=name in base_hyperparameters,
+        alike=usual if name in _by_layer else "",
     )
 
 

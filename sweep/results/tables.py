@@ -200,7 +200,8 @@ def _read_table(
 ) -> Any:
     """A table with the types of its columns: text, Int64 where numbers may be missing, float32, bool.
 
-    `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
+    What unlike layers join, as `4-2`, is text where the table has such networks, else of its own type. Raises
+    `ResultsError` for a file that is no such table.
     """
     import pandas as pd
 
@@ -226,14 +227,25 @@ def _read_table(
         for column in table.select_dtypes("float"):
             if np.isinf(table[column]).any():  # what is not finite is left out when a table is written
                 raise ValueError(f"in column {column} an infinite number")
+        for c in kept:
+            if c.alike:
+                table[c.name] = _alike(table[c.name].fillna(""), c.alike)
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}") from None
     for column in types:
         if types[column] == "str":
             table[column] = table[column].fillna("")
-    if "width" in table and table["width"].str.fullmatch(r"\d+").all():
-        table["width"] = table["width"].astype("int64")
     return table
+
+
+_one_value: Mapping[str, str] = {"int64": r"\d+", "bool": "True|False", "float64": r"\d+(\.\d+)?(e[+-]?\d+)?"}
+
+
+def _alike(cells: Any, wanted: str) -> Any:
+    """A column of texts in the type that it has where layers are alike; as it is where some are not."""
+    if not cells.str.fullmatch(_one_value[wanted]).all():
+        return cells
+    return cells == "True" if wanted == "bool" else cells.astype(wanted)
 
 
 def runs_from_table(rows: Any, configuration: Subject) -> Runs:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.networks import tasks, vocabulary
-from sweep.networks.settings import defaults, named_signatures, resolve, scalars, settings_of
+from sweep.networks.settings import defaults, named_signatures, of_a_layer, resolve, scalars, settings_of
 from sweep.networks.vocabulary import Argument, Signature
 from sweep.runs.errors import SettingError
 
@@ -60,6 +60,16 @@ equal: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch beyond the table": ({"batch_size": 4}, {"batch_size": 10**9}),
     "full batch": ({"batch_size": 4}, {"batch_size": "full"}),
     "layers for width and depth": ({"layers": [3, 3]}, {"width": 3, "depth": 2}),
+    "a layer as a mapping": ({"layers": [3, {"units": 2}]}, {"layers": [3, 2]}),
+    "layers that say what they share": (
+        {"layers": [{"units": 3, "activation": "tanh"}, {"units": 3, "activation": {"name": "tanh"}}]},
+        {"width": 3, "depth": 2, "activation": "tanh"},
+    ),
+    "what no layer takes": ({"layers": [{"units": 3, "dropout": 0}], "dropout": 0.5}, {"width": 3}),
+    "no bias of a layer, no initializer": (
+        {"layers": [{"units": 3, "use_bias": False, "bias_initializer": "ones"}]},
+        {"layers": [{"units": 3, "use_bias": False}]},
+    ),
     "no layers for depth 0": ({"layers": []}, {"depth": 0}),
     "whole number as a float": ({"width": 2, "epochs": 10}, {"width": 2.0, "epochs": 1e1}),
     "float as a whole number": ({"dropout": 0, "learning_rate": 1}, {"dropout": 0.0, "learning_rate": 1.0}),
@@ -84,6 +94,8 @@ unlike: list[dict[str, Any]] = [
     {"depth": 0},
     {"layers": [8, 4]},
     {"layers": [4, 8]},
+    {"layers": [4, {"units": 8, "activation": "tanh"}]},
+    {"layers": [4, {"units": 8, "use_bias": False}]},
     {"activation": "tanh"},
     {"activation": "leaky_relu"},
     {"activation": {"name": "leaky_relu", "negative_slope": 0.3}},
@@ -183,7 +195,14 @@ given_tables = st.integers(1, 3).flatmap(
         }
     )
 )
-own_layers = st.lists(st.integers(1, 9), max_size=4)
+own_layer = st.fixed_dictionaries(
+    {"units": st.integers(1, 9)},
+    optional={
+        key: names_with_arguments(named_signatures[key]) if key in named_signatures else values_of(scalars[key])
+        for key in of_a_layer
+    },
+)
+own_layers = st.lists(st.integers(1, 9) | own_layer, max_size=4)
 all_settings = st.fixed_dictionaries(
     {},
     optional={
@@ -227,6 +246,19 @@ def test_settings_are_as_a_person_writes_them():
     assert settings_of(resolve({"depth": 0}))["depth"] == 0
     table = {"inputs": [[0.5], [-2.0]], "targets": [[0], [1]]}
     assert settings_of(resolve({"task": table}))["task"] == table
+
+
+def test_unlike_layers_say_what_differs():
+    c = resolve({"layers": [{"units": 4, "activation": "tanh"}, {"units": 2, "use_bias": False}], "epochs": 7})
+    assert [(x.units, x.activation.name, x.use_bias) for x in c.layers] == [
+        (4, "tanh", True),
+        (2, "relu", False),
+        (1, "sigmoid", True),
+    ]
+    assert settings_of(c)["layers"] == [4, {"units": 2, "activation": "relu", "use_bias": False}]
+    assert settings_of(c)["activation"] == "tanh"
+    assert (c.labels()["activation"], c.unlike) == ("tanh-relu", ("activation", "use_bias"))
+    assert resolve({"layers": [4, 2]}).unlike == ()
 
 
 def test_resolved_values_and_shapes():
@@ -297,6 +329,8 @@ def test_labels():
         ),
         ({"layers": "42"}, ("layers",), "found '42'"),
         ({"layers": [4, True]}, ("layers", 1), "found true"),
+        ({"layers": [4, {"units": 2, "dropout": 1}]}, ("layers", 1, "dropout"), "found 1"),
+        ({"samples": 8, "layers": [{"units": 2, "dropout": 0.1}]}, ("samples",), "samples together with dropout"),
         ({"layers": [1] * 1001}, ("layers",), "1001 layers"),
         ({"layers": [4], "depth": 1}, ("layers",), "layers together with depth"),
         ({"task": {"inputs": [[0.5]], "targets": [[0]]}, "encoding": "bipolar"}, ("encoding",), None),
