@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from sweep.experiment import shape
 from sweep.experiment.shape import Schema
 from sweep.networks import tasks
-from sweep.networks.settings import defaults, hyperparameters, max_depth, named_signatures, numeric, of_a_layer, scalars
+from sweep.networks.settings import (
+    defaults,
+    hyperparameters,
+    max_depth,
+    named_signatures,
+    numeric,
+    of_a_layer,
+    of_the_output,
+    scalars,
+)
 from sweep.networks.vocabulary import Argument, Signature, max_number
 
 file_name = "sweep.schema.json"
@@ -20,11 +29,13 @@ first_line = f"# yaml-language-server: $schema={file_name}\n"
 descriptions: Mapping[str, str] = {
     "task": "the table to learn: a name, a name with arguments, a table of one's own, or a CSV file of one",
     "encoding": "inputs of a Boolean task: binary, 0 and 1, or bipolar, -1 and 1",
+    "targets": "what a right answer is: binary, 0 and 1, bipolar, -1 and 1, or one_hot, an output for each class",
     "samples": "null: the table itself; a number: a data set of so many rows that the seed draws from the table",
     "width": "units of each hidden layer",
     "depth": "hidden layers; 0 is the linear control",
     "layers": "hidden layers instead of width and depth, units or a mapping each: [4, {units: 2, activation: tanh}]",
-    "activation": "of the hidden layers; the last one is always a sigmoid",
+    "output": "the output layer: an activation, or a mapping: {activation: linear, use_bias: false}",
+    "activation": "of the hidden layers",
     "dropout": "share of units dropped after every hidden layer while training",
     "use_bias": "whether every layer has a bias",
     "kernel_initializer": "initial weights of every layer",
@@ -70,6 +81,8 @@ def value_schema(name: str) -> Schema:
         forms = [{**_list_of(_layer()), "maxItems": max_depth, "minItems": 0}]
     else:
         forms = _plain_forms(name)
+    if name == "output":
+        forms.append(_mapping({"activation": {"anyOf": forms[:]}, **_own(of_the_output[1:])}))
     if name == "batch_size":
         forms.append({"enum": ["full"]})
     if defaults[name] is None:
@@ -84,13 +97,18 @@ def _plain_forms(name: str) -> list[Schema]:
 
 def _layer() -> Schema:
     """A hidden layer: its units, or a mapping."""
-    own: Schema = {name: {"$ref": f"#/$defs/{name}"} for name in of_a_layer}
+    own = _own(of_a_layer)
     return {
         "anyOf": [
             _argument(scalars["width"]),
             _mapping({"units": _argument(scalars["width"]), **own}, required=["units"]),
         ]
     }
+
+
+def _own(names: Sequence[str]) -> Schema:
+    """What a layer may have of its own."""
+    return {name: {"$ref": f"#/$defs/{name}"} for name in names}
 
 
 def _described(name: str, schema: Schema) -> Schema:

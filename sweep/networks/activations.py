@@ -18,7 +18,7 @@ def sigmoid(z: Doubles) -> Doubles:
 
 
 def activate(activation: Named, z: Doubles) -> Doubles:
-    """Keras's activation of this name, elementwise. Source: `keras.activations`.
+    """Keras's activation of this name, elementwise; softmax along the last axis. Source: `keras.activations`.
 
     >>> activate(Named("relu"), np.array([-1.0, 2.0])).tolist()
     [0.0, 2.0]
@@ -39,8 +39,30 @@ def activate(activation: Named, z: Doubles) -> Doubles:
         "softplus": lambda: np.logaddexp(0.0, z),
         "softsign": lambda: z / (1 + np.abs(z)),
         "silu": lambda: z * sigmoid(z),
+        "softmax": lambda: np.exp(z - np.logaddexp.reduce(z, axis=-1, keepdims=True)),
     }
     return plain[name]()
+
+
+def lowest(activation: Named) -> float:
+    """The lowest output of an activation, to about 1e-6; minus infinity where it has none.
+
+    >>> lowest(Named("relu")), lowest(Named("tanh")), lowest(Named("linear"))
+    (0.0, -1.0, -inf)
+    """
+    if activation.name == "elu":
+        return -float(activation["alpha"])
+    if activation.name == "selu":
+        return -SELU_SCALE * SELU_ALPHA
+    return _lowest.get(activation.name, -np.inf)
+
+
+_lowest = {
+    **dict.fromkeys(("relu", "sigmoid", "softplus", "softmax"), 0.0),
+    **dict.fromkeys(("tanh", "softsign"), -1.0),
+    "silu": -0.278465,
+    "gelu": -0.169971,
+}
 
 
 def _gelu(z: Doubles, is_approximate: bool) -> Doubles:

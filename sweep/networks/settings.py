@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any, cast
 
 from sweep.networks import tasks, vocabulary
-from sweep.networks.configuration import Configuration, usual_output
+from sweep.networks.configuration import Configuration, n_outputs
 from sweep.networks.layers import Layer
 from sweep.networks.tasks import Task
 from sweep.networks.vocabulary import Argument, Named, Signature
@@ -20,10 +20,12 @@ max_depth = 1_000
 defaults: Mapping[str, Any] = {
     "task": "xor",
     "encoding": "binary",
+    "targets": "binary",
     "samples": None,
     "width": 8,
     "depth": 1,
     "layers": None,
+    "output": "sigmoid",
     "activation": "relu",
     "dropout": 0.0,
     "use_bias": True,
@@ -42,6 +44,7 @@ hyperparameters = tuple(defaults)
 
 # what the mapping of a layer may say beside its units; what it leaves out is the hyperparameter of that name
 of_a_layer = ("activation", "dropout", "use_bias", "kernel_initializer", "bias_initializer")
+of_the_output = ("activation", "use_bias", "kernel_initializer", "bias_initializer")
 or_a_mapping = ", or a mapping, {units: 2, activation: tanh}"
 
 
@@ -53,12 +56,19 @@ coupled = (
     ("optimizer", "learning_rate"),
     ("layers", "width"),
     ("layers", "depth"),
+    ("output", "loss"),
+    ("output", "targets"),
+    ("loss", "targets"),
+    ("task", "targets"),
+    ("task", "output"),
+    ("task", "loss"),
 )
 
 
 # hyperparameters that are one value; the learning rate may be null too, the batch size `full`, samples null
 scalars: Mapping[str, Argument] = {
     "encoding": Argument("binary", choices=vocabulary.encodings),
+    "targets": Argument("binary", choices=vocabulary.target_codings),
     "samples": Argument(0, low=1, high=2**31 - 1),
     "width": Argument(8, low=1, high=max_width),
     "depth": Argument(1, low=0, high=max_depth),
@@ -67,7 +77,6 @@ scalars: Mapping[str, Argument] = {
     "learning_rate": vocabulary.learning_rate,
     "batch_size": Argument(32, low=1),
     "epochs": Argument(1000, low=1, high=2**31 - 1),
-    "loss": Argument("binary_crossentropy", choices=vocabulary.losses),
 }
 
 
@@ -79,6 +88,7 @@ numeric: Mapping[str, type[int] | type[float]] = {
 
 # hyperparameters that are a name with arguments
 named_signatures: Mapping[str, Mapping[str, Signature]] = {
+    "output": vocabulary.output_activations,
     "activation": vocabulary.activations,
     "kernel_initializer": vocabulary.initializers,
     "bias_initializer": vocabulary.initializers,
@@ -86,6 +96,7 @@ named_signatures: Mapping[str, Mapping[str, Signature]] = {
         name: {"learning_rate": Argument(vocabulary.default_learning_rates[name], low=0.0), **signature}
         for name, signature in vocabulary.optimizers.items()
     },
+    "loss": vocabulary.losses,
 }
 
 
@@ -182,6 +193,42 @@ def _resolve_layer(value: object, shared: Mapping[str, Any]) -> Layer:
     return _layer(units, {**shared, **{key: _value(key, given[key]) for key in given if key != "units"}})
 
 
+def _resolve_output(value: object, shared: Mapping[str, Any]) -> Layer:
+    """The output layer without its units: an activation, or a mapping of it and of what it does not share."""
+    activation, own = value, dict[str, Any]()
+    if isinstance(value, Mapping) and "name" not in value:
+        given = cast(Mapping[str, object], value)
+        with at("output"):
+            for key in given:
+                if key not in of_the_output:
+                    allowed = did_you_mean(str(key), of_the_output)
+                    raise SettingError((str(key),), "no such key of the output layer", allowed)
+            own = {key: _value(key, given[key]) for key in given if key != "activation"}
+        activation = given.get("activation", defaults["output"])
+    return _layer(0, {**shared, **own, "activation": _resolve_named("output", activation), "dropout": 0.0})
+
+
+def _name_in(value: Any) -> Any:
+    """The name of a name with or without arguments, or of the activation of an output."""
+    if not isinstance(value, Mapping):
+        return value
+    given = cast(Mapping[str, Any], value)
+    return given.get("name") if "name" in given else _name_in(given.get("activation"))
+
+
+def _with_usual(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every default. Softmax and categorical cross-entropy want each other, and classes."""
+    values = {**defaults, **settings}
+    output, loss = (_name_in(values[key]) for key in ("output", "loss"))
+    if "output" not in settings and loss == "categorical_crossentropy":
+        values["output"] = output = "softmax"
+    if "loss" not in settings and output == "softmax":
+        values["loss"] = "categorical_crossentropy"
+    if "targets" not in settings and output == "softmax":
+        values["targets"] = "one_hot"
+    return values
+
+
 def _units(value: object, or_else: str = "") -> int:
     try:
         return int(scalars["width"].coerce(value))
@@ -217,10 +264,12 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
     for key in settings:
         if key not in defaults:
             raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
-    values = {**defaults, **settings}
+    values = _with_usual(settings)
     task = _resolve_task(values["task"])
+    coding = _scalar("targets", values["targets"])
     shared = {key: _value(key, values[key]) for key in of_a_layer}
     hidden = _resolve_hidden(settings, shared)
+    output = _resolve_output(values["output"], shared)
     optimizer, learning_rate = _resolve_optimizer(settings)
     samples = None if values["samples"] is None else int(_scalar("samples", values["samples"]))
     # at any depth, though without a hidden layer nothing is dropped
@@ -230,8 +279,9 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
         task=task,
         encoding=_scalar("encoding", values["encoding"]),
         samples=samples,
-        layers=(*hidden, usual_output(_layer(0, shared), task.n_outputs)),
-        loss=_scalar("loss", values["loss"]),
+        layers=(*hidden, replace(output, units=n_outputs(coding, task.n_outputs))),
+        loss=_resolve_named("loss", values["loss"]),
+        coding=coding,
         optimizer=optimizer,
         learning_rate=learning_rate,
         batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
@@ -243,34 +293,41 @@ def settings_of(configuration: Configuration) -> dict[str, Any]:
     """The settings that `resolve` makes this configuration of: every hyperparameter, as an experiment file has it.
 
     A name stands alone where all its arguments have their defaults, unlike layers as `layers`: each says what differs
-    from the others. Raises `ValueError` for an output that is no sigmoid, which no settings say.
+    from the first. Output and targets are there where they are not the usual ones.
 
     >>> settings_of(resolve({"optimizer": {"name": "sgd", "momentum": 0.9}}))["optimizer"]
     {'name': 'sgd', 'momentum': 0.9}
     """
-    c = configuration
-    if c.output.activation != usual_output(c.output, c.task.n_outputs).activation:
-        raise ValueError(f"{c.id}: an output that is no sigmoid")
-    first = c.layers[0]
-    shared = replace(c.output, activation=first.activation, dropout=first.dropout)
+    c, shared = configuration, configuration.layers[0]
     values = {f.name: getattr(value, f.name) for value in (shared, c) for f in fields(value)}
     if not c.hidden:
         del values["activation"], values["dropout"]
     values |= {key: _named_settings(key, values[key]) for key in named_signatures if key in values}
     values |= {"task": _task_settings(c.task), "layers": [_layer_settings(layer, shared) for layer in c.hidden]}
-    if c.layers[:-1] == (replace(shared, units=first.units),) * c.depth:
+    if len(set(c.hidden)) <= 1:
         del values["layers"]
-        values |= {"width": first.units, "depth": c.depth} if c.hidden else {"depth": 0}
+        values |= {"width": shared.units, "depth": c.depth} if c.hidden else {"depth": 0}
+    output = _own_settings(c.output, shared, of_the_output[1:])
+    activation = _named_settings("output", c.output.activation)
+    if output or activation != defaults["output"]:
+        values["output"] = {"activation": activation, **output} if output else activation
+    if c.coding != defaults["targets"]:
+        values["targets"] = c.coding
     return {key: values[key] for key in hyperparameters if key in values}
 
 
 def _layer_settings(layer: Layer, shared: Layer) -> Any:
     """A layer as `layers` has it: its units, or a mapping of them and of what differs from what the layers share."""
-    differing = {key: getattr(layer, key) for key in of_a_layer if getattr(layer, key) != getattr(shared, key)}
+    own = _own_settings(layer, shared, of_a_layer)
+    return {"units": layer.units, **own} if own else layer.units
+
+
+def _own_settings(layer: Layer, shared: Layer, names: Sequence[str]) -> dict[str, Any]:
+    """What a layer has that differs from what the layers share."""
+    own = {key: getattr(layer, key) for key in names if getattr(layer, key) != getattr(shared, key)}
     if not layer.use_bias:
-        differing.pop("bias_initializer", None)
-    written = {key: _named_settings(key, x) if key in named_signatures else x for key, x in differing.items()}
-    return {"units": layer.units, **written} if written else layer.units
+        own.pop("bias_initializer", None)
+    return {key: _named_settings(key, x) if key in named_signatures else x for key, x in own.items()}
 
 
 def _named_settings(key: str, value: Named) -> Any:

@@ -90,13 +90,23 @@ of_runs: tuple[Column, ...] = (
     Column("device", "str", _trainer),
     _n_parameters,
     Column("final_loss", "float32", "mean loss over the table after the last epoch, dropout off"),
-    Column("accuracy", "float64", "share of table entries with `(p > 0.5) == y`"),
+    Column(
+        "accuracy",
+        "float64",
+        "share of table entries with `(p > 0.5) == y`, for targets -1 and 1 `(p > 0) == (y > 0)`; of classes the share "
+        "of rows whose true class has the largest output",
+    ),
     Column(
         "learned",
         "bool",
         "whether the margin is above the one asked for (0 by default): a tie at 0.5 is not learned",
     ),
-    Column("margin", "float32", "the smallest `(2y - 1)(2p - 1)` over the table, from -1 to 1"),
+    Column(
+        "margin",
+        "float32",
+        "the smallest over the table, from -1 to 1: `(2y - 1)(2p - 1)`, p cut to [0, 1]; for targets -1 and 1 `y p`, p "
+        "cut to [-1, 1]; for classes the output of the true one less the largest other",
+    ),
     Column(
         "epochs_to_learn",
         "Int64",
@@ -121,7 +131,12 @@ of_runs: tuple[Column, ...] = (
     ),
     Column("dead_units_initial", "int64", _off),
     Column("dead_units", "int64", _off),
-    Column("dead_layer", "Int64", "the first hidden layer, from 1, whose units are all off at the end", missing=0),
+    Column(
+        "dead_layer",
+        "Int64",
+        "the first layer, from 1, whose units are all off at the end: a hidden one, or the output layer of relu",
+        missing=0,
+    ),
 )
 metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
@@ -129,6 +144,12 @@ prediction = Column(
     "float32",
     "the prediction for this row of a Boolean table of up to 16 rows, named by its bits, and so `p_01`, ... "
     "(`p_00_0` where there are several outputs)",
+    is_needed=False,
+)
+predicted_class = Column(
+    "class_00",
+    "Int64",
+    "of classes, in place of the predictions: the number of the largest output for this row, from 0",
     is_needed=False,
 )
 
@@ -166,6 +187,12 @@ of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "lear
 measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
 
 
+def measured_column(name: str) -> Column:
+    """The column of a number that was measured of networks."""
+    usual = predicted_class if name.startswith("class_") else prediction
+    return measured_of_networks.get(name, usual)
+
+
 def runs_header(subjects: Iterable[Subject], named: Iterable[str], measured: Iterable[str]) -> list[str]:
     """The columns of runs.csv, in their order: those of any run, the settings named, what was measured."""
     shown = {*of_any_run, *named}
@@ -173,7 +200,7 @@ def runs_header(subjects: Iterable[Subject], named: Iterable[str], measured: Ite
     for subject in subjects:
         if isinstance(subject, Configuration):
             shown |= {"n_parameters", *measured_of_networks}
-            others |= dict.fromkeys(subject.task.prediction_names)
+            others |= dict.fromkeys(subject.prediction_names)
     known = [c.name for c in of_runs if c.name in shown]
     after = known.index("configuration") + 1
     return [

@@ -18,12 +18,12 @@ from sweep.results.cells import decimals, plain, present, shortest
 from sweep.results.columns import (
     Column,
     configurations_header,
+    measured_column,
     measured_of_networks,
     metric,
     of_any_run,
     of_configurations,
     of_runs,
-    prediction,
     runs_header,
 )
 from sweep.results.files import ResultsError, write_atomically
@@ -56,8 +56,12 @@ def _run_columns(entry: Entry[Subject], columns: Sequence[str], engine: str, dev
         "learned": plain(runs.learned),
         "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
     }
-    usual = prediction if isinstance(configuration, Configuration) else metric
-    return known | {name: _texts(measured_of_networks.get(name, usual), v) for name, v in runs.measured.items()}
+    column_of = measured_column if isinstance(configuration, Configuration) else _metric
+    return known | {name: _texts(column_of(name), v) for name, v in runs.measured.items()}
+
+
+def _metric(name: str) -> Column:
+    return measured_of_networks.get(name, metric)
 
 
 def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
@@ -218,7 +222,7 @@ def _read_table(
         header = [c for c in header if only(c)]
         kept = [c for c in columns if c.name in header]
         types: Any = {c.name: c.type for c in kept}
-        types |= {c: prediction.type for c in header if columns is of_runs and c.startswith("p_")}
+        types |= {c: measured_column(c).type for c in header if columns is of_runs and c.startswith(("p_", "class_"))}
         known: Any = {"keep_default_na": False, "na_values": [""]}
         table = pd.read_csv(source(), dtype=types, usecols=header, **known)
         for c in kept:
@@ -251,7 +255,7 @@ def _alike(cells: Any, wanted: str) -> Any:
 def runs_from_table(rows: Any, configuration: Subject) -> Runs:
     """One configuration's rows of a read runs.csv."""
     if isinstance(configuration, Configuration):
-        columns = measured_of_networks | dict.fromkeys(configuration.task.prediction_names, prediction)
+        columns = measured_of_networks | {name: measured_column(name) for name in configuration.prediction_names}
     else:
         others = {*of_any_run, *configuration.labels()}
         columns = {str(name): metric for name in rows.columns if name not in others}

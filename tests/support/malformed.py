@@ -73,6 +73,21 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "a whole number from 1 up, or full",
     ),
     "layers": ("fixed: {layers: [4, 0]}", "1: fixed.layers[1]: found 0", "a whole number from 1"),
+    "softmax of one unit": (
+        "fixed:\n  output: softmax\nvary:\n  targets: [one_hot, binary]",
+        "4: vary.targets[1]: binary with a softmax of one unit, which is 1 whatever it is given",
+        "one_hot, or output: sigmoid",
+    ),
+    "hinge of classes": (
+        "fixed: {targets: one_hot, loss: hinge}",
+        "1: fixed.loss: hinge of classes",
+        "with targets binary or bipolar",
+    ),
+    "key of no output": (
+        "fixed: {output: {activation: tanh, units: 2}}",
+        "1: fixed.output.units: no such key of the output layer",
+        "allowed: activation, bias_initializer, kernel_initializer, use_bias",
+    ),
     "layer of no units": (
         "fixed:\n  layers:\n  - 4\n  - {units: 0}",
         "4: fixed.layers[1].units: found 0",

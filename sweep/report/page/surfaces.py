@@ -35,7 +35,7 @@ def surface_range(task: Task) -> tuple[float, float, float, float] | None:
 def surface(configuration: Configuration, weights: npt.NDArray[np.float32], output: int = 0) -> Grid | None:
     """Predictions `[y, x]` of one output over 24 x 24 cells, at their centres, y rising; None where it has no plane.
 
-    None too for weights that are not finite, too many, or those of another network.
+    0 is the lower target, 1 the upper. None too for weights that are not finite, too many, or those of another network.
     """
     limits = surface_range(configuration.task)
     is_usable = len(weights) == configuration.n_parameters <= max_surface_parameters and np.isfinite(weights).all()
@@ -46,4 +46,5 @@ def surface(configuration: Configuration, weights: npt.NDArray[np.float32], outp
     points = np.stack([np.tile(x, n_cells), np.repeat(y, n_cells)], axis=1)
     if configuration.encoding == "bipolar":
         points = 2 * points - 1
-    return predict(configuration, weights, points)[:, output].reshape(n_cells, n_cells)
+    answers = configuration.head.shares(predict(configuration, weights, points)[:, output])
+    return answers.reshape(n_cells, n_cells)
