@@ -19,9 +19,18 @@ from sweep.experiment.file import template
 from sweep.experiment.schema import descriptions
 from sweep.experiment.writing import flow
 from sweep.networks import tasks, vocabulary
-from sweep.networks.settings import defaults, hyperparameters, named_signatures, numeric, scalars
+from sweep.networks.settings import (
+    defaults,
+    hyperparameters,
+    named_signatures,
+    numeric,
+    of_a_layer,
+    of_the_output,
+    or_a_mapping,
+    scalars,
+)
 from sweep.networks.vocabulary import Signature
-from sweep.results.columns import Column, of_configurations, of_runs, prediction
+from sweep.results.columns import Column, of_configurations, of_runs, predicted_class, prediction
 
 HERE = Path(__file__).parent
 
@@ -41,6 +50,9 @@ examples: Mapping[str, Sequence[str]] = {
         "sweep train width=2 depth=3 --seeds 1000",
         "sweep train width=4 'optimizer={name: sgd, momentum: 0.9}' --seeds 100 --json",
         "sweep train width=4 task=xnor --seeds 100 --save xnor.yaml",
+        "sweep train 'layers=[{units: 4, activation: tanh}, 2]' --seeds 100",
+        "sweep train output=softmax --seeds 100",
+        "sweep train activation=tanh output=tanh loss=mean_squared_error encoding=bipolar targets=bipolar --seeds 100",
     ],
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
     "compare": ["sweep compare results/mine width=4,depth=1,optimizer=adam width=8,depth=1,optimizer=adam"],
@@ -107,6 +119,22 @@ The defaults are Keras's wherever Keras has the thing.
 
 A name that takes arguments may be a mapping, `{{name: sgd, momentum: 0.9}}`; arguments not given have their defaults.
 The learning rate may stand in the optimizer's mapping instead, `{{name: adam, learning_rate: 0.01}}`.
+
+A layer of `layers` is its number of units, or a mapping of `units` and any of {of_a_layer};
+what it leaves out comes from the hyperparameter of that name. `layers: [{{units: 4, activation: tanh}}, 2]` has two
+unlike layers; the second has the `activation` that the experiment gives. In the tables unlike layers are joined: `4-2`,
+`tanh-relu`.
+
+`output` is an activation, or a mapping of `activation` and any of {of_the_output}.
+`binary` targets are 0 and 1, and a right answer lies on its side of 1/2; `bipolar` targets are -1 and 1, and 0 parts
+them. `one_hot` has an output for each class, two for a single target; a right answer has its largest output at the true
+class. `softmax` and `categorical_crossentropy` take each other and `one_hot` where nothing else is said.
+
+Binary cross-entropy behind a sigmoid and categorical behind softmax are computed from the sums. Behind any other
+output, binary cross-entropy is that of predictions cut to [1e-7, 1 - 1e-7], as in Keras. Hinge losses take targets 0
+and 1 for -1 and 1. What makes no sense together is refused with the reason: softmax of one unit or with binary
+cross-entropy, categorical cross-entropy without softmax, hinge losses of classes, binary cross-entropy of `bipolar`
+targets, `bipolar` targets of an output that is never below 0.
 """
 
 experiment_tail = """## Seeds
@@ -146,11 +174,11 @@ def commands_page() -> str:
 
 def _allowed(name: str) -> str:
     if name in named_signatures:
-        return "a name, see below"
+        return "a name, see below" + (", or a mapping" if name == "output" else "")
     if name == "task":
         return "see below"
     if name == "layers":
-        return f"a list, each {scalars['width'].allowed()}"
+        return f"a list, each {scalars['width'].allowed()}{or_a_mapping.replace('{', '`{').replace('}', '}`')}"
     also = {"batch_size": ", or full", "samples": ", or null", "learning_rate": ", or null"}
     return scalars[name].allowed() + also.get(name, "")
 
@@ -202,6 +230,9 @@ task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's fol
 """
 
 
+_notes = {"Activations": "\n`softmax` stands at the output only.\n"}
+
+
 def experiment_page() -> str:
     """The page of the experiment file."""
     rows = [
@@ -212,21 +243,25 @@ def experiment_page() -> str:
         template=template(),
         sections="\n".join(f"| `{name}` | {meaning} |" for name, meaning in _sections.items()),
         hyperparameters="\n".join("| " + " | ".join(row) + " |" for row in rows),
+        of_a_layer=", ".join(f"`{name}`" for name in of_a_layer),
+        of_the_output=", ".join(f"`{name}`" for name in of_the_output[1:]),
     )
     named = {
-        "Activations": vocabulary.activations,
+        "Activations": vocabulary.output_activations,
         "Optimizers": named_signatures["optimizer"],
         "Initializers": vocabulary.initializers,
+        "Losses": vocabulary.losses,
     }
     return "\n".join(
         [
             head,
             _tasks.format(named=_signatures(tasks.signatures, "task"), rows=tasks.max_rows),
-            *(f"## {title}\n\n{_signatures(s, 'name')}\n" for title, s in named.items()),
+            *(f"## {title}\n\n{_signatures(s, 'name')}\n{_notes.get(title, '')}" for title, s in named.items()),
             experiment_tail,
             f"## study\n\n{_section('study')}\n",
             f"## reliability\n\n{_section('reliability')}\n\n`margin`: a run learned where the smallest "
-            "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2.\n",
+            "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2. For "
+            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other.\n",
         ]
     )
 
@@ -254,7 +289,10 @@ def _columns(columns: Iterable[Column]) -> str:
 
 def results_page(text: str) -> str:
     """The page of the results folder: `text`, what stands between its markers made anew."""
-    for name, columns in (("runs.csv", (*of_runs, prediction)), ("configurations.csv", of_configurations)):
+    for name, columns in (
+        ("runs.csv", (*of_runs, prediction, predicted_class)),
+        ("configurations.csv", of_configurations),
+    ):
         begin, end = f"<!-- {name}: columns, written by make docs -->\n", f"<!-- {name}: end -->\n"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)

@@ -280,5 +280,7 @@ def train_settings(
     configuration = resolve(with_tables(settings, TableFiles(Path())))
     asked = ask(configuration, seed_block(seeds), engine=engine, device=device, workers=workers, margin=margin)
     entry = Entry(0, configuration, asked.train().runs)
-    content = runs_table([entry], hyperparameter_columns(settings), asked.engine.name, asked.engine.device)
+    content = runs_table(
+        [entry], hyperparameter_columns({*settings, *configuration.unlike}), asked.engine.name, asked.engine.device
+    )
     return read_runs(io.BytesIO(content))

@@ -70,7 +70,7 @@ def expected_bytes(configurations: Sequence[Configuration], *, n_at_once: int, n
     What is measured of those that are trained `n_at_once`, of each configuration about as many; the training of one
     piece in each thread; the rows of all runs.
     """
-    measured = [c.n_parameters + max_snapshots * (c.task.n_rows * c.task.n_outputs + 1) for c in configurations]
+    measured = [c.n_parameters + max_snapshots * (c.task.n_rows * c.n_outputs + 1) for c in configurations]
     of_threads = workers * piece_copies * max(c.n_parameters for c in configurations)
     return 4 * (n_at_once * sum(measured) / len(measured) + of_threads) + n_runs * row_bytes
 

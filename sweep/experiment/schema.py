@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from sweep.experiment import shape
 from sweep.experiment.shape import Schema
 from sweep.networks import tasks
-from sweep.networks.settings import defaults, hyperparameters, max_depth, named_signatures, numeric, scalars
+from sweep.networks.settings import (
+    defaults,
+    hyperparameters,
+    max_depth,
+    named_signatures,
+    numeric,
+    of_a_layer,
+    of_the_output,
+    scalars,
+)
 from sweep.networks.vocabulary import Argument, Signature, max_number
 
 file_name = "sweep.schema.json"
@@ -20,11 +29,13 @@ first_line = f"# yaml-language-server: $schema={file_name}\n"
 descriptions: Mapping[str, str] = {
     "task": "the table to learn: a name, a name with arguments, a table of one's own, or a CSV file of one",
     "encoding": "inputs of a Boolean task: binary, 0 and 1, or bipolar, -1 and 1",
+    "targets": "what a right answer is: binary, 0 and 1, bipolar, -1 and 1, or one_hot, an output for each class",
     "samples": "null: the table itself; a number: a data set of so many rows that the seed draws from the table",
     "width": "units of each hidden layer",
     "depth": "hidden layers; 0 is the linear control",
-    "layers": "units of each hidden layer, one by one, instead of width and depth: [4, 2]",
-    "activation": "of the hidden layers; the last one is always a sigmoid",
+    "layers": "hidden layers instead of width and depth, units or a mapping each: [4, {units: 2, activation: tanh}]",
+    "output": "the output layer: an activation, or a mapping: {activation: linear, use_bias: false}",
+    "activation": "of the hidden layers",
     "dropout": "share of units dropped after every hidden layer while training",
     "use_bias": "whether every layer has a bias",
     "kernel_initializer": "initial weights of every layer",
@@ -67,16 +78,37 @@ def value_schema(name: str) -> Schema:
     if name == "task":
         forms = _task_forms()
     elif name == "layers":
-        forms = [{**_list_of(_argument(scalars["width"])), "maxItems": max_depth, "minItems": 0}]
-    elif name in named_signatures:
-        forms = _named_forms(named_signatures[name])
+        forms = [{**_list_of(_layer()), "maxItems": max_depth, "minItems": 0}]
     else:
-        forms = [_argument(scalars[name])]
+        forms = _plain_forms(name)
+    if name == "output":
+        forms.append(_mapping({"activation": {"anyOf": forms[:]}, **_own(of_the_output[1:])}))
     if name == "batch_size":
         forms.append({"enum": ["full"]})
     if defaults[name] is None:
         forms.append({"type": "null"})
     return _described(name, forms[0] if len(forms) == 1 else {"anyOf": forms})
+
+
+def _plain_forms(name: str) -> list[Schema]:
+    """A name with arguments, or a number or word."""
+    return _named_forms(named_signatures[name]) if name in named_signatures else [_argument(scalars[name])]
+
+
+def _layer() -> Schema:
+    """A hidden layer: its units, or a mapping."""
+    own = _own(of_a_layer)
+    return {
+        "anyOf": [
+            _argument(scalars["width"]),
+            _mapping({"units": _argument(scalars["width"]), **own}, required=["units"]),
+        ]
+    }
+
+
+def _own(names: Sequence[str]) -> Schema:
+    """What a layer may have of its own."""
+    return {name: {"$ref": f"#/$defs/{name}"} for name in names}
 
 
 def _described(name: str, schema: Schema) -> Schema:

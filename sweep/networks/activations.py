@@ -20,12 +20,33 @@ def sigmoid(z: Doubles) -> Doubles:
 
 
 def activate(activation: Named, z: Doubles) -> Doubles:
-    """Keras's activation of this name, elementwise. Source: `keras.activations`.
+    """Keras's activation of this name, elementwise; softmax along the last axis. Source: `keras.activations`.
 
     >>> activate(Named("relu"), np.array([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
     return functions[activation.name](z, **dict(activation.arguments))
+
+
+def lowest(activation: Named) -> float:
+    """The lowest output of an activation, to about 1e-6; minus infinity where it has none.
+
+    >>> lowest(Named("relu")), lowest(Named("tanh")), lowest(Named("linear"))
+    (0.0, -1.0, -inf)
+    """
+    if activation.name == "elu":
+        return -float(activation["alpha"])
+    if activation.name == "selu":
+        return -SELU_SCALE * SELU_ALPHA
+    return _lowest.get(activation.name, -np.inf)
+
+
+_lowest = {
+    **dict.fromkeys(("relu", "sigmoid", "softplus", "softmax"), 0.0),
+    **dict.fromkeys(("tanh", "softsign"), -1.0),
+    "silu": -0.278465,
+    "gelu": -0.169971,
+}
 
 
 def _elu(z: Doubles, alpha: float) -> Doubles:
@@ -52,4 +73,5 @@ functions: dict[str, Callable[..., Doubles]] = {
     "softsign": lambda z: z / (1 + np.abs(z)),
     "silu": lambda z: z * sigmoid(z),
     "gelu": _gelu,
+    "softmax": lambda z: np.exp(z - np.logaddexp.reduce(z, axis=-1, keepdims=True)),
 }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks import vocabulary
+from sweep.networks.activations import lowest
 from sweep.networks.layers import Head, Layer
 from sweep.networks.snapshots import snapshot_epochs
 from sweep.networks.tasks import Task
@@ -42,13 +43,17 @@ class Variable:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A resolved configuration. `layers`: the hidden ones, then the output layer; `optimizer`: without its rate."""
+    """A resolved configuration. `layers`: the hidden ones, then the output layer; `optimizer`: without its rate.
+
+    coding: how targets are coded, see `Head`. Raises `SettingError` for values that make no sense together.
+    """
 
     task: Task
     encoding: str
     samples: int | None
     layers: tuple[Layer, ...]
-    loss: str
+    loss: Named
+    coding: str
     optimizer: Named
     learning_rate: float
     batch_size: int
@@ -57,6 +62,9 @@ class Configuration:
     def __post_init__(self) -> None:
         if self.encoding == "bipolar" and not self.task.is_boolean:
             raise SettingError(("encoding",), "bipolar with a table of other values than 0 and 1", "allowed: binary")
+        mistake = senseless(self)
+        if mistake is not None:
+            raise mistake
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
@@ -71,7 +79,7 @@ class Configuration:
     @property
     def head(self) -> Head:
         """What the network answers and how that is judged."""
-        return Head(self.output.activation, self.loss)
+        return Head(self.output.activation, self.loss, self.coding)
 
     @property
     def depth(self) -> int:
@@ -84,9 +92,22 @@ class Configuration:
         return tuple(layer.units for layer in self.hidden)
 
     @property
+    def n_outputs(self) -> int:
+        """Units of the output layer."""
+        return self.output.units
+
+    @property
     def n_units(self) -> tuple[int, ...]:
         """Units of every layer, inputs first, outputs last."""
         return (self.task.n_inputs, *(layer.units for layer in self.layers))
+
+    @property
+    def unlike(self) -> tuple[str, ...]:
+        """In what its layers differ, by the names of hyperparameters; the units and the usual output aside."""
+        usual = replace(self.output, units=0, activation=self.layers[0].activation, dropout=self.layers[0].dropout)
+        others = {replace(layer, units=0) for layer in self.hidden} - {usual}
+        names = (field.name for field in fields(usual))
+        return tuple(n for n in names if any(getattr(layer, n) != getattr(usual, n) for layer in others))
 
     @property
     def has_dropout(self) -> bool:
@@ -110,11 +131,24 @@ class Configuration:
         first = self.hidden[0] if self.hidden else replace(self.output, activation=Named("linear"))
         plain: dict[str, Any] = {name: _plain(value) for name, value in _fields(self) if name != "layers"}
         plain["task"] = {"inputs": self.task.inputs, "targets": self.task.targets}
+        if self.loss == vocabulary.named(self.loss.name, {}, vocabulary.losses):
+            plain["loss"] = self.loss.name
+        if self.coding == "binary":
+            del plain["coding"]
         plain |= {name: _plain(value) for name, value in _fields(first) if name != "units"}
         plain["layers"] = self.widths
-        if self.layers != alike(first, self.widths, self.task.n_outputs):
+        alike = (*(replace(first, units=n) for n in self.widths), usual_output(first, self.task.n_outputs))
+        if self.layers != alike:
             plain["each_layer"] = [{name: _plain(value) for name, value in _fields(layer)} for layer in self.layers]
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def prediction_names(self) -> tuple[str, ...]:
+        """A name for each prediction that the tables show: of outputs `p_00`, of classes `class_00`, see `Task`."""
+        names = self.task.prediction_names
+        if not names or not self.head.has_classes:
+            return names
+        return tuple(f"class_{row}" for row in self.task.row_names or ())
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -149,7 +183,7 @@ class Configuration:
     @cached_property
     def snapshots(self) -> npt.NDArray[np.int64]:
         """The epochs at which the table is evaluated and kept: `[snapshot]`, rising."""
-        return snapshot_epochs(self.epochs, self.task.n_rows * self.task.n_outputs)
+        return snapshot_epochs(self.epochs, self.task.n_rows * self.n_outputs)
 
     def inputs(self) -> npt.NDArray[np.float32]:
         """The encoded table `[row, input]`: bipolar turns 0 into -1."""
@@ -157,8 +191,8 @@ class Configuration:
         return table * np.float32(2) - np.float32(1) if self.encoding == "bipolar" else table
 
     def targets(self) -> npt.NDArray[np.float32]:
-        """The targets `[row, output]`, 0 or 1."""
-        return np.array(self.task.targets, np.float32)
+        """The targets `[row, output]`, as the head codes them."""
+        return self.head.coded(self.task.targets)
 
     def labels(self) -> dict[str, Value | None]:
         """Every hyperparameter as it stands in the tables; of unlike layers, those of each joined by `-`."""
@@ -167,9 +201,11 @@ class Configuration:
         return {
             "task": self.task.label,
             "encoding": self.encoding,
+            "targets": self.coding,
             "samples": self.samples,
             "width": _joined([layer.units for layer in hidden]),
             "depth": self.depth,
+            "output": self.output.activation.label(vocabulary.output_activations),
             "activation": _joined([layer.activation.label(vocabulary.activations) for layer in hidden]),
             "dropout": _joined([layer.dropout for layer in hidden]),
             "use_bias": _joined([layer.use_bias for layer in every]),
@@ -179,14 +215,50 @@ class Configuration:
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
-            "loss": self.loss,
+            "loss": self.loss.label(vocabulary.losses),
         }
 
 
-def alike(layer: Layer, widths: Sequence[int], n_outputs: int) -> tuple[Layer, ...]:
-    """Hidden layers of these widths that are else like `layer`, and the usual output layer: a sigmoid."""
-    output = replace(layer, units=n_outputs, activation=Named("sigmoid"), dropout=0.0)
-    return (*(replace(layer, units=n) for n in widths), output)
+def usual_output(layer: Layer, n_outputs: int) -> Layer:
+    """The usual output layer behind layers like this one: a sigmoid."""
+    return replace(layer, units=n_outputs, activation=Named("sigmoid"), dropout=0.0)
+
+
+def n_outputs(coding: str, n_targets: int) -> int:
+    """Outputs for so many targets a row: one each; two classes for a single one."""
+    return 2 if coding == "one_hot" and n_targets == 1 else n_targets
+
+
+def senseless(c: Configuration) -> SettingError | None:
+    """What makes no sense of a configuration's output, loss and targets together; None where all does.
+
+    The place is a hyperparameter that has no such value unless it is given.
+    """
+    output, loss, coding = c.output.activation.name, c.loss.name, c.coding
+    has_classes = coding == "one_hot"
+    if output == "softmax" and not has_classes:
+        alone = " of one unit, which is 1 whatever it is given" if c.task.n_outputs == 1 else ", whose outputs sum to 1"
+        return SettingError(("targets",), f"{coding} with a softmax{alone}", "allowed: one_hot, or output: sigmoid")
+    if loss == "categorical_crossentropy" and output != "softmax":
+        allowed = "allowed: softmax, or loss: binary_crossentropy"
+        return SettingError(("output",), f"{output} under {loss}, which wants probabilities that sum to 1", allowed)
+    if loss == "binary_crossentropy" and output == "softmax":
+        found = f"{loss} of a softmax, whose sums Keras would take for those of sigmoids"
+        return SettingError(("loss",), found, "allowed: categorical_crossentropy, or output: sigmoid")
+    if loss == "binary_crossentropy" and coding == "bipolar":
+        allowed = "allowed: binary, or another loss, hinge or mean_squared_error"
+        return SettingError(("targets",), f"bipolar under {loss}, which knows 0 and 1", allowed)
+    if loss.endswith("hinge") and has_classes:
+        return SettingError(
+            ("loss",), f"{loss} of classes", "allowed: with targets binary or bipolar, one output for each"
+        )
+    if coding == "bipolar" and lowest(c.output.activation) >= 0:
+        found = f"bipolar with an output {output}, which is never below 0: no answer to -1 would be right"
+        return SettingError(("targets",), found, "allowed: binary, or output: tanh or linear")
+    if has_classes and c.task.n_outputs > 1 and any(sum(row) != 1 for row in c.task.targets):
+        found = f"{c.task.n_outputs} targets a row that are no classes, with one_hot"
+        return SettingError(("task",), found, "allowed: one target, or one of them 1 in each row and the others 0")
+    return None
 
 
 def _fields(value: Configuration | Layer) -> Iterator[tuple[str, Any]]:

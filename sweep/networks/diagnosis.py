@@ -3,8 +3,8 @@
 The first that holds:
 
 - `diverged`: a weight, a prediction or the loss is not finite;
-- `learned`: the smallest `(2y - 1)(2p - 1)` of the table is above the margin asked for;
-- `dead`: every unit of some hidden layer is off on every row, so that no gradient passes it;
+- `learned`: the smallest signed margin of the table (`Head`) is above the margin asked for;
+- `dead`: every unit of some layer is off on every row, so that no gradient passes it; of a relu output too;
 - `stuck`: the loss has come to rest. It stayed within a tolerance over the last tenth of the epochs and, where it was
   still falling, is not expected to fall much in ten times the epochs. Where rows of unlike target have one prediction
   and the loss is at the floor of that partition, `merged_rows` names them;
@@ -62,6 +62,13 @@ def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
     return np.where(is_dead.any(axis=1), is_dead.argmax(axis=1) + 1, 0)
 
 
+def _is_output_off(head: Head, predictions: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Whether every unit of the output layer is off on every row, `[model]`: relu at 0, which passes no gradient."""
+    if head.activation.name not in ("relu", "relu6"):
+        return np.zeros(len(predictions), np.bool_)
+    return (predictions == 0).all(axis=(1, 2))
+
+
 def drawn_counts(cohort: NetworkCohort, models: Integers) -> Doubles:
     """How often each row of the table is in the data set: `[model, row]`."""
     c = cohort.configuration
@@ -77,7 +84,8 @@ def training_losses(cohort: NetworkCohort, measurements: Measurements, models: I
         return measurements.losses[models].astype(np.float64)
     targets = c.targets().astype(np.float64)
     predictions = measurements.predictions[models].astype(np.float64)
-    return np.einsum("msro,mr->ms", c.head.entry_losses(predictions, targets), counts) / (c.samples * c.task.n_outputs)
+    n_entries = c.samples * c.head.averaged(c.n_outputs)
+    return np.einsum("msro,mr->ms", c.head.entry_losses(predictions, targets), counts) / n_entries
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,7 @@ def merged_groups(
     by: Tolerances = tolerances,
 ) -> npt.NDArray[np.str_]:
     """The same for any networks of a task, `predictions` `[model, row, output]`, with this head."""
-    targets = np.array(task.targets, np.float32)
+    targets = head.coded(task.targets)
     found = partition(predictions, targets, counts, head=head, gap=by.gap)
     is_at_floor = (found.floors > 0) & (np.abs(losses - found.floors) <= by.floor * found.floors)
     names = task.row_names or tuple(map(str, range(task.n_rows)))
@@ -207,6 +215,8 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     margin = head.margin(predictions, targets)
     learned = is_finite & (margin > np.float32(cohort.margin))
     dead_layer = _first_dead_layer(measurements.units_off, configuration.widths)
+    is_output_off = _is_output_off(head, predictions) & (dead_layer == 0)
+    dead_layer = np.where(is_output_off, configuration.depth + 1, dead_layer)
     outcome = np.select(
         [~is_finite, learned, dead_layer > 0],
         [outcomes.index(name) for name in ("diverged", "learned", "dead")],
@@ -226,8 +236,9 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
         "dead_units": measurements.units_off.sum(axis=1),
         "dead_layer": dead_layer,
     }
-    flat = predictions.reshape(len(cohort), configuration.task.n_rows * configuration.task.n_outputs)
-    measured |= {name: flat[:, i] for i, name in enumerate(configuration.task.prediction_names)}
+    shown = np.where(is_finite[:, None], predictions.argmax(axis=2), -1) if head.has_classes else predictions
+    flat = shown.reshape(len(cohort), -1)
+    measured |= {name: flat[:, i] for i, name in enumerate(configuration.prediction_names)}
     return Runs(cohort.seeds, outcome.astype(np.int8), measured)
 
 

@@ -2,8 +2,9 @@
 
 A network that gives several rows one output fits them together: over `n` rows, `k` of them ones, the best common
 prediction is `k/n`. The floor of the loss is then the sum over the groups of rows of `(n/N) H(k/n)` for cross-entropy
-(in nats, `H` the entropy of a coin), of `(n/N) (k/n)(1 - k/n)` for the squared error, averaged over the outputs; a
-group of rows of one target adds nothing. With drawn samples, how often a row was drawn replaces its count.
+(in nats, `H` the entropy of a coin), of `(n/N) (k/n)(1 - k/n)` for the squared error, averaged over the outputs; the
+other losses: `Head.entry_floor`. A group of rows of one target adds nothing. With drawn samples, how often a row was
+drawn replaces its count.
 
 Notation: predictions and targets `[model, row, output]`, counts `[model, row]`, groups `[model, output, row]`.
 """
@@ -26,7 +27,8 @@ Integers = npt.NDArray[np.int64]
 class Partitions:
     """The rows of each model and output in groups of one prediction.
 
-    groups `[model, output, row]`: a number for the group of each row, -1 where all rows of its group have one target;
+    groups `[model, output, row]`: a number for the group of each row, -1 where all rows of its group have one target.
+    Of classes, which a row has one of, all outputs make the groups: their axis has length 1.
     floors `[model]`: the lowest loss of a network with these groups.
     """
 
@@ -52,14 +54,31 @@ def partition(
     np.cumsum(is_next, axis=2, out=rank[:, :, 1:])
     groups = np.empty_like(rank)
     np.put_along_axis(groups, order, rank, axis=2)
+    if head.has_classes:
+        groups = _common(groups)
     n_models, n_outputs, n_rows = p.shape
     place = (np.arange(n_models * n_outputs).reshape(n_models, n_outputs, 1) * n_rows + groups).ravel()
-    ones = counts_of * targets.T
+    ones = counts_of * (targets.T > head.border)
     weight = np.bincount(place, counts_of.ravel(), n_models * n_outputs * n_rows)
     share = np.bincount(place, ones.ravel(), len(weight)) / np.where(weight > 0, weight, 1.0)
-    losses = (weight * head.mixture_loss(share)).reshape(n_models, n_outputs * n_rows).sum(axis=1)
+    losses = (weight * head.entry_floor(share)).reshape(n_models, n_outputs * n_rows).sum(axis=1)
     is_mixed = ((share > 0) & (share < 1))[place].reshape(p.shape) & (counts_of > 0)
-    return Partitions(np.where(is_mixed, groups, -1), losses / (counts.sum(axis=1) * n_outputs))
+    mixed = np.where(is_mixed, groups, -1)
+    shown = mixed.max(axis=1, keepdims=True) if head.has_classes else mixed
+    return Partitions(shown, losses / (counts.sum(axis=1) * head.averaged(n_outputs)))
+
+
+def _common(groups: Integers) -> Integers:
+    """Groups of rows that are together in every output, `[model, output, row]`: the same for all outputs."""
+    n_models, n_outputs, n_rows = groups.shape
+    model = np.arange(n_models)[:, None] * n_rows
+    found = groups[:, 0]
+    for other in range(1, n_outputs):
+        _, place = np.unique((model + found) * n_rows + groups[:, other], return_inverse=True)
+        first = np.full(place.max(initial=0) + 1, n_rows)
+        np.minimum.at(first, place.ravel(), np.tile(np.arange(n_rows), n_models))
+        found = first[place].reshape(n_models, n_rows)  # a group's number: its first row
+    return np.repeat(found[:, None], n_outputs, axis=1)
 
 
 def name_groups(groups: Integers, row_names: Sequence[str]) -> npt.NDArray[np.str_]:
@@ -99,11 +118,12 @@ def merged_floor(configuration: Configuration, merged: str) -> float:
     if not merged or c.samples is not None:
         return float("nan")
     names = list(c.task.row_names or map(str, range(c.task.n_rows)))
-    made = np.tile(np.arange(c.task.n_rows, dtype=np.float32)[:, None] + 1, (1, c.task.n_outputs))
+    made = np.tile(np.arange(c.task.n_rows, dtype=np.float32)[:, None] + 1, (1, c.n_outputs))
     for group in merged.split():
         output, colon, rows = group.rpartition(":")
         places = [names.index(row) for row in rows.split("+")]
-        made[places, int(output) if colon else 0] = places[0] + 1
+        columns = slice(None) if c.head.has_classes else int(output) if colon else 0
+        made[places, columns] = places[0] + 1
     found = partition(made[None], c.targets(), np.ones((1, c.task.n_rows)), head=c.head, gap=0.0)
     return float(found.floors[0])
 

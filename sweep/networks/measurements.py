@@ -46,7 +46,7 @@ class Measurements:
         sizes = {
             "snapshot": len(c.snapshots),
             "row": c.task.n_rows,
-            "output": c.task.n_outputs,
+            "output": c.n_outputs,
             "parameter": c.n_parameters,
             "layer": c.depth,
         }

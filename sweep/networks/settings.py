@@ -1,11 +1,11 @@
 """Settings as a user writes them, resolved: names with every argument, defaults filled in, what is unused neutral."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast
 
 from sweep.networks import tasks, vocabulary
-from sweep.networks.configuration import Configuration, alike
+from sweep.networks.configuration import Configuration, n_outputs
 from sweep.networks.layers import Layer
 from sweep.networks.tasks import Task
 from sweep.networks.vocabulary import Argument, Named, Signature
@@ -20,10 +20,12 @@ max_depth = 1_000
 defaults: Mapping[str, Any] = {
     "task": "xor",
     "encoding": "binary",
+    "targets": "binary",
     "samples": None,
     "width": 8,
     "depth": 1,
     "layers": None,
+    "output": "sigmoid",
     "activation": "relu",
     "dropout": 0.0,
     "use_bias": True,
@@ -40,19 +42,33 @@ defaults: Mapping[str, Any] = {
 hyperparameters = tuple(defaults)
 
 
+# what the mapping of a layer may say beside its units; what it leaves out is the hyperparameter of that name
+of_a_layer = ("activation", "dropout", "use_bias", "kernel_initializer", "bias_initializer")
+of_the_output = ("activation", "use_bias", "kernel_initializer", "bias_initializer")
+or_a_mapping = ", or a mapping, {units: 2, activation: tanh}"
+
+
 # what one value of each may forbid another: rules of `resolve` that span two hyperparameters
 coupled = (
     ("task", "encoding"),
     ("samples", "dropout"),
+    ("samples", "layers"),
     ("optimizer", "learning_rate"),
     ("layers", "width"),
     ("layers", "depth"),
+    ("output", "loss"),
+    ("output", "targets"),
+    ("loss", "targets"),
+    ("task", "targets"),
+    ("task", "output"),
+    ("task", "loss"),
 )
 
 
 # hyperparameters that are one value; the learning rate may be null too, the batch size `full`, samples null
 scalars: Mapping[str, Argument] = {
     "encoding": Argument("binary", choices=vocabulary.encodings),
+    "targets": Argument("binary", choices=vocabulary.target_codings),
     "samples": Argument(0, low=1, high=2**31 - 1),
     "width": Argument(8, low=1, high=max_width),
     "depth": Argument(1, low=0, high=max_depth),
@@ -61,7 +77,6 @@ scalars: Mapping[str, Argument] = {
     "learning_rate": vocabulary.learning_rate,
     "batch_size": Argument(32, low=1),
     "epochs": Argument(1000, low=1, high=2**31 - 1),
-    "loss": Argument("binary_crossentropy", choices=vocabulary.losses),
 }
 
 
@@ -73,6 +88,7 @@ numeric: Mapping[str, type[int] | type[float]] = {
 
 # hyperparameters that are a name with arguments
 named_signatures: Mapping[str, Mapping[str, Signature]] = {
+    "output": vocabulary.output_activations,
     "activation": vocabulary.activations,
     "kernel_initializer": vocabulary.initializers,
     "bias_initializer": vocabulary.initializers,
@@ -80,6 +96,7 @@ named_signatures: Mapping[str, Mapping[str, Signature]] = {
         name: {"learning_rate": Argument(vocabulary.default_learning_rates[name], low=0.0), **signature}
         for name, signature in vocabulary.optimizers.items()
     },
+    "loss": vocabulary.losses,
 }
 
 
@@ -128,27 +145,95 @@ def _given_task(table: Mapping[str, object]) -> Task:
     return tasks.table_task(table["inputs"], table["targets"])
 
 
-def _resolve_widths(settings: Mapping[str, Any]) -> tuple[int, ...]:
-    """Units of each hidden layer."""
+def _value(key: str, value: object) -> Any:
+    return _resolve_named(key, value) if key in named_signatures else _scalar(key, value)
+
+
+def _layer(units: int, values: Mapping[str, Any]) -> Layer:
+    """A layer of these values; without a bias, how it would be drawn is neutral."""
+    neutral: dict[str, Any] = {} if values["use_bias"] else {"bias_initializer": Named("zeros")}
+    return Layer(units, **{**values, **neutral})
+
+
+def _resolve_hidden(settings: Mapping[str, Any], shared: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The hidden layers; `shared`: what a layer has where it does not say otherwise."""
     layers: object = settings.get("layers")
     if layers is None:
         width = _scalar("width", settings.get("width", defaults["width"]))
-        return (width,) * _scalar("depth", settings.get("depth", defaults["depth"]))
+        return (_layer(width, shared),) * _scalar("depth", settings.get("depth", defaults["depth"]))
     for other in ("width", "depth"):
         if other in settings:
             raise SettingError(("layers",), f"layers together with {other}", "allowed: layers, or width and depth")
     if not isinstance(layers, Sequence) or isinstance(layers, str):
-        raise SettingError(("layers",), f"found {show(layers)}", "allowed: a list of whole numbers, [4, 2]")
+        allowed = "allowed: a list of whole numbers, [4, 2], or of mappings, [{units: 4, activation: tanh}]"
+        raise SettingError(("layers",), f"found {show(layers)}", allowed)
     listed = cast(Sequence[object], layers)
     if len(listed) > max_depth:
         raise SettingError(("layers",), f"{len(listed)} layers", f"allowed: at most {max_depth}")
-    units: list[int] = []
-    for i, n in enumerate(listed):
-        try:
-            units.append(int(scalars["width"].coerce(n)))
-        except ValueError as error:
-            raise SettingError(("layers", i), f"found {show(n)}", f"allowed: {error}") from None
-    return tuple(units)
+    hidden: list[Layer] = []
+    for i, value in enumerate(listed):
+        with at("layers", i):
+            hidden.append(_resolve_layer(value, shared))
+    return tuple(hidden)
+
+
+def _resolve_layer(value: object, shared: Mapping[str, Any]) -> Layer:
+    """A hidden layer: its units, or a mapping of them and of what it does not share."""
+    if not isinstance(value, Mapping):
+        return _layer(_units(value, or_a_mapping), shared)
+    given = cast(Mapping[str, object], value)
+    allowed = ("units", *of_a_layer)
+    for key in given:
+        if key not in allowed:
+            raise SettingError((str(key),), "no such key of a layer", did_you_mean(str(key), allowed))
+    if "units" not in given:
+        raise SettingError((), "a layer without units", "allowed: {units: 2, activation: tanh}")
+    with at("units"):
+        units = _units(given["units"])
+    return _layer(units, {**shared, **{key: _value(key, given[key]) for key in given if key != "units"}})
+
+
+def _resolve_output(value: object, shared: Mapping[str, Any]) -> Layer:
+    """The output layer without its units: an activation, or a mapping of it and of what it does not share."""
+    activation, own = value, dict[str, Any]()
+    if isinstance(value, Mapping) and "name" not in value:
+        given = cast(Mapping[str, object], value)
+        with at("output"):
+            for key in given:
+                if key not in of_the_output:
+                    allowed = did_you_mean(str(key), of_the_output)
+                    raise SettingError((str(key),), "no such key of the output layer", allowed)
+            own = {key: _value(key, given[key]) for key in given if key != "activation"}
+        activation = given.get("activation", defaults["output"])
+    return _layer(0, {**shared, **own, "activation": _resolve_named("output", activation), "dropout": 0.0})
+
+
+def _name_in(value: Any) -> Any:
+    """The name of a name with or without arguments, or of the activation of an output."""
+    if not isinstance(value, Mapping):
+        return value
+    given = cast(Mapping[str, Any], value)
+    return given.get("name") if "name" in given else _name_in(given.get("activation"))
+
+
+def _with_usual(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with every default. Softmax and categorical cross-entropy want each other, and classes."""
+    values = {**defaults, **settings}
+    output, loss = (_name_in(values[key]) for key in ("output", "loss"))
+    if "output" not in settings and loss == "categorical_crossentropy":
+        values["output"] = output = "softmax"
+    if "loss" not in settings and output == "softmax":
+        values["loss"] = "categorical_crossentropy"
+    if "targets" not in settings and output == "softmax":
+        values["targets"] = "one_hot"
+    return values
+
+
+def _units(value: object, or_else: str = "") -> int:
+    try:
+        return int(scalars["width"].coerce(value))
+    except ValueError as error:
+        raise SettingError((), f"found {show(value)}", f"allowed: {error}{or_else}") from None
 
 
 def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float]:
@@ -179,30 +264,24 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
     for key in settings:
         if key not in defaults:
             raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
-    values = {**defaults, **settings}
+    values = _with_usual(settings)
     task = _resolve_task(values["task"])
-    widths = _resolve_widths(settings)
+    coding = _scalar("targets", values["targets"])
+    shared = {key: _value(key, values[key]) for key in of_a_layer}
+    hidden = _resolve_hidden(settings, shared)
+    output = _resolve_output(values["output"], shared)
     optimizer, learning_rate = _resolve_optimizer(settings)
     samples = None if values["samples"] is None else int(_scalar("samples", values["samples"]))
-    dropout = _scalar("dropout", values["dropout"])
-    use_bias = _scalar("use_bias", values["use_bias"])
-    if samples is not None and dropout > 0:  # at any depth, though without a hidden layer nothing is dropped
+    # at any depth, though without a hidden layer nothing is dropped
+    if samples is not None and (shared["dropout"] > 0 or any(layer.dropout > 0 for layer in hidden)):
         raise SettingError(("samples",), "samples together with dropout", "allowed: one of the two")
-    bias_initializer = _resolve_named("bias_initializer", values["bias_initializer"])
-    layer = Layer(
-        units=0,
-        activation=_resolve_named("activation", values["activation"]),
-        dropout=dropout,
-        use_bias=use_bias,
-        kernel_initializer=_resolve_named("kernel_initializer", values["kernel_initializer"]),
-        bias_initializer=bias_initializer if use_bias else Named("zeros"),
-    )
     return Configuration(
         task=task,
         encoding=_scalar("encoding", values["encoding"]),
         samples=samples,
-        layers=alike(layer, widths, task.n_outputs),
-        loss=_scalar("loss", values["loss"]),
+        layers=(*hidden, replace(output, units=n_outputs(coding, task.n_outputs))),
+        loss=_resolve_named("loss", values["loss"]),
+        coding=coding,
         optimizer=optimizer,
         learning_rate=learning_rate,
         batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
@@ -213,24 +292,42 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
 def settings_of(configuration: Configuration) -> dict[str, Any]:
     """The settings that `resolve` makes this configuration of: every hyperparameter, as an experiment file has it.
 
-    A name stands alone where all its arguments have their defaults, unequal widths as `layers`. Raises `ValueError` for
-    layers that differ in more than their units, which no settings say.
+    A name stands alone where all its arguments have their defaults, unlike layers as `layers`: each says what differs
+    from the first. Output and targets are there where they are not the usual ones.
 
     >>> settings_of(resolve({"optimizer": {"name": "sgd", "momentum": 0.9}}))["optimizer"]
     {'name': 'sgd', 'momentum': 0.9}
     """
-    c, first = configuration, configuration.layers[0]
-    if c.layers != alike(first, c.widths, c.task.n_outputs):
-        raise ValueError(f"{c.id}: layers that differ in more than their units")
-    values = {f.name: getattr(value, f.name) for value in (first, c) for f in fields(value)}
+    c, shared = configuration, configuration.layers[0]
+    values = {f.name: getattr(value, f.name) for value in (shared, c) for f in fields(value)}
     if not c.hidden:
         del values["activation"], values["dropout"]
     values |= {key: _named_settings(key, values[key]) for key in named_signatures if key in values}
-    values |= {"task": _task_settings(c.task), "layers": list(c.widths)}
-    if len(set(c.widths)) <= 1:
+    values |= {"task": _task_settings(c.task), "layers": [_layer_settings(layer, shared) for layer in c.hidden]}
+    if len(set(c.hidden)) <= 1:
         del values["layers"]
-        values |= {"width": c.widths[0], "depth": c.depth} if c.hidden else {"depth": 0}
+        values |= {"width": shared.units, "depth": c.depth} if c.hidden else {"depth": 0}
+    output = _own_settings(c.output, shared, of_the_output[1:])
+    activation = _named_settings("output", c.output.activation)
+    if output or activation != defaults["output"]:
+        values["output"] = {"activation": activation, **output} if output else activation
+    if c.coding != defaults["targets"]:
+        values["targets"] = c.coding
     return {key: values[key] for key in hyperparameters if key in values}
+
+
+def _layer_settings(layer: Layer, shared: Layer) -> Any:
+    """A layer as `layers` has it: its units, or a mapping of them and of what differs from what the layers share."""
+    own = _own_settings(layer, shared, of_a_layer)
+    return {"units": layer.units, **own} if own else layer.units
+
+
+def _own_settings(layer: Layer, shared: Layer, names: Sequence[str]) -> dict[str, Any]:
+    """What a layer has that differs from what the layers share."""
+    own = {key: getattr(layer, key) for key in names if getattr(layer, key) != getattr(shared, key)}
+    if not layer.use_bias:
+        own.pop("bias_initializer", None)
+    return {key: _named_settings(key, x) if key in named_signatures else x for key, x in own.items()}
 
 
 def _named_settings(key: str, value: Named) -> Any:

@@ -96,6 +96,9 @@ activations: Mapping[str, Signature] = {
     "gelu": {"approximate": _off},
 }
 
+# those that may stand at the output
+output_activations: Mapping[str, Signature] = {**activations, "softmax": {}}
+
 _adam = {"beta_1": _beta(0.9), "beta_2": _beta(0.999), "epsilon": _epsilon}
 
 optimizers: Mapping[str, Signature] = {
@@ -143,8 +146,17 @@ initializers: Mapping[str, Signature] = {
     "lecun_uniform": {},
 }
 
-losses = ("binary_crossentropy", "mean_squared_error")
+losses: Mapping[str, Signature] = {
+    "binary_crossentropy": {},
+    "categorical_crossentropy": {},
+    "mean_squared_error": {},
+    "mean_absolute_error": {},
+    "huber": {"delta": Argument(1.0, low=0.0, open_low=True)},
+    "hinge": {},
+    "squared_hinge": {},
+}
 encodings = ("binary", "bipolar")
+target_codings = ("binary", "bipolar", "one_hot")
 
 
 def format_value(value: Value) -> str:

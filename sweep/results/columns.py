@@ -15,7 +15,8 @@ class Column:
 
     Cells of whole numbers `int64` and of truth `bool` are never empty, all others may be. names: the words that may
     stand there, any where it is empty; missing: the number that stands for none in `Runs`, `Int64` only; is_needed:
-    whether every such table of a sweep has the column.
+    whether every such table of a sweep has the column; alike: of text, what its cells are where no network of the table
+    has layers that differ in it.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     names: tuple[str, ...] = ()
     missing: int = -1
     is_needed: bool = True
+    alike: str = ""
 
 
 base_hyperparameters = (
@@ -38,12 +40,15 @@ base_hyperparameters = (
     "epochs",
 )
 _types = {bool: "bool", int: "int64", float: "float64", str: "str"}
-_other_types = {"width": "str", "samples": "Int64"}  # unequal layers stand as 4-2; without samples it is the table
+_other_types = {"samples": "Int64"}  # without samples it is the table
+_by_layer = {"width", "dropout", "use_bias"}  # unlike layers stand as 4-2
 
 
 def settings_columns(experiment: Experiment) -> tuple[str, ...]:
     """The settings that an experiment's tables show."""
-    return hyperparameter_columns(experiment.names) if experiment.subject == "network" else experiment.names
+    if experiment.subject != "network":
+        return experiment.names
+    return hyperparameter_columns({*experiment.names, *(name for c in experiment.networks for name in c.unlike)})
 
 
 def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
@@ -56,10 +61,11 @@ def _hyperparameter(name: str) -> Column:
     usual = _types[type(scalars[name].default)] if name in scalars else "str"
     return Column(
         name,
-        _other_types.get(name, usual),
-        "the hyperparameters, and a column for each other that the experiment names; unequal layers stand as `4-2`, "
-        "arguments that are not Keras's defaults as `sgd(momentum=0.9)`",
+        "str" if name in _by_layer else _other_types.get(name, usual),
+        "the hyperparameters, and a column for each other that the experiment names or that unlike layers differ in; "
+        "unlike layers stand as `4-2`, arguments that are not Keras's defaults as `sgd(momentum=0.9)`",
         is_needed=name in base_hyperparameters,
+        alike=usual if name in _by_layer else "",
     )
 
 
@@ -82,13 +88,23 @@ of_runs: tuple[Column, ...] = (
     Column("device", "str", _trainer),
     _n_parameters,
     Column("final_loss", "float32", "mean loss over the table after the last epoch, dropout off"),
-    Column("accuracy", "float64", "share of table entries with `(p > 0.5) == y`"),
+    Column(
+        "accuracy",
+        "float64",
+        "share of table entries with `(p > 0.5) == y`, for targets -1 and 1 `(p > 0) == (y > 0)`; of classes the share "
+        "of rows whose true class has the largest output",
+    ),
     Column(
         "learned",
         "bool",
         "whether the margin is above the one asked for (0 by default): a tie at 0.5 is not learned",
     ),
-    Column("margin", "float32", "the smallest `(2y - 1)(2p - 1)` over the table, from -1 to 1"),
+    Column(
+        "margin",
+        "float32",
+        "the smallest over the table, from -1 to 1: `(2y - 1)(2p - 1)`, p cut to [0, 1]; for targets -1 and 1 `y p`, p "
+        "cut to [-1, 1]; for classes the output of the true one less the largest other",
+    ),
     Column(
         "epochs_to_learn",
         "Int64",
@@ -113,7 +129,12 @@ of_runs: tuple[Column, ...] = (
     ),
     Column("dead_units_initial", "int64", _off),
     Column("dead_units", "int64", _off),
-    Column("dead_layer", "Int64", "the first hidden layer, from 1, whose units are all off at the end", missing=0),
+    Column(
+        "dead_layer",
+        "Int64",
+        "the first layer, from 1, whose units are all off at the end: a hidden one, or the output layer of relu",
+        missing=0,
+    ),
 )
 metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
@@ -121,6 +142,12 @@ prediction = Column(
     "float32",
     "the prediction for this row of a Boolean table of up to 16 rows, named by its bits, and so `p_01`, ... "
     "(`p_00_0` where there are several outputs)",
+    is_needed=False,
+)
+predicted_class = Column(
+    "class_00",
+    "Int64",
+    "of classes, in place of the predictions: the number of the largest output for this row, from 0",
     is_needed=False,
 )
 
@@ -157,6 +184,12 @@ of_configurations: tuple[Column, ...] = (
 of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome"}
 _of_any_count = {"configuration", "trial", "n_runs", "n_learned", "success_rate", "ci_low", "ci_high", "ci_method"}
 measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
+
+
+def measured_column(name: str) -> Column:
+    """The column of a number that was measured of networks."""
+    usual = predicted_class if name.startswith("class_") else prediction
+    return measured_of_networks.get(name, usual)
 
 
 def columns_of_runs(subject: str) -> tuple[Column, ...]:

@@ -21,12 +21,11 @@ from sweep.results.columns import (
     columns_of_configurations,
     columns_of_runs,
     header,
+    measured_column,
     measured_of_networks,
     metric,
     of_any_run,
-    of_configurations,
     of_runs,
-    prediction,
 )
 from sweep.results.files import ResultsError, write_atomically
 from sweep.runs.cohort import Subject
@@ -58,8 +57,8 @@ def _run_columns(entry: Entry[Subject], columns: Sequence[str], engine: str, dev
         "learned": plain(runs.learned),
         "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
     }
-    usual = prediction if isinstance(configuration, Configuration) else metric
-    return known | {name: _texts(measured_of_networks.get(name, usual), v) for name, v in runs.measured.items()}
+    is_network = isinstance(configuration, Configuration)
+    return known | {k: _texts(measured_column(k) if is_network else metric, v) for k, v in runs.measured.items()}
 
 
 def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
@@ -111,8 +110,8 @@ def _lines(columns: Iterable[str | list[str]]) -> Iterator[str]:
 
 
 def prediction_names(subject: Subject) -> tuple[str, ...]:
-    """The columns of a network's predictions, where its table has any; see `Task.prediction_names`."""
-    return subject.task.prediction_names if isinstance(subject, Configuration) else ()
+    """The columns of a network's predictions, where its table has any; see `Configuration.prediction_names`."""
+    return subject.prediction_names if isinstance(subject, Configuration) else ()
 
 
 def kind_of(entries: Sequence[Entry[Subject]]) -> str:
@@ -234,7 +233,8 @@ def _read_table(
 ) -> Any:
     """A table with the types of its columns: text, Int64 where numbers may be missing, float32, bool.
 
-    `width` is a number unless some network has unequal layers. Raises `ResultsError` for a file that is no such table.
+    What unlike layers join, as `4-2`, is text where the table has such networks, else of its own type. Raises
+    `ResultsError` for a file that is no such table.
     """
     try:
         found = _read_csv(path, nrows=0).columns
@@ -243,9 +243,8 @@ def _read_table(
             raise ValueError(f"no column {missing[0]}")
         found = [c for c in found if only(c)]
         kept = [c for c in columns if c.name in found]
-        is_of_networks = columns in (of_runs, of_configurations)
         types: Any = {c.name: c.type for c in kept}
-        types |= {c: prediction.type for c in found if columns is of_runs and c.startswith("p_")}
+        types |= {c: measured_column(c).type for c in found if columns is of_runs and c.startswith(("p_", "class_"))}
         known: Any = {"keep_default_na": False, "na_values": [""]}
         table = _read_csv(path, dtype=types, usecols=found, **known)
         for c in kept:
@@ -254,13 +253,14 @@ def _read_table(
         for column in table.select_dtypes("float"):
             if np.isinf(table[column]).any():  # what is not finite is left out when a table is written
                 raise ValueError(f"in column {column} an infinite number")
+        for c in kept:
+            if c.alike:
+                table[c.name] = _alike(table[c.name].fillna(""), c.alike)
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise ResultsError(f"{path}: cannot be read: {error}") from None
     for column in types:
         if types[column] == "str":
             table[column] = table[column].fillna("")
-    if is_of_networks and "width" in table and table["width"].str.fullmatch(r"\d+").all():
-        table["width"] = table["width"].astype("int64")
     return table
 
 
@@ -274,10 +274,20 @@ def _read_csv(path: Path | io.BytesIO, **how: Any) -> Any:
         return pd.read_csv(file, **how)
 
 
+_one_value: Mapping[str, str] = {"int64": r"\d+", "bool": "True|False", "float64": r"\d+(\.\d+)?(e[+-]?\d+)?"}
+
+
+def _alike(cells: Any, wanted: str) -> Any:
+    """A column of texts in the type that it has where layers are alike; as it is where some are not."""
+    if not cells.str.fullmatch(_one_value[wanted]).all():
+        return cells
+    return cells == "True" if wanted == "bool" else cells.astype(wanted)
+
+
 def runs_from_table(rows: Any, configuration: Subject) -> Runs:
     """One configuration's rows of a read runs.csv."""
     if isinstance(configuration, Configuration):
-        columns = measured_of_networks | dict.fromkeys(configuration.task.prediction_names, prediction)
+        columns = measured_of_networks | {name: measured_column(name) for name in configuration.prediction_names}
     else:
         others = {*of_any_run, *configuration.labels()}
         columns = {str(name): metric for name in rows.columns if name not in others}

@@ -1,8 +1,9 @@
 """The engines: ways of training that mean the same thing.
 
-Every run means exactly this Keras training: `Input -> [Dense(width, activation) -> Dropout] x depth -> Dense(outputs,
-sigmoid)`, float32, Keras's optimizer updates, loss averaged over the batch (cross-entropy from logits), batches
-shuffled every epoch and the last one partial; a batch that holds the whole table takes it in table order.
+Every run means exactly this Keras training: `Input -> [Dense(units, activation) -> Dropout] for each hidden layer ->
+Dense(outputs, activation)`, float32, Keras's optimizer updates, loss averaged over the batch (the cross-entropy of a
+sigmoid or a softmax from its sums), batches shuffled every epoch and the last one partial; a batch that holds the whole
+table takes it in table order.
 """
 
 from collections.abc import Hashable

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.networks import tasks, vocabulary
-from sweep.networks.settings import defaults, named_signatures, resolve, scalars, settings_of
+from sweep.networks.settings import defaults, named_signatures, of_a_layer, resolve, scalars, settings_of
 from sweep.networks.vocabulary import Argument, Signature
 from sweep.runs.errors import SettingError
 
@@ -60,6 +60,24 @@ equal: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch beyond the table": ({"batch_size": 4}, {"batch_size": 10**9}),
     "full batch": ({"batch_size": 4}, {"batch_size": "full"}),
     "layers for width and depth": ({"layers": [3, 3]}, {"width": 3, "depth": 2}),
+    "a layer as a mapping": ({"layers": [3, {"units": 2}]}, {"layers": [3, 2]}),
+    "layers that say what they share": (
+        {"layers": [{"units": 3, "activation": "tanh"}, {"units": 3, "activation": {"name": "tanh"}}]},
+        {"width": 3, "depth": 2, "activation": "tanh"},
+    ),
+    "what no layer takes": ({"layers": [{"units": 3, "dropout": 0}], "dropout": 0.5}, {"width": 3}),
+    "no bias of a layer, no initializer": (
+        {"layers": [{"units": 3, "use_bias": False, "bias_initializer": "ones"}]},
+        {"layers": [{"units": 3, "use_bias": False}]},
+    ),
+    "an output as a mapping": ({"output": {"activation": "tanh"}}, {"output": "tanh"}),
+    "an output that says what is shared": ({"output": {"use_bias": True}}, {}),
+    "softmax takes its loss and classes": (
+        {"output": "softmax"},
+        {"output": "softmax", "loss": "categorical_crossentropy", "targets": "one_hot"},
+    ),
+    "categorical cross-entropy takes softmax": ({"loss": "categorical_crossentropy"}, {"output": {"name": "softmax"}}),
+    "a softmax in a mapping": ({"output": {"activation": "softmax"}}, {"output": "softmax"}),
     "no layers for depth 0": ({"layers": []}, {"depth": 0}),
     "whole number as a float": ({"width": 2, "epochs": 10}, {"width": 2.0, "epochs": 1e1}),
     "float as a whole number": ({"dropout": 0, "learning_rate": 1}, {"dropout": 0.0, "learning_rate": 1.0}),
@@ -84,6 +102,8 @@ unlike: list[dict[str, Any]] = [
     {"depth": 0},
     {"layers": [8, 4]},
     {"layers": [4, 8]},
+    {"layers": [4, {"units": 8, "activation": "tanh"}]},
+    {"layers": [4, {"units": 8, "use_bias": False}]},
     {"activation": "tanh"},
     {"activation": "leaky_relu"},
     {"activation": {"name": "leaky_relu", "negative_slope": 0.3}},
@@ -101,6 +121,15 @@ unlike: list[dict[str, Any]] = [
     {"samples": 5},
     {"epochs": 999},
     {"loss": "mean_squared_error"},
+    {"loss": "huber"},
+    {"loss": {"name": "huber", "delta": 0.5}},
+    {"loss": "hinge"},
+    {"output": "linear"},
+    {"output": "softmax"},
+    {"output": {"use_bias": False}},
+    {"targets": "one_hot"},
+    {"output": "tanh", "loss": "hinge"},
+    {"output": "tanh", "loss": "hinge", "targets": "bipolar"},
     {"task": {"inputs": [[0, 0], [0, 1], [1, 1], [1, 0]], "targets": [[0], [1], [0], [1]]}},  # other order of rows
 ]
 
@@ -183,7 +212,14 @@ given_tables = st.integers(1, 3).flatmap(
         }
     )
 )
-own_layers = st.lists(st.integers(1, 9), max_size=4)
+own_layer = st.fixed_dictionaries(
+    {"units": st.integers(1, 9)},
+    optional={
+        key: names_with_arguments(named_signatures[key]) if key in named_signatures else values_of(scalars[key])
+        for key in of_a_layer
+    },
+)
+own_layers = st.lists(st.integers(1, 9) | own_layer, max_size=4)
 all_settings = st.fixed_dictionaries(
     {},
     optional={
@@ -191,6 +227,16 @@ all_settings = st.fixed_dictionaries(
         **{key: names_with_arguments(signatures) for key, signatures in named_signatures.items()},
         "task": names_with_arguments(tasks.signatures) | given_tables,
         "layers": own_layers,
+        "output": names_with_arguments(vocabulary.output_activations)
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "activation": names_with_arguments(vocabulary.output_activations),
+                "kernel_initializer": names_with_arguments(vocabulary.initializers),
+                "bias_initializer": names_with_arguments(vocabulary.initializers),
+                "use_bias": st.booleans(),
+            },
+        ),
     },
 )
 
@@ -221,12 +267,28 @@ def test_settings_are_as_a_person_writes_them():
         "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True},
         "learning_rate": 0.05,
     }
-    plain = {key: value for key, value in defaults.items() if key != "layers"}
+    plain = {key: value for key, value in defaults.items() if key not in ("layers", "output", "targets")}
     assert settings_of(resolve({})) == {**plain, "learning_rate": 0.001, "batch_size": 4}
     assert list(settings_of(resolve({}))) == list(plain)
     assert settings_of(resolve({"depth": 0}))["depth"] == 0
     table = {"inputs": [[0.5], [-2.0]], "targets": [[0], [1]]}
     assert settings_of(resolve({"task": table}))["task"] == table
+    head = {"output": {"activation": "tanh", "use_bias": False}, "loss": "hinge", "targets": "bipolar"}
+    assert {key: settings_of(resolve(head))[key] for key in head} == head
+    assert settings_of(resolve({"output": "softmax"}))["output"] == "softmax"
+
+
+def test_unlike_layers_say_what_differs():
+    c = resolve({"layers": [{"units": 4, "activation": "tanh"}, {"units": 2, "use_bias": False}], "epochs": 7})
+    assert [(x.units, x.activation.name, x.use_bias) for x in c.layers] == [
+        (4, "tanh", True),
+        (2, "relu", False),
+        (1, "sigmoid", True),
+    ]
+    assert settings_of(c)["layers"] == [4, {"units": 2, "activation": "relu", "use_bias": False}]
+    assert settings_of(c)["activation"] == "tanh"
+    assert (c.labels()["activation"], c.unlike) == ("tanh-relu", ("activation", "use_bias"))
+    assert resolve({"layers": [4, 2]}).unlike == ()
 
 
 def test_resolved_values_and_shapes():
@@ -282,7 +344,49 @@ def test_labels():
         ({"batch_size": "all"}, ("batch_size",), "found 'all'"),
         ({"batch_size": None}, ("batch_size",), "found null"),
         ({"use_bias": 1}, ("use_bias",), "found 1"),
-        ({"loss": "hinge"}, ("loss",), "found 'hinge'"),
+        ({"loss": "hinges"}, ("loss",), "no such name: hinges"),
+        ({"loss": {"name": "huber", "delta": 0}}, ("loss", "delta"), "found 0"),
+        ({"output": "softmx"}, ("output",), "no such name: softmx"),
+        ({"output": {"units": 3}}, ("output", "units"), "no such key of the output layer"),
+        ({"activation": "softmax"}, ("activation",), "no such name: softmax"),
+        ({"targets": "onehot"}, ("targets",), "found 'onehot'"),
+        (
+            {"output": "softmax", "targets": "binary"},
+            ("targets",),
+            "binary with a softmax of one unit, which is 1 whatever it is given",
+        ),
+        (
+            {"output": "softmax", "targets": "bipolar", "task": "half_adder"},
+            ("targets",),
+            "bipolar with a softmax, whose outputs sum to 1",
+        ),
+        ({"output": "softmax", "loss": "hinge"}, ("loss",), "hinge of classes"),
+        ({"loss": "squared_hinge", "targets": "one_hot"}, ("loss",), "squared_hinge of classes"),
+        (
+            {"output": "softmax", "loss": "binary_crossentropy"},
+            ("loss",),
+            "binary_crossentropy of a softmax, whose sums Keras would take for those of sigmoids",
+        ),
+        (
+            {"output": "linear", "loss": "categorical_crossentropy"},
+            ("output",),
+            "linear under categorical_crossentropy, which wants probabilities that sum to 1",
+        ),
+        (
+            {"output": "tanh", "targets": "bipolar"},
+            ("targets",),
+            "bipolar under binary_crossentropy, which knows 0 and 1",
+        ),
+        (
+            {"output": "relu", "targets": "bipolar", "loss": "hinge"},
+            ("targets",),
+            "bipolar with an output relu, which is never below 0: no answer to -1 would be right",
+        ),
+        (
+            {"task": "half_adder", "output": "softmax"},
+            ("task",),
+            "2 targets a row that are no classes, with one_hot",
+        ),
         ({"activation": ["relu"]}, ("activation",), "found ['relu']"),
         (
             {"activation": {"name": "relu", "max_value": 6}},
@@ -297,6 +401,8 @@ def test_labels():
         ),
         ({"layers": "42"}, ("layers",), "found '42'"),
         ({"layers": [4, True]}, ("layers", 1), "found true"),
+        ({"layers": [4, {"units": 2, "dropout": 1}]}, ("layers", 1, "dropout"), "found 1"),
+        ({"samples": 8, "layers": [{"units": 2, "dropout": 0.1}]}, ("samples",), "samples together with dropout"),
         ({"layers": [1] * 1001}, ("layers",), "1001 layers"),
         ({"layers": [4], "depth": 1}, ("layers",), "layers together with depth"),
         ({"task": {"inputs": [[0.5]], "targets": [[0]]}, "encoding": "bipolar"}, ("encoding",), None),

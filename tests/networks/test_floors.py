@@ -7,9 +7,59 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sweep.networks.floors import name_groups, partition
+from sweep.networks.activations import lowest
+from sweep.networks.floors import loss_floors, merged_floor, name_groups, partition
 from sweep.networks.layers import Head
 from sweep.networks.settings import resolve
+
+heads: list[dict[str, object]] = [
+    {"output": "linear", "loss": "mean_squared_error"},
+    {"output": "linear", "loss": "mean_absolute_error"},
+    {"output": "tanh", "loss": "mean_squared_error", "targets": "bipolar"},
+    {"output": "relu", "loss": "binary_crossentropy"},
+    {"output": "linear", "loss": {"name": "huber", "delta": 0.3}},
+    {"output": "linear", "loss": {"name": "huber", "delta": 0.7}, "targets": "bipolar"},
+    {"output": "tanh", "loss": "hinge", "targets": "bipolar"},
+    {"output": "sigmoid", "loss": "hinge"},
+    {"output": "sigmoid", "loss": "squared_hinge"},
+    {"output": {"name": "elu", "alpha": 0.25}, "loss": "squared_hinge", "targets": "bipolar"},
+    {"output": "softmax"},
+    {"output": "softmax", "loss": "mean_squared_error"},
+    {"output": "linear", "loss": "mean_absolute_error", "targets": "one_hot"},
+]
+
+
+@pytest.mark.parametrize("settings", heads, ids=str)
+@pytest.mark.parametrize("share", [0.0, 0.25, 1 / 3, 0.5, 0.8, 1.0])
+def test_no_answer_has_a_lower_loss_than_the_floor(settings: dict[str, object], share: float) -> None:
+    """Against every answer on a fine grid that the output can give."""
+    head = resolve(settings).head
+    tried = np.linspace(max(-1.0, lowest(head.activation)), 1.0, 100_001)
+    answers = np.stack([1 - tried, tried], axis=1)[tried >= 0] if head.has_classes else tried[:, None]
+    upper, lower = (head.coded([[y]]).astype(float) for y in (1, 0))
+    losses = share * head.entry_losses(answers, upper) + (1 - share) * head.entry_losses(answers, lower)
+    best = (losses.sum(axis=1) / head.averaged(answers.shape[1])).min()
+    assert float(head.mixture_loss(share)) == pytest.approx(best, abs=2e-5)
+
+
+def test_rows_that_merge_behind_a_softmax() -> None:
+    c = resolve({"output": "softmax"})
+    of_one = np.array([0.5, 1.0, 0.5, 0.0])
+    p = np.stack([1 - of_one, of_one], axis=1).astype(np.float32)
+    found = partition(p[None], c.targets(), np.ones((1, 4)), head=c.head, gap=1e-4)
+    assert found.floors[0] == pytest.approx(math.log(2) / 2)
+    assert name_groups(found.groups, ("00", "01", "10", "11")).tolist() == ["00+10"]
+    assert merged_floor(c, "00+10") == pytest.approx(math.log(2) / 2)
+    assert loss_floors(c.task, c.head) == loss_floors(c.task, head_of("binary_crossentropy"))
+
+
+def test_classes_are_merged_where_they_are_in_every_output() -> None:
+    task = {"inputs": [[0.0], [1.0], [2.0], [3.0]], "targets": [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]}
+    c = resolve({"task": task, "output": "softmax"})
+    p = np.array([[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0, 1]], np.float32)  # row 2 is like them in one only
+    found = partition(p[None], c.targets(), np.ones((1, 4)), head=c.head, gap=1e-4)
+    assert name_groups(found.groups, ("a", "b", "c", "d")).tolist() == ["a+b"]
+    assert found.floors[0] == pytest.approx(math.log(2) / 2)
 
 
 def head_of(loss: str) -> Head:

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sweep.experiment.file import parse
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example, lowest_seeds
 from sweep.networks.settings import resolve
 from sweep.results.cells import shortest
-from sweep.results.columns import hyperparameter_columns
+from sweep.results.columns import hyperparameter_columns, settings_columns
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
 from sweep.results.manifest import Manifest
@@ -237,6 +238,26 @@ def test_tasks_of_unlike_shape_give_the_union() -> None:
         *labels(given_table, permuted),
     }
     assert list(table["width"].unique()) == ["3", "0", "8", "4-2"]
+
+
+def test_what_unlike_layers_join_is_text_and_of_its_own_type_elsewhere() -> None:
+    unlike = resolve({"layers": [{"units": 4, "dropout": 0.5, "use_bias": False}, 2]})
+    named = ("use_bias",)
+    tables = [
+        read_runs(io.BytesIO(csv([Entry(i, c, some_runs(c)) for i, c in enumerate(these)], named)))
+        for these in ([xor, unlike], [xor])
+    ]
+    assert tables[0][["width", "dropout", "use_bias"]].drop_duplicates().values.tolist() == [
+        ["3", "0.0", "True"],
+        ["4-2", "0.5-0.0", "false-true-true"],
+    ]
+    assert [str(tables[1][c].dtype) for c in ("width", "dropout", "use_bias")] == ["int64", "float64", "bool"]
+
+
+def test_an_experiment_shows_what_its_layers_differ_in() -> None:
+    experiment = parse("fixed: {layers: [{units: 4, kernel_initializer: ones}, 2]}")
+    assert settings_columns(experiment)[-1] == "kernel_initializer"
+    assert "kernel_initializer" not in settings_columns(parse("fixed: {layers: [4, {units: 2, activation: tanh}]}"))
 
 
 def labels(*configurations: Configuration) -> list[str]:

@@ -73,6 +73,42 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "a whole number from 1 up, or full",
     ),
     "layers": ("fixed: {layers: [4, 0]}", "1: fixed.layers[1]: found 0", "a whole number from 1"),
+    "softmax of one unit": (
+        "fixed:\n  output: softmax\nvary:\n  targets: [one_hot, binary]",
+        "4: vary.targets[1]: binary with a softmax of one unit, which is 1 whatever it is given",
+        "one_hot, or output: sigmoid",
+    ),
+    "hinge of classes": (
+        "fixed: {targets: one_hot, loss: hinge}",
+        "1: fixed.loss: hinge of classes",
+        "with targets binary or bipolar",
+    ),
+    "key of no output": (
+        "fixed: {output: {activation: tanh, units: 2}}",
+        "1: fixed.output.units: no such key of the output layer",
+        "allowed: activation, bias_initializer, kernel_initializer, use_bias",
+    ),
+    "layer of no units": (
+        "fixed:\n  layers:\n  - 4\n  - {units: 0}",
+        "4: fixed.layers[1].units: found 0",
+        "a whole number from 1",
+    ),
+    "layer without units": (
+        "fixed: {layers: [{activation: tanh}]}",
+        "1: fixed.layers[0]: a layer without units",
+        "{units: 2, activation: tanh}",
+    ),
+    "key of no layer": (
+        "fixed: {layers: [{units: 2, actvation: tanh}]}",
+        "1: fixed.layers[0].actvation: no such key of a layer",
+        "did you mean activation?",
+    ),
+    "name in a layer": (
+        "fixed: {layers: [2, {units: 2, kernel_initializer: {name: constant, valeu: 1}}]}",
+        "1: fixed.layers[1].kernel_initializer.valeu: constant has no argument valeu",
+        "did you mean value?",
+    ),
+    "layer a name": ("fixed: {layers: [relu]}", "1: fixed.layers[0]: found 'relu'", "or a mapping, {units: 2"),
     "layers a number": ("fixed: {layers: 4}", "1: fixed.layers: found 4", "a list of whole numbers, [4, 2]"),
     "equal to an earlier choice": (
         "vary:\n  use_bias:\n  - true\n  - 1",

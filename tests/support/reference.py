@@ -159,6 +159,38 @@ class Batch:
     counts: npt.NDArray[np.int64] | None = None
 
 
+def by_prediction(c: Configuration, p: Doubles, y: Doubles) -> Doubles:
+    """The slope of each entry's loss at the prediction `p`."""
+    e, sign = p - y, y if c.coding == "bipolar" else 2 * y - 1
+    delta = float(dict(c.loss.arguments).get("delta", 1.0))
+    slack = np.maximum(1 - sign * p, 0)
+    clipped = np.clip(p, 1e-7, 1 - 1e-7)
+    slopes: dict[str, Callable[[], Doubles]] = {
+        "mean_squared_error": lambda: 2 * e,
+        "mean_absolute_error": lambda: np.sign(e),
+        "huber": lambda: np.clip(e, -delta, delta),
+        "hinge": lambda: -sign * (slack > 0),
+        "squared_hinge": lambda: -2 * sign * slack,
+        "binary_crossentropy": lambda: (p == clipped) * ((1 - y) / (1 - clipped) - y / clipped),
+    }
+    return slopes[c.loss.name]()
+
+
+def by_sum(c: Configuration, z: Doubles, y: Doubles) -> Doubles:
+    """The slope of each row's loss at the output layer's sums `z`."""
+    name = c.output.activation.name
+    if name == "softmax":
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        if c.loss.name == "categorical_crossentropy":
+            return p - y
+        d = by_prediction(c, p, y)
+        return p * (d - (p * d).sum(axis=1, keepdims=True)) / y.shape[1]
+    p, slope = activate(c.output.activation, z)
+    usual = name == "sigmoid" and c.loss.name == "binary_crossentropy"
+    return (p - y if usual else by_prediction(c, p, y) * slope) / y.shape[1]
+
+
 def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
     """The gradient of the batch's mean loss."""
     x, y, kept, counts = batch.x, batch.y, batch.kept, batch.counts
@@ -170,8 +202,7 @@ def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
         factor = next(masks) / (1 - layer.dropout) if layer.dropout else 1.0
         signals.append(value * factor)
         slopes.append(slope * factor)
-    p = expit(signals[-1] @ layers[-1][0] + layers[-1][1])
-    delta = (p - y if c.loss == "binary_crossentropy" else 2 * (p - y) * p * (1 - p)) / y.size
+    delta = by_sum(c, signals[-1] @ layers[-1][0] + layers[-1][1], y) / len(y)
     if counts is not None:
         delta *= (counts / counts.mean())[:, None]
     parts: list[Doubles] = []

@@ -104,14 +104,14 @@ configurations = st.fixed_dictionaries(
         "bias_initializer": initial_values.filter(lambda v: v["name"] in ("zeros", "ones", "constant")),
         "optimizer": named_settings(vocabulary.optimizers),
         "learning_rate": st.sampled_from([0.001, 0.0123456, 1e-4, 3.0]),
-        "loss": st.sampled_from(vocabulary.losses),
+        "loss": st.sampled_from(["binary_crossentropy", "mean_squared_error"]),
     },
 )
 
 
 def assert_same_again(settings: dict[str, Any], **ways: bool) -> None:
     c = resolve(settings)
-    if ways.get("has_logits") and c.loss != "binary_crossentropy":
+    if ways.get("has_logits") and c.loss.name != "binary_crossentropy":
         ways["has_logits"] = False
     found = import_model(built(c, **ways))
     assert (found.n_inputs, found.n_outputs) == (c.task.n_inputs, c.task.n_outputs)

@@ -75,9 +75,9 @@ Predictions = npt.NDArray[np.float32]
 
 
 def _predictions(entry: Entry[Configuration]) -> Predictions | None:
-    """The predictions `[model, row, output]`, None where the table has none."""
+    """The predictions `[model, row, output]`, None where the table has none, or classes in their place."""
     task, runs = entry.configuration.task, entry.runs
-    if not task.prediction_names or not len(runs):
+    if not task.prediction_names or not len(runs) or entry.configuration.head.has_classes:
         return None
     flat = np.stack([runs[name] for name in task.prediction_names], axis=1)
     return flat.reshape(len(runs), task.n_rows, task.n_outputs)
@@ -87,12 +87,11 @@ def _has_another_loss(
     entry: Entry[Configuration], predictions: Predictions, targets: Predictions
 ) -> npt.NDArray[np.bool_]:
     p = predictions.astype(np.float64)
-    if entry.configuration.loss == "mean_squared_error":
-        losses, is_clear = ((p - targets) ** 2).mean(axis=(1, 2)), np.ones(len(p), np.bool_)
-    else:
-        of_target = np.where(targets > 0, p, 1 - p)
-        losses = -np.log(np.maximum(of_target, saturated)).mean(axis=(1, 2))
-        is_clear = (of_target > saturated).all(axis=(1, 2))
+    head = entry.configuration.head
+    losses = head.entry_losses(p, targets.astype(np.float64)).mean(axis=(1, 2))
+    is_clear = np.ones(len(p), np.bool_)
+    if head.takes_sums:
+        is_clear = (np.where(targets > 0, p, 1 - p) > saturated).all(axis=(1, 2))
     return is_clear & ~(np.abs(losses - entry.runs["final_loss"]) <= loss_tolerance * np.maximum(losses, 0.1))
 
 
@@ -179,7 +178,7 @@ def check_examples(contents: Contents) -> list[str]:
 def _example_problem(example: Example, entry: Entry[Configuration]) -> str | None:
     (row,) = np.flatnonzero(entry.runs.seed == example.seed)
     runs, c = entry.runs, entry.configuration
-    if len(example.weights) != c.n_parameters or example.predictions.shape[1:] != (c.task.n_rows, c.task.n_outputs):
+    if len(example.weights) != c.n_parameters or example.predictions.shape[1:] != (c.task.n_rows, c.n_outputs):
         return "is of another shape than its configuration"
     if example.outcome != outcomes[runs.outcome[row]]:
         return f"its outcome is {example.outcome}, in runs.csv {outcomes[runs.outcome[row]]}"

@@ -41,8 +41,9 @@ formats = (".png", ".svg")
 class Surface:
     """What a network of two inputs answers in one output.
 
-    cells: x, y, x2, y2 and prediction; border: segments x, y, x2, y2 along which the prediction is 0.5; lines: segments
-    along which a hidden unit's sum is 0, with its layer; rows: x, y, target.
+    cells: x, y, x2, y2 and prediction, 0 at the lower target and 1 at the upper; border: segments x, y, x2, y2 along
+    which the prediction is between the two; lines: segments along which a hidden unit's sum is 0, with its layer; rows:
+    x, y, target.
     """
 
     output: int
@@ -76,12 +77,13 @@ def summarise_training(
         {"epoch": int(t), "loss": float(x)}
         for t, x in zip(example.epochs[is_finite], example.losses[is_finite], strict=True)
     ]
+    wanted = (c.targets() > c.head.border).astype(int)
     predictions = [
         {
             "epoch": int(t),
             "prediction": float(p),
-            "row": names[row] + (f" output {output}" if c.task.n_outputs > 1 else ""),
-            "target": c.task.targets[row][output],
+            "row": names[row] + (f" output {output}" if c.n_outputs > 1 else ""),
+            "target": int(wanted[row, output]),
         }
         for s, t in enumerate(example.epochs)
         for (row, output), p in np.ndenumerate(example.predictions[s])
@@ -111,19 +113,19 @@ def _surfaces(c: Configuration, example: Example) -> list[Surface]:
     ]
     step = (x[1] - x[0], y[1] - y[0])
     surfaces: list[Surface] = []
-    for output in range(min(c.task.n_outputs, max_outputs)):
-        answers = c.head.answers(last[:, :, output])
+    answers, leaning = c.head.shares(c.head.answers(last)), c.head.leaning(last)
+    wanted = (c.targets() > c.head.border).astype(int)
+    for output in range(min(c.n_outputs, max_outputs)):
         cells = [
             {"x": x[j] - step[0] / 2, "x2": x[j] + step[0] / 2, "y": y[i] - step[1] / 2, "y2": y[i] + step[1] / 2}
-            | {"prediction": round(float(answers[i, j]), 4)}
+            | {"prediction": round(float(answers[i, j, output]), 4)}
             for i in range(n_grid)
             for j in range(n_grid)
         ]
         rows = [
-            {"x": float(p[0]), "y": float(p[1]), "target": t[output]}
-            for p, t in zip(inputs, c.task.targets, strict=True)
+            {"x": float(p[0]), "y": float(p[1]), "target": int(t[output])} for p, t in zip(inputs, wanted, strict=True)
         ]
-        surfaces.append(Surface(output, cells, zero_segments(last[:, :, output], x, y), lines, rows))
+        surfaces.append(Surface(output, cells, zero_segments(leaning[:, :, output], x, y), lines, rows))
     return surfaces
 
 

@@ -113,11 +113,15 @@ def describe_outcome(replayed: Replay) -> list[str]:
 def _learned(replayed: Replay) -> str:
     start = int(replayed.runs["epochs_to_learn"][0])
     when = "from the start" if start == 0 else f"from epoch {start:,} on"
-    return f"every row is on its side of 0.5 {when} (margin {replayed.runs['margin'][0]:.4g} > {replayed.margin:g})"
+    border = replayed.configuration.head.border
+    side = "has its class" if replayed.configuration.head.has_classes else f"is on its side of {border:g}"
+    return f"every row {side} {when} (margin {replayed.runs['margin'][0]:.4g} > {replayed.margin:g})"
 
 
 def _dead(replayed: Replay) -> str:
     layer = int(replayed.runs["dead_layer"][0])
+    if layer > replayed.configuration.depth:
+        return "all units of the output layer are off on every row: no gradient passes them"
     n = replayed.configuration.widths[layer - 1]
     at_start = int(replayed.units_off_initial[layer - 1])
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
@@ -217,13 +221,16 @@ def draw_surface(replayed: Replay) -> list[str]:
     x = np.linspace(low[0] - room[0], high[0] + room[0], width)
     y = np.linspace(high[1] + room[1], low[1] - room[1], height)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    answers = predict(c, replayed.example.weights, points)
+    answers = c.head.shares(predict(c, replayed.example.weights, points))
+    targets = (c.targets() > c.head.border).astype(int).tolist()
     lines: list[str] = []
-    for output in range(c.task.n_outputs):
-        of_output = f" of output {output}" if c.task.n_outputs > 1 else ""
-        lines.append(f"prediction{of_output} over the inputs, ' ' near 0, █ near 1; rows stand as their targets")
+    for output in range(c.n_outputs):
+        of_output = f" of output {output}" if c.n_outputs > 1 else ""
+        lines.append(
+            f"prediction{of_output} over the inputs, ' ' near {c.head.low:g}, █ near 1; rows stand as their targets"
+        )
         grid = [[_shade(p) for p in row] for row in answers[:, output].reshape(height, width)]
-        for point, target in zip(inputs, c.task.targets, strict=True):
+        for point, target in zip(inputs, targets, strict=True):
             column, row = int(np.abs(x - point[0]).argmin()), int(np.abs(y - point[1]).argmin())
             grid[row][column] = str(target[output])
         lines += _framed(grid, (x, y), inputs)

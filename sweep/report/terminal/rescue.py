@@ -155,7 +155,9 @@ def keras_recipe(c: Configuration) -> str:
     parts: list[str] = []
     for layer, same in itertools.groupby(c.layers):
         n = len(list(same))
-        text = f'Dense({layer.units}, "{layer.activation.label(vocabulary.activations)}"{_extra_arguments(layer)})'
+        text = (
+            f'Dense({layer.units}, "{layer.activation.label(vocabulary.output_activations)}"{_extra_arguments(layer)})'
+        )
         if layer.dropout:
             text = f"({text}, Dropout({layer.dropout:g}))" if n > 1 else f"{text}, Dropout({layer.dropout:g})"
         parts.append(f"{n} x {text}" if n > 1 else text)

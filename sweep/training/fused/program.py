@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from sweep.training.fused.heads import loss_function, output_function, signed_margins
 from sweep.training.fused.layouts import Layout, layout_for
 from sweep.training.fused.operations import computed_once, ops
 from sweep.training.fused.optimizers import StatelessOptimizer, activation_function
@@ -80,7 +81,8 @@ class Training:
         self.shape = shape
         self._backend = backend
         self._activations = list(map(activation_function, shape.activations))
-        self._answers = activation_function(shape.head.activation)
+        self._answers = output_function(shape.head.activation)
+        self._entry_losses = loss_function(shape.head)
         self._layout: Layout = layout_for(shape)
         self._optimizer = StatelessOptimizer(shape.optimizer, self._layout.carried_shapes)
 
@@ -132,9 +134,9 @@ class Training:
 
     def _loss(self, logits: Any, targets: Any) -> Any:
         """Each row's loss, the mean over outputs, the first axis; cross-entropy from logits, as compiled Keras's."""
-        if self.shape.head.loss == "mean_squared_error":
-            return ops.mean(ops.square(self._answers(logits) - targets), axis=0)
-        return ops.mean(ops.softplus(logits) - targets * logits, axis=0)
+        head = self.shape.head
+        entries = self._entry_losses(logits if head.takes_sums else self._answers(logits), targets)
+        return ops.mean(entries, axis=0) if head.averaged(2) > 1 else ops.sum(entries, axis=0)
 
     def _table(self, inputs: Any) -> Any:
         """The table's inputs for all models, in this layout."""
@@ -158,7 +160,7 @@ class Training:
         """Evaluate the table after an epoch; keep it in the place of the next snapshot, which a later one takes."""
         *sums, logits = self._forward(a, variables, self._table(a.inputs))
         targets = ops.transpose(a.targets)[:, :, None]
-        is_learned = ops.all((2 * targets - 1) * (2 * self._answers(logits) - 1) > a.margin, axis=(0, 1))
+        is_learned = ops.all(signed_margins(self.shape.head, self._answers(logits), targets) > a.margin, axis=(0, 1))
         off = before.units_off
         if sums:
             is_end = ops.logical_or(epoch == 0, epoch == a.epochs)

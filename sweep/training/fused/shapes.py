@@ -50,7 +50,7 @@ def models_that_fit(c: Configuration, device: str) -> int:
     """
     shape = ProgramShape.of(c, 1)
     numbers = 8 * c.n_parameters + 8 * sum(c.n_units) * max(shape.n_slots, shape.n_rows)
-    numbers += 2 * shape.n_snapshots * c.task.n_rows * c.task.n_outputs + 2 * (c.samples or 0)
+    numbers += 2 * shape.n_snapshots * c.task.n_rows * c.n_outputs + 2 * (c.samples or 0)
     most = MAX_MODELS[device]
     if device == "cpu" and 4 * numbers * most > MAX_CACHED_BYTES:
         most = MIN_MODELS

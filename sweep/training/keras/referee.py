@@ -132,6 +132,12 @@ def _optimizer(optimizer: Named) -> Any:
     return tensorflow_and_keras()[1].optimizers.get({"class_name": optimizer.name, "config": arguments})
 
 
+def new_loss(loss: Named) -> Any:
+    """Keras's loss with its arguments."""
+    name = "".join(word.capitalize() for word in loss.name.split("_"))
+    return getattr(tensorflow_and_keras()[1].losses, name)(**dict(loss.arguments))
+
+
 def _network(shape: NetworkShape) -> Any:
     """The network as anybody would write it: `Input`, then `Dense` and where asked for `Dropout`, layer by layer."""
     layers = tensorflow_and_keras()[1].layers
@@ -147,14 +153,13 @@ class Program:
     """One Keras network with its optimizer, compiled once and reused: weights and optimizer are reset for each run."""
 
     def __init__(self, shape: NetworkShape) -> None:
-        tf, keras = tensorflow_and_keras()
+        tf, _ = tensorflow_and_keras()
         self._shape = shape
         with tf.device(CPU):
             self._network = _network(shape)
             self._optimizer = _optimizer(shape.optimizer)
             self._optimizer.build(self._network.trainable_variables)
-        losses = {"binary_crossentropy": "BinaryCrossentropy", "mean_squared_error": "MeanSquaredError"}
-        self._loss = getattr(keras.losses, losses[shape.head.loss])()
+        self._loss = new_loss(shape.head.loss)
         self._fresh_optimizer = [v.value.numpy() for v in self._optimizer.variables]
         dropped = [layer.units for layer in shape.layers if layer.has_dropout]
         table = [tf.TensorSpec((shape.n_rows, n), tf.float32) for n in (shape.n_inputs, shape.n_outputs)]
@@ -367,7 +372,7 @@ def _train_one(program: Program, cohort: NetworkCohort, model: int, weights: Flo
     loss, predicted = program.evaluate(table)
     losses, predictions = [loss[None]], [predicted[None]]
     last_unlearned = -1 if is_learned(predicted[None])[0] else 0
-    held = c.task.n_rows * (sum(c.widths) + c.task.n_outputs + 1)
+    held = c.task.n_rows * (sum(c.widths) + c.n_outputs + 1)
     if c.samples is not None:
         held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
     length = max(1, max_values_held // held)

@@ -9,10 +9,10 @@ import numpy as np
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
 from sweep.networks.measurements import Floats
-from sweep.networks.vocabulary import activations, named
+from sweep.networks.vocabulary import named, output_activations
 from sweep.training.engine import EngineError
 from sweep.training.keras.libraries import tensorflow_and_keras
-from sweep.training.keras.referee import new_optimizer
+from sweep.training.keras.referee import new_loss, new_optimizer
 
 
 def save_network(configuration: Configuration, weights: Floats, path: Path) -> Floats:
@@ -48,7 +48,12 @@ def compiled_network(configuration: Configuration) -> Any:
     for layer in c.layers:
         stack += _keras_layers(keras, layer)
     network = keras.Sequential(stack)
-    network.compile(optimizer=new_optimizer(c), loss=c.loss, metrics=["binary_accuracy"])
+    metric = (
+        keras.metrics.CategoricalAccuracy()
+        if c.head.has_classes
+        else keras.metrics.BinaryAccuracy(threshold=c.head.border)
+    )
+    network.compile(optimizer=new_optimizer(c), loss=new_loss(c.loss), metrics=[metric])
     return network
 
 
@@ -65,14 +70,14 @@ def _dense_arguments(keras: Any, layer: Layer) -> dict[str, Any]:
 def _keras_layers(keras: Any, layer: Layer) -> list[Any]:
     """Dense and Dropout; an activation with arguments is a layer of its own, which Keras can read back safely."""
     name, arguments = layer.activation.name, dict(layer.activation.arguments)
-    is_default = layer.activation == named(name, {}, activations)
+    is_default = layer.activation == named(name, {}, output_activations)
     dense = keras.layers.Dense(layer.units, activation=name if is_default else None, **_dense_arguments(keras, layer))
     own: list[Any] = []
     if not is_default:
         layers = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU}
         if name not in layers:
             raise EngineError(
-                f"save: Keras has no layer for {layer.activation.label(activations)} that its files can hold"
+                f"save: Keras has no layer for {layer.activation.label(output_activations)} that its files can hold"
             )
         own = [layers[name](**arguments)]
     return [dense, *own] + ([keras.layers.Dropout(layer.dropout)] if layer.dropout > 0 else [])

@@ -100,7 +100,7 @@ def _optimizer_settings(configuration: Configuration) -> Any:
 
 def _plan(cohort: NetworkCohort) -> Any:
     """Sizes and places of a tile's arrays; see the head of `passes` for their meaning."""
-    from sweep.training.native import optimizers, passes
+    from sweep.training.native import heads, optimizers, passes
     from sweep.training.native.simd import MODELS
 
     c = cohort.configuration
@@ -115,7 +115,7 @@ def _plan(cohort: NetworkCohort) -> Any:
         ("gradients", c.n_parameters),
         ("state", optimizers.N_STATES * c.n_parameters),
         ("errors", 2 * 4 * max_units),
-        ("targets", c.task.n_outputs * n_slots),
+        ("targets", c.n_outputs * n_slots),
         ("table", 2 * n_units * c.task.n_rows),
         ("batch", 0 if shares else 2 * n_units * n_slots),
         ("row_weights", 0 if c.samples is None else c.task.n_rows),
@@ -127,7 +127,7 @@ def _plan(cohort: NetworkCohort) -> Any:
     return passes.Plan(
         n_rows=c.task.n_rows,
         n_inputs=c.task.n_inputs,
-        n_outputs=c.task.n_outputs,
+        n_outputs=c.n_outputs,
         n_layers=c.depth + 1,
         n_units=n_units,
         n_parameters=c.n_parameters,
@@ -136,7 +136,11 @@ def _plan(cohort: NetworkCohort) -> Any:
         n_slots=n_slots,
         n_samples=c.samples or 0,
         epochs=c.epochs,
-        loss=passes.loss_codes[c.head.loss],
+        loss=heads.loss_codes[c.head.loss.name],
+        delta=float(dict(c.head.loss.arguments).get("delta", 0.0)),
+        head=heads.head_code(c.head),
+        coding=heads.codings[c.head.coding],
+        averaged=c.head.averaged(c.n_outputs),
         has_dropout=c.has_dropout,
         margin=cohort.margin,
         n_elements=place,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from sweep.networks.vocabulary import Named
-from sweep.training.native.simd import absolute, power_of_two, round_down, select, splat
+from sweep.training.native.simd import absolute, exponent_of, power_of_two, round_down, select, splat
 
 inlined: Any = njit(forceinline=True, error_model="numpy")
 shared: Any = njit(error_model="numpy")
@@ -52,6 +52,7 @@ _plain = {
     "softplus": SOFTPLUS,
     "softsign": SOFTSIGN,
     "silu": SILU,
+    "softmax": LINEAR,  # of a whole row, behind its sums: `heads.softmax`
 }
 
 
@@ -99,6 +100,14 @@ def log1p_unit(x):
     one = splat(1.0, x)
     large = x > splat(0.41421356, x)
     f = select(large, (x - one) * splat(0.5, x), x)
+    y = _log1p_tail(f)
+    return select(large, splat(0.693359375, x) + (f + (y + splat(-2.12194440e-4, x))), f + y)
+
+
+@inlined
+def _log1p_tail(f):
+    """The natural logarithm of 1 + f, less f, for 1 + f within a root of 2 of 1."""
+    x = f
     square = f * f
     p = splat(7.0376836292e-2, x)
     p = p * f + splat(-1.1514610310e-1, x)
@@ -109,8 +118,19 @@ def log1p_unit(x):
     p = p * f + splat(2.0000714765e-1, x)
     p = p * f + splat(-2.4999993993e-1, x)
     p = p * f + splat(3.3333331174e-1, x)
-    y = p * f * square - splat(0.5, x) * square
-    return select(large, splat(0.693359375, x) + (f + (y + splat(-2.12194440e-4, x))), f + y)
+    return p * f * square - splat(0.5, x) * square
+
+
+@inlined
+def log(x):
+    """The natural logarithm of positive numbers from 1e-30 to 1e30."""
+    one = splat(1.0, x)
+    whole = exponent_of(x)
+    mantissa = x * power_of_two(splat(0.0, x) - whole)
+    large = mantissa > splat(1.41421356, x)
+    f = select(large, mantissa * splat(0.5, x), mantissa) - one
+    whole = select(large, whole + one, whole)
+    return whole * splat(0.693359375, x) + (f + (_log1p_tail(f) + whole * splat(-2.12194440e-4, x)))
 
 
 @inlined

@@ -8,8 +8,9 @@
 import numpy as np
 
 from sweep.training.native import optimizers
-from sweep.training.native.functions import inlined, softplus
-from sweep.training.native.passes import CROSS_ENTROPY, FIELDS, UNITS, backward, forward, pointers_to
+from sweep.training.native.functions import inlined
+from sweep.training.native.heads import is_right, row_loss
+from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -50,14 +51,10 @@ def _place_table(plan, region, inputs, memory):
 def _is_learned(plan, memory, targets):
     """Which models have the whole table right by more than the margin."""
     one = zeros1(memory)
-    unit, margin = splat(1.0, one), splat(plan.margin, one)
     learned = one == one
     out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
-    for o in range(plan.n_outputs):
-        for row in range(plan.n_rows):
-            p = load(memory, out + (o * plan.n_rows + row) * MODELS, one)
-            side = splat(2 * targets[row * plan.n_outputs + o] - 1, one)
-            learned = learned & (side * (p + p - unit) > margin)
+    for row in range(plan.n_rows):
+        learned = learned & is_right(plan, memory, out + row * MODELS, targets, row)
     return learned
 
 
@@ -67,20 +64,14 @@ def _record(plan, memory, targets, losses, predictions, first, last, snapshot):
     one = zeros1(memory)
     unit = splat(1.0, one)
     total = one
-    slope = plan.n_units * plan.n_rows * MODELS
     out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
     for row in range(plan.n_rows):
+        total = row_loss(plan, memory, out + row * MODELS, targets, row, total)
         for o in range(plan.n_outputs):
             at = out + (o * plan.n_rows + row) * MODELS
-            p, z = load(memory, at, one), load(memory, at + slope, one)
-            y = splat(targets[row * plan.n_outputs + o], one)
-            if plan.loss == CROSS_ENTROPY:
-                total = total + (softplus(z) - y * z)
-            else:
-                total = total + (p - y) * (p - y)
             for model in range(first, last):
                 predictions[model, snapshot, row, o] = memory[at + model - first]
-    mean = total / (unit * splat(float(plan.n_rows * plan.n_outputs), one))
+    mean = total / (unit * splat(float(plan.n_rows * plan.averaged), one))
     store(memory, plan.errors, mean)
     for model in range(first, last):
         losses[model, snapshot] = memory[plan.errors + model - first]

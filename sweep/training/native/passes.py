@@ -8,7 +8,7 @@ live in one block of memory; `Plan` holds where.
     W  weights          [parameter]           D  errors at a layer's units   [unit, row]
     G  gradients        [parameter]           T  targets                     [output, row]
     M  first moment     [parameter]           H  outputs of units            [unit, row], inputs first
-    V  second moment    [parameter]           S  slopes of units, as H; for the output layer the logits
+    V  second moment    [parameter]           S  slopes of units, as H; for the output layer see `heads`
 
 and, where samples are drawn, how often each row stands in the batch [row].
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import Activation, activate, inlined, shared, sigmoid
+from sweep.training.native.heads import SLOPED, SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -40,15 +41,12 @@ from sweep.training.native.simd import (
 )
 from sweep.training.native.streams import DROPOUT_STREAM, threefry
 
-CROSS_ENTROPY, SQUARED_ERROR = range(2)
-loss_codes = {"binary_crossentropy": CROSS_ENTROPY, "mean_squared_error": SQUARED_ERROR}
-
 
 class Plan(NamedTuple):
     """A tile's sizes, choices, and where its arrays begin (in elements).
 
     `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
-    all rows of the table.
+    all rows of the table. loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`.
     """
 
     n_rows: int
@@ -63,6 +61,10 @@ class Plan(NamedTuple):
     n_samples: int
     epochs: int
     loss: int
+    delta: float
+    head: int
+    coding: int
+    averaged: int
     has_dropout: bool
     margin: float
     weights: int
@@ -139,16 +141,20 @@ def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, pos
             for i in range(n_in):
                 weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
                 z = z + load(memory, into + i * stride + slot * MODELS, like) * weight
-            if layer < plan.n_layers - 1:
+            if layer < plan.n_layers - 1 or plan.head == SLOPED:
                 y, s = activate(activation, z)
-            else:
+            elif plan.head == SUMMED:
                 y, s = sigmoid(z), z
+            else:
+                y, s = z, z
             store(memory, out + o * stride + slot * MODELS, y)
             store(memory, out + o * stride + slot * MODELS + slope, s)
         if dropping and layers.whole[at + THRESHOLD] > 0:
             _drop(plan, layers, key, memory, out, slope, stride, slot, n_rows_of(like), position, layer, epoch)
         w += (n_in + has_bias) * n_out * MODELS
         into = out
+    if plan.head == SOFTMAX:
+        softmax(plan, memory, into + slot * MODELS, stride, slope, like)
 
 
 @shared
@@ -178,6 +184,9 @@ def _output_errors(plan, memory, region, slot, share, like):
     one = splat(1.0, like)
     if plan.n_samples > 0:
         factor = factor * load(memory, plan.row_weights + slot * MODELS, like)
+    if plan.head != SUMMED:
+        other_errors(plan, memory, out, plan.targets + slot * MODELS, factor, like)
+        return
     for o in range(plan.n_outputs):
         p = load(memory, out + o * stride, like)
         error = p - load(memory, plan.targets + o * stride + slot * MODELS, like)
@@ -239,7 +248,7 @@ def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, 
 @inlined
 def backward(plan, layers, memory, region, n_slots, n, optimizer, step):
     """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
-    share = 1.0 / (n * plan.n_outputs)
+    share = 1.0 / (n * plan.averaged)
     slot = 0
     while slot + 4 <= n_slots:
         _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))

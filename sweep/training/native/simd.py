@@ -348,6 +348,18 @@ def power_of_two(typing_context: Any, exponent: Any) -> Any:
     return exponent(exponent), code
 
 
+@intrinsic
+def exponent_of(typing_context: Any, value: Any) -> Any:
+    """The whole number e of each positive normal value m 2^e, m from 1 up and below 2."""
+    whole = ir.VectorType(ir.IntType(32), value.lanes)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        biased = builder.lshr(builder.bitcast(args[0], whole), ir.Constant(whole, [23] * value.lanes))
+        return builder.sitofp(builder.sub(biased, ir.Constant(whole, [127] * value.lanes)), value.llvm)
+
+    return value(value), code
+
+
 # words ----------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,174 @@
+# numba, not the signatures, gives compiled functions their types
+# pyright: basic
+"""The output layer: what it answers, its losses and their slopes, and whether an answer is right.
+
+Notation: p a prediction, y its target, z the sum behind it. A head is `SUMMED`, a sigmoid under cross-entropy or the
+squared error, of which p and z are all that is needed; `SOFTMAX`; or `SLOPED`, any other activation, whose slope the
+loss's is multiplied by. The first two keep z where other layers keep slopes.
+"""
+
+import numpy as np
+
+from sweep.networks.layers import CUT, Head
+from sweep.training.native.functions import clamp, exp, inlined, log, shared, softplus
+from sweep.training.native.simd import MODELS, absolute, align_stack, load, n_rows_of, select, splat, store, zeros1
+
+SUMMED, SOFTMAX, SLOPED = range(3)
+LOW, HIGH = CUT
+CROSS_ENTROPY, SQUARED_ERROR, CATEGORICAL, ABSOLUTE_ERROR, HUBER, HINGE, SQUARED_HINGE = range(7)
+loss_codes = {
+    "binary_crossentropy": CROSS_ENTROPY,
+    "mean_squared_error": SQUARED_ERROR,
+    "categorical_crossentropy": CATEGORICAL,
+    "mean_absolute_error": ABSOLUTE_ERROR,
+    "huber": HUBER,
+    "hinge": HINGE,
+    "squared_hinge": SQUARED_HINGE,
+}
+BINARY, BIPOLAR, ONE_HOT = range(3)
+codings = {"binary": BINARY, "bipolar": BIPOLAR, "one_hot": ONE_HOT}
+
+
+def head_code(head: Head) -> int:
+    """Which kind of head it is."""
+    if head.activation.name == "softmax":
+        return SOFTMAX
+    has_formula = head.loss.name in ("binary_crossentropy", "mean_squared_error")
+    return SUMMED if head.activation.name == "sigmoid" and has_formula else SLOPED
+
+
+@shared
+def softmax(plan, memory, out, stride, slope, like):
+    """From the sums of a block of rows, kept in the place of slopes, to their softmax."""
+    align_stack()
+    largest = load(memory, out + slope, like)
+    for o in range(1, plan.n_outputs):
+        z = load(memory, out + o * stride + slope, like)
+        largest = select(z < largest, largest, z)  # one that is not a number stays
+    total = splat(0.0, like)
+    for o in range(plan.n_outputs):
+        power = exp(load(memory, out + o * stride + slope, like) - largest)
+        store(memory, out + o * stride, power)
+        total = total + power
+    for o in range(plan.n_outputs):
+        store(memory, out + o * stride, load(memory, out + o * stride, like) / total)
+
+
+@inlined
+def _slope(plan, p, y):
+    """The slope of an entry's loss at p."""
+    zero, one = splat(0.0, p), splat(1.0, p)
+    error = p - y
+    if plan.loss == SQUARED_ERROR:
+        return error + error
+    if plan.loss == ABSOLUTE_ERROR:
+        return select(error > zero, one, select(error < zero, zero - one, error))
+    if plan.loss == HUBER:
+        return clamp(error, -plan.delta, plan.delta)
+    if plan.loss == CROSS_ENTROPY:
+        clipped = clamp(p, LOW, HIGH)
+        return select(clipped == p, (one - y) / (one - clipped) - y / clipped, p * zero)
+    side = y if plan.coding == BIPOLAR else y + y - one
+    slack = one - side * p
+    if plan.loss == HINGE:
+        return select(slack < zero, zero, zero - side)
+    return select(slack < zero, zero, slack) * (zero - (side + side))
+
+
+@shared
+def other_errors(plan, memory, out, targets, factor, like):
+    """The errors at the sums of a block of rows, of every head that is not `SUMMED`: into `plan.errors`."""
+    align_stack()
+    stride = plan.n_slots * MODELS
+    lanes = n_rows_of(like) * MODELS
+    slope = plan.n_units * stride
+    across = splat(0.0, like)
+    for o in range(plan.n_outputs):
+        p = load(memory, out + o * stride, like)
+        y = load(memory, targets + o * stride, like)
+        if plan.loss == CATEGORICAL:
+            error = p - y
+        else:
+            error = _slope(plan, p, y)
+        if plan.head == SLOPED:
+            error = error * load(memory, out + o * stride + slope, like)
+        across = across + p * error
+        store(memory, plan.errors + o * lanes, error * factor)
+    if plan.head == SOFTMAX and plan.loss != CATEGORICAL:
+        for o in range(plan.n_outputs):
+            error = load(memory, plan.errors + o * lanes, like) - across * factor
+            store(memory, plan.errors + o * lanes, load(memory, out + o * stride, like) * error)
+
+
+@inlined
+def _entry_loss(plan, p, z, y):
+    """The loss of an entry; z where the head keeps it."""
+    one, half = splat(1.0, p), splat(0.5, p)
+    error = p - y
+    if plan.loss == SQUARED_ERROR:
+        return error * error
+    if plan.loss == CROSS_ENTROPY:
+        if plan.head == SUMMED:
+            return softplus(z) - y * z
+        clipped = clamp(p, LOW, HIGH)
+        return splat(0.0, p) - log(select(y > half, clipped, one - clipped))
+    if plan.loss == ABSOLUTE_ERROR:
+        return absolute(error)
+    if plan.loss == HUBER:
+        delta, size = splat(plan.delta, p), absolute(error)
+        return select(size > delta, delta * size - half * (delta * delta), half * (error * error))
+    side = y if plan.coding == BIPOLAR else y + y - one
+    slack = one - side * p
+    slack = select(slack < splat(0.0, p), splat(0.0, p), slack)
+    return slack if plan.loss == HINGE else slack * slack
+
+
+@inlined
+def row_loss(plan, memory, out, targets, row, before):
+    """A sum of losses `before` and that of a row of the table, entry by entry."""
+    one = zeros1(memory)
+    stride = plan.n_rows * MODELS
+    slope = plan.n_units * stride
+    if plan.loss != CATEGORICAL:
+        for o in range(plan.n_outputs):
+            at = out + o * stride
+            y = splat(targets[row * plan.n_outputs + o], one)
+            before = before + _entry_loss(plan, load(memory, at, one), load(memory, at + slope, one), y)
+        return before
+    largest, of_true = load(memory, out + slope, one), one
+    for o in range(plan.n_outputs):
+        z = load(memory, out + o * stride + slope, one)
+        largest = select(z < largest, largest, z)
+        if targets[row * plan.n_outputs + o] > 0:
+            of_true = z
+    total = one
+    for o in range(plan.n_outputs):
+        total = total + exp(load(memory, out + o * stride + slope, one) - largest)
+    return before + ((largest - of_true) + log(total))
+
+
+@inlined
+def is_right(plan, memory, out, targets, row):
+    """Which models have a row of the table right by more than the margin."""
+    one = zeros1(memory)
+    unit, margin = splat(1.0, one), splat(plan.margin, one)
+    stride = plan.n_rows * MODELS
+    right = one == one
+    if plan.coding == ONE_HOT:
+        true, other = one, splat(-np.inf, one)
+        for o in range(plan.n_outputs):
+            p = load(memory, out + o * stride, one)
+            right = right & (p == p)
+            if targets[row * plan.n_outputs + o] > 0:
+                true = p
+            else:
+                other = select(p > other, p, other)
+        return right & (true - other > margin)
+    for o in range(plan.n_outputs):
+        p = load(memory, out + o * stride, one)
+        y = targets[row * plan.n_outputs + o]
+        if plan.coding == BIPOLAR:
+            right = right & (splat(y, one) * p > margin)
+        else:
+            right = right & (splat(2 * y - 1, one) * (p + p - unit) > margin)
+    return right
