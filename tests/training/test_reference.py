@@ -82,7 +82,7 @@ def trained_by_keras(cohort: NetworkCohort) -> np.ndarray[Any, Any]:
     for variable, v in zip(variables, c.variables, strict=True):
         variable.assign(initial_weights(cohort)[0, start : start + v.size].reshape(v.shape).astype(np.float64))
         start += v.size
-    is_entropy = c.loss == "binary_crossentropy"
+    is_entropy = c.loss.name == "binary_crossentropy"
     loss: Any = keras.losses.BinaryCrossentropy(from_logits=True) if is_entropy else keras.losses.MeanSquaredError()
     for epoch in range(c.epochs):
         for batch in batches(cohort, 0, epoch):
