@@ -293,6 +293,34 @@ def test_a_saved_network_is_imported_as_the_same_configuration(settings: dict[st
     assert resolve({**found, "task": settings.get("task", "xor")}) == c
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"output": "softmax"},
+        {"output": "tanh", "loss": {"name": "huber", "delta": 0.5}, "targets": "bipolar"},
+        {"output": {"activation": {"name": "elu", "alpha": 0.5}, "use_bias": False}, "loss": "hinge"},
+        {"layers": [{"units": 3, "activation": "tanh", "dropout": 0.1}, {"units": 2, "use_bias": False}]},
+    ],
+    ids=str,
+)
+def test_a_saved_network_of_another_kind_answers_alike(settings: dict[str, Any], tmp_path: Path) -> None:
+    c = resolve(settings)
+    weights = np.random.default_rng(0).normal(size=c.n_parameters).astype(np.float32)
+    predictions = save_network(c, weights, tmp_path / "m.keras")
+    assert predictions == pytest.approx(predict(c, weights, c.inputs().astype(float)), abs=1e-5)
+    model = compiled_network(c)
+    for variable, part in zip(
+        model.trainable_variables, np.split(weights, np.cumsum([v.size for v in c.variables])[:-1]), strict=True
+    ):
+        variable.assign(part.reshape(variable.shape))
+    loss, accuracy = model.evaluate(c.inputs(), c.targets(), verbose=0)
+    n_entries = c.task.n_rows * c.head.averaged(c.n_outputs)
+    losses = c.head.entry_losses(predictions.astype(float), c.targets().astype(float))
+    assert loss == pytest.approx(losses.sum() / n_entries, rel=1e-5)
+    if c.coding != "bipolar":  # Keras's own binary accuracy knows targets 0 and 1 only
+        assert accuracy == pytest.approx(float(c.head.accuracy(predictions, c.targets())))
+
+
 def test_a_network_that_diverged_is_not_called_equal(folder: Path, tmp_path: Path) -> None:
     result = call("replay", folder, run_with(folder, outcome="diverged"), "--save", tmp_path / "m.keras")
     assert result.exit_code == 1

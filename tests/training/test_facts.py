@@ -24,6 +24,44 @@ def test_one_relu_layer_learns_no_more_often_than_two_units_live(width: int, cei
     assert not runs["learned"][fewer_than_two_live].any()
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"output": "linear", "loss": "mean_squared_error"},
+        {"output": "tanh", "loss": "mean_squared_error", "targets": "bipolar"},
+        {"output": "tanh", "loss": "squared_hinge", "targets": "bipolar"},
+        {"output": "softmax"},
+    ],
+    ids=str,
+)
+def test_the_ceiling_of_two_relu_units_holds_for_every_head(head: dict[str, Any]) -> None:
+    runs = sweep.train({"width": 2, "learning_rate": 0.01, "epochs": 2000, **head}, seeds=SEEDS)
+    assert not runs["learned"][2 - runs["dead_units_initial"] < 2].any()
+    assert wilson(int(runs["learned"].sum()), SEEDS, 0.999).low <= 0.5625
+    assert runs["learned"].mean() > 0.05
+
+
+def test_softmax_of_two_rests_at_the_floors_of_a_sigmoid() -> None:
+    settings = {"width": 2, "activation": "tanh", "output": "softmax", "learning_rate": 0.01, "epochs": 8000}
+    runs = sweep.train(settings, seeds=300)
+    stuck = runs[runs["merged_rows"] != ""]
+    assert len(stuck) >= 30
+    n_merged = stuck["merged_rows"].str.count(r"\+") + 1
+    known = n_merged.map({2: math.log(2) / 2, 3: 0.477386, 4: math.log(2)}).to_numpy()
+    np.testing.assert_allclose(stuck["final_loss"], known, rtol=0.02)
+
+
+def test_a_relu_output_that_is_off_is_dead() -> None:
+    """It answers 0 to every row; its squared error is 0.5 of XOR, and no gradient passes it."""
+    settings = {"width": 4, "activation": "tanh", "output": "relu", "loss": "mean_squared_error", "epochs": 50}
+    runs = sweep.train({**settings, "optimizer": {"name": "sgd", "learning_rate": 1.0}}, seeds=300)
+    off = runs[(runs[["p_00", "p_01", "p_10", "p_11"]] == 0).all(axis=1)]
+    assert len(off) > 30
+    assert set(off["outcome"]) == {"dead"}
+    assert set(off["dead_layer"]) == {2}
+    assert off["final_loss"].unique().tolist() == [0.5]
+
+
 def test_a_unit_off_at_the_start_stays_off() -> None:
     runs = sweep.train({"width": 8, "learning_rate": 0.01, "batch_size": 1, "epochs": 200}, seeds=400)
     assert (runs["dead_units"] >= runs["dead_units_initial"]).all()

@@ -53,7 +53,7 @@ def plain_keras(c: Configuration) -> Any:
         + (keras.optimizers.Adagrad, keras.optimizers.Adamax, keras.optimizers.Nadam, keras.optimizers.Lion)
     }
     arguments = {k: v for k, v in c.optimizer.arguments if (k, v) != ("weight_decay", 0.0)}
-    model.compile(kinds[c.optimizer.name](learning_rate=c.learning_rate, **arguments), c.loss)
+    model.compile(kinds[c.optimizer.name](learning_rate=c.learning_rate, **arguments), c.loss.name)
     return model
 
 

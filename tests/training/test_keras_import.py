@@ -71,7 +71,7 @@ def built(c: Configuration, *, is_functional: bool = False, has_logits: bool = F
     arguments: dict[str, Any] = {k: v for k, v in c.optimizer.arguments if (k, v) != ("weight_decay", 0.0)}
     if c.optimizer.name == "adamw":
         arguments["weight_decay"] = c.optimizer["weight_decay"]
-    loss = keras.losses.BinaryCrossentropy(from_logits=True) if has_logits else c.loss
+    loss = keras.losses.BinaryCrossentropy(from_logits=True) if has_logits else c.loss.name
     kind = type(keras.optimizers.get(c.optimizer.name))
     model.compile(kind(learning_rate=c.learning_rate, **arguments), loss, metrics=["accuracy"])
     return model

@@ -106,6 +106,13 @@ def test_edges_are_those_of_ieee(function: Any, x: list[float], expected: list[f
     np.testing.assert_array_equal(found, np.array(expected, np.float32))
 
 
+def test_log_of_positive_numbers() -> None:
+    rng = np.random.default_rng(3)
+    x = np.exp(np.concatenate([rng.uniform(-69, 69, 200_000), rng.uniform(-0.5, 0.5, 200_000)])).astype(np.float32)
+    assert units_in_the_last_place(applied(functions.log)(x), np.log(x.astype(np.float64))).max() <= 2
+    np.testing.assert_array_equal(applied(functions.log)(np.array([1.0, np.nan], np.float32)), [0.0, np.nan])
+
+
 def test_exp_keeps_subnormal_results() -> None:
     found = applied(functions.exp)(np.array([-88.0, -95.0, -103.0], np.float32))
     assert (found > 0).all()

@@ -115,6 +115,18 @@ samples: dict[str, Any] = {
 }
 others_with_samples = {f: options for f, options in others.items() if f not in ("dropout", "batch_size")}
 others_with_samples["samples"] = samples
+# heads, each in pairs with every option above that it can have: tables of one target, any loss but its own
+heads: dict[str, dict[str, Any]] = {
+    "linear squares": {"output": "linear", "loss": "mean_squared_error"},
+    "linear entropy": {"output": "linear"},
+    "linear huber": {"output": "linear", "loss": {"name": "huber", "delta": 0.3}},
+    "linear hinge": {"output": "linear", "loss": "hinge"},
+    "tanh squared hinge": {"output": "tanh", "loss": "squared_hinge", "targets": "bipolar"},
+    "sigmoid absolute": {"loss": "mean_absolute_error", "targets": "one_hot"},
+    "relu squares": {"output": {"activation": "relu", "bias_initializer": "ones"}, "loss": "mean_squared_error"},
+    "softmax": {"output": "softmax"},
+    "softmax squares": {"output": "softmax", "loss": "mean_squared_error"},
+}
 
 
 def covering(factors: Mapping[str, Sequence[str]], is_wanted: Callable[[str, str], bool]) -> Iterator[dict[str, str]]:
@@ -147,9 +159,10 @@ def settings(case: Mapping[str, str]) -> dict[str, Any]:
         "optimizer": {**optimizers, **more_optimizers}[case["optimizer"]],
     }
     for factor, options in (others_with_samples if "samples" in case else others).items():
-        value = options[case[factor]]
-        chosen |= value if factor in ("bias", "table", "samples") else {factor: value}
-    return chosen
+        if factor in case:
+            value = options[case[factor]]
+            chosen |= value if factor in ("bias", "table", "samples") else {factor: value}
+    return chosen | (heads[case["head"]] if "head" in case else {})
 
 
 def core_design() -> list[dict[str, str]]:
@@ -174,6 +187,14 @@ def sampled_design() -> list[dict[str, str]]:
     factors = {"activation": list(activations), "optimizer": list(optimizers)}
     factors |= {f: list(options) for f, options in others_with_samples.items()}
     return list(covering(factors, lambda a, b: a in samples or b in samples))
+
+
+def headed_design() -> list[dict[str, str]]:
+    """Every pair of a head and an option of what every engine must have."""
+    factors = {"activation": list(activations), "optimizer": list(optimizers), "head": list(heads)}
+    factors |= {f: list(options) for f, options in others.items() if f != "loss"}
+    factors["table"] = ["xor", "bipolar xor", "parity of 3"]
+    return list(covering(factors, lambda a, b: a in heads or b in heads))
 
 
 def label(case: Mapping[str, str]) -> str:
@@ -235,15 +256,16 @@ def assert_agree(name: str, case: str, other: str | None = None) -> None:
 core = core_design()
 extended = extended_design()
 sampled = sampled_design()
-cases = {label(case): case for case in (*core, *sampled, *extended)}
+headed = headed_design()
+cases = {label(case): case for case in (*core, *sampled, *extended, *headed)}
 
 
-def slow_beyond_the_first(design: Sequence[Case]) -> Iterator[Any]:
-    """The labels of a design; marked slow where every new option has occurred `N_QUICK` times before."""
+def slow_beyond_the_first(design: Sequence[Case], n_quick: int = N_QUICK) -> Iterator[Any]:
+    """The labels of a design; marked slow where every new option has occurred `n_quick` times before."""
     seen: Counter[str] = Counter()
     for case in design:
-        new = [o for o in (case["activation"], case["optimizer"]) if o in more_activations or o in more_optimizers]
-        is_slow = all(seen[o] >= N_QUICK for o in new)
+        new = [o for o in case.values() if o in more_activations or o in more_optimizers or o in heads]
+        is_slow = all(seen[o] >= n_quick for o in new)
         seen.update(new)
         yield pytest.param(label(case), marks=pytest.mark.slow if is_slow else ())
 
@@ -317,6 +339,23 @@ def test_fused_agrees_with_float64_on_further_options(case: str) -> None:
     assert_agree("fused", case)
 
 
+@pytest.mark.parametrize("case", list(map(label, headed)))
+def test_native_agrees_with_float64_on_heads(case: str) -> None:
+    assert_agree("native", case)
+
+
+@pytest.mark.parametrize("case", list(slow_beyond_the_first(headed, 1)))
+def test_native_agrees_with_keras_on_heads(case: str) -> None:
+    assert_agree("native", case, "keras")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", list(map(label, headed)))
+def test_keras_and_fused_agree_with_float64_on_heads(case: str) -> None:
+    assert_agree("keras", case)
+    assert_agree("fused", case)
+
+
 @pytest.mark.parametrize("initializer", list(vocabulary.initializers))
 @pytest.mark.parametrize("name", ["native", "keras"])
 def test_training_starts_at_the_initializers_weights(name: str, initializer: str) -> None:
@@ -332,6 +371,9 @@ def test_few_networks_are_left_out() -> None:
         settled = [point is not None for point in expected(label(case))[STEPS[0]]]
         for option in case.values():
             compared.setdefault(option, []).extend(settled)
+    for case in headed:
+        settled = [point is not None for point in expected(label(case))[STEPS[0]]]
+        compared.setdefault(case["head"], []).extend(settled)
     everything = [is_settled for option in optimizers for is_settled in compared[option]]
     assert len(everything) == N_MODELS * (len(core) + len(sampled))
     assert np.mean(everything) >= 0.9
@@ -343,6 +385,8 @@ def test_the_design_has_every_pair() -> None:
     for f, g in itertools.combinations(options, 2):
         assert {(case[f], case[g]) for case in core} == set(itertools.product(options[f], options[g]))
     for f, named in options.items():
+        if f not in ("loss", "table"):
+            assert {(case[f], case["head"]) for case in headed} == set(itertools.product(named, heads))
         if f in ("dropout", "batch_size"):
             continue
         assert {(case[f], case["samples"]) for case in sampled} == set(itertools.product(named, samples))

@@ -129,6 +129,7 @@ def _plan(cohort: NetworkCohort) -> Any:
         n_inputs=c.task.n_inputs,
         n_outputs=c.n_outputs,
         n_layers=c.depth + 1,
+        n_activated=c.depth + (heads.head_code(c.head) == heads.SLOPED),
         n_units=n_units,
         n_parameters=c.n_parameters,
         max_units=max_units,

@@ -123,9 +123,10 @@ def _entry_loss(plan, p, z, y):
     return slack if plan.loss == HINGE else slack * slack
 
 
-@inlined
+@shared
 def row_loss(plan, memory, out, targets, row, before):
     """A sum of losses `before` and that of a row of the table, entry by entry."""
+    align_stack()
     one = zeros1(memory)
     stride = plan.n_rows * MODELS
     slope = plan.n_units * stride
@@ -147,11 +148,12 @@ def row_loss(plan, memory, out, targets, row, before):
     return before + ((largest - of_true) + log(total))
 
 
-@inlined
+@shared
 def is_right(plan, memory, out, targets, row):
-    """Which models have a row of the table right by more than the margin."""
+    """Which models have a row of the table right by more than the margin, of targets -1 and 1, or of classes."""
+    align_stack()
     one = zeros1(memory)
-    unit, margin = splat(1.0, one), splat(plan.margin, one)
+    margin = splat(plan.margin, one)
     stride = plan.n_rows * MODELS
     right = one == one
     if plan.coding == ONE_HOT:
@@ -166,9 +168,5 @@ def is_right(plan, memory, out, targets, row):
         return right & (true - other > margin)
     for o in range(plan.n_outputs):
         p = load(memory, out + o * stride, one)
-        y = targets[row * plan.n_outputs + o]
-        if plan.coding == BIPOLAR:
-            right = right & (splat(y, one) * p > margin)
-        else:
-            right = right & (splat(2 * y - 1, one) * (p + p - unit) > margin)
+        right = right & (splat(targets[row * plan.n_outputs + o], one) * p > margin)
     return right

@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined
-from sweep.training.native.heads import is_right, row_loss
+from sweep.training.native.heads import BINARY, is_right, row_loss
 from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
 from sweep.training.native.simd import (
     MODELS,
@@ -53,8 +53,16 @@ def _is_learned(plan, memory, targets):
     one = zeros1(memory)
     learned = one == one
     out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
-    for row in range(plan.n_rows):
-        learned = learned & is_right(plan, memory, out + row * MODELS, targets, row)
+    if plan.coding != BINARY:
+        for row in range(plan.n_rows):
+            learned = learned & is_right(plan, memory, out + row * MODELS, targets, row)
+        return learned
+    unit, margin = splat(1.0, one), splat(plan.margin, one)
+    for o in range(plan.n_outputs):
+        for row in range(plan.n_rows):
+            p = load(memory, out + (o * plan.n_rows + row) * MODELS, one)
+            side = splat(2 * targets[row * plan.n_outputs + o] - 1, one)
+            learned = learned & (side * (p + p - unit) > margin)
     return learned
 
 

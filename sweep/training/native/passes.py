@@ -22,7 +22,7 @@ import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import Activation, activate, inlined, shared, sigmoid
-from sweep.training.native.heads import SLOPED, SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
+from sweep.training.native.heads import SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -46,13 +46,15 @@ class Plan(NamedTuple):
     """A tile's sizes, choices, and where its arrays begin (in elements).
 
     `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
-    all rows of the table. loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`.
+    all rows of the table. n_activated: layers whose activation has a slope: all but an output layer
+    of its own formula; loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`.
     """
 
     n_rows: int
     n_inputs: int
     n_outputs: int
     n_layers: int
+    n_activated: int
     n_units: int
     n_parameters: int
     max_units: int
@@ -141,7 +143,7 @@ def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, pos
             for i in range(n_in):
                 weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
                 z = z + load(memory, into + i * stride + slot * MODELS, like) * weight
-            if layer < plan.n_layers - 1 or plan.head == SLOPED:
+            if layer < plan.n_activated:
                 y, s = activate(activation, z)
             elif plan.head == SUMMED:
                 y, s = sigmoid(z), z
