@@ -62,7 +62,7 @@ _reliability = {
         "a number from 0 up and below 1", type="number", minimum=0, exclusiveMaximum=1, default=Target.margin
     ),
     "success": _key(
-        "one comparison of a metric with a number, accuracy >= 0.95",
+        "of a function of one's own, one comparison of a number that it gives: accuracy >= 0.95",
         anyOf=_or_null({"type": "string"}),
         default=None,
     ),
