@@ -34,6 +34,8 @@ def activate(activation: Named, z: Doubles) -> Doubles:
     plain = {
         "linear": lambda: z,
         "relu": lambda: np.where(z < 0, 0.0, z),
+        "relu6": lambda: np.clip(z, 0.0, 6.0),
+        "hard_sigmoid": lambda: np.clip(z + 3, 0.0, 6.0) / 6,
         "tanh": lambda: np.tanh(z),
         "sigmoid": lambda: sigmoid(z),
         "softplus": lambda: np.logaddexp(0.0, z),
@@ -58,7 +60,7 @@ def lowest(activation: Named) -> float:
 
 
 _lowest = {
-    **dict.fromkeys(("relu", "sigmoid", "softplus", "softmax"), 0.0),
+    **dict.fromkeys(("relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"), 0.0),
     **dict.fromkeys(("tanh", "softsign"), -1.0),
     "silu": -0.278465,
     "gelu": -0.169971,

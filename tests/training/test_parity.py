@@ -59,6 +59,8 @@ more_activations: dict[str, Any] = {
     "silu": "silu",
     "gelu": "gelu",
     "gelu(tanh)": {"name": "gelu", "approximate": True},
+    "relu6": "relu6",
+    "hard_sigmoid": "hard_sigmoid",
 }
 optimizers: dict[str, Any] = {
     "sgd": {"name": "sgd", "learning_rate": 0.1},
@@ -98,6 +100,7 @@ others: dict[str, dict[str, Any]] = {
         "zero biases": {"bias_initializer": "zeros"},
         "drawn biases": {"bias_initializer": {"name": "random_normal", "stddev": 0.3}},
         "no biases": {"use_bias": False},
+        "as kernels": {"bias_initializer": "as_kernel"},
     },
     "table": {
         "xor": {"task": "xor"},

@@ -16,7 +16,7 @@ from sweep.training.native.simd import absolute, exponent_of, power_of_two, roun
 inlined: Any = njit(forceinline=True, error_model="numpy")
 shared: Any = njit(error_model="numpy")
 
-LINEAR, RELU, TANH, SIGMOID, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, SILU, GELU, GELU_TANH = range(11)
+LINEAR, RELU, TANH, SIGMOID, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, SILU, GELU, GELU_TANH, RELU6, HARD_SIGMOID = range(13)
 
 SELU_SCALE = 1.05070098735548049342
 SELU_ALPHA = 1.67326324235437728481
@@ -52,6 +52,8 @@ _plain = {
     "softplus": SOFTPLUS,
     "softsign": SOFTSIGN,
     "silu": SILU,
+    "relu6": RELU6,
+    "hard_sigmoid": HARD_SIGMOID,
     "softmax": LINEAR,  # of a whole row, behind its sums: `heads.softmax`
 }
 
@@ -222,6 +224,13 @@ def _gelu_tanh(z):
 
 
 @inlined
+def _relu6(z):
+    zero, six = splat(0.0, z), splat(6.0, z)
+    is_between = select(z <= zero, zero, select(z >= six, zero, splat(1.0, z)))
+    return clamp(z, 0.0, 6.0), is_between
+
+
+@inlined
 def activate(activation, z):
     """An activation's output and slope at z, as Keras has them; ReLU's slope at 0 is 0."""
     zero = splat(0.0, z)
@@ -253,4 +262,9 @@ def activate(activation, z):
         return _gelu(z)
     if activation.code == GELU_TANH:
         return _gelu_tanh(z)
+    if activation.code == RELU6:
+        return _relu6(z)
+    if activation.code == HARD_SIGMOID:
+        y, s = _relu6(z + splat(3.0, z))
+        return y / splat(6.0, z), s / splat(6.0, z)
     return z, one
