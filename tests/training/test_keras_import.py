@@ -111,7 +111,7 @@ configurations = st.fixed_dictionaries(
         "bias_initializer": initial_values.filter(lambda v: v["name"] in ("zeros", "ones", "constant")),
         "optimizer": named_settings(vocabulary.optimizers),
         "learning_rate": st.sampled_from([0.001, 0.0123456, 1e-4, 3.0]),
-        "loss": st.sampled_from(vocabulary.losses),
+        "loss": st.sampled_from(["binary_crossentropy", "mean_squared_error"]),
     },
 )
 

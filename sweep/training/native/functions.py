@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from sweep.networks.vocabulary import Named
-from sweep.training.native.simd import absolute, exponent_of, power_of_two, round_down, select, splat
+from sweep.training.native.simd import absolute, align_stack, exponent_of, power_of_two, round_down, select, splat
 
 inlined: Any = njit(forceinline=True, error_model="numpy")
 shared: Any = njit(error_model="numpy")
@@ -223,11 +223,15 @@ def _gelu_tanh(z):
     return z * share, share + half * z * (one - t * t) * inner
 
 
-@inlined
-def _relu6(z):
-    zero, six = splat(0.0, z), splat(6.0, z)
-    is_between = select(z <= zero, zero, select(z >= six, zero, splat(1.0, z)))
-    return clamp(z, 0.0, 6.0), is_between
+@shared
+def _bounded(code, z):
+    """ReLU6, and the hard sigmoid; out of line, so that the others' loop stays as it is."""
+    align_stack()
+    zero, one, six = splat(0.0, z), splat(1.0, z), splat(6.0, z)
+    if code == HARD_SIGMOID:
+        z = z + splat(3.0, z)
+    unit = six if code == HARD_SIGMOID else one
+    return clamp(z, 0.0, 6.0) / unit, select(z <= zero, zero, select(z >= six, zero, one)) / unit
 
 
 @inlined
@@ -262,9 +266,6 @@ def activate(activation, z):
         return _gelu(z)
     if activation.code == GELU_TANH:
         return _gelu_tanh(z)
-    if activation.code == RELU6:
-        return _relu6(z)
-    if activation.code == HARD_SIGMOID:
-        y, s = _relu6(z + splat(3.0, z))
-        return y / splat(6.0, z), s / splat(6.0, z)
+    if activation.code >= RELU6:
+        return _bounded(activation.code, z)
     return z, one
