@@ -121,7 +121,7 @@ others_with_samples["samples"] = samples
 # heads, each in pairs with every option above that it can have: tables of one target, any loss but its own
 heads: dict[str, dict[str, Any]] = {
     "linear squares": {"output": "linear", "loss": "mean_squared_error"},
-    "linear entropy": {"output": "linear"},
+    "hard sigmoid entropy": {"output": "hard_sigmoid"},
     "linear huber": {"output": "linear", "loss": {"name": "huber", "delta": 0.3}},
     "linear hinge": {"output": "linear", "loss": "hinge"},
     "tanh squared hinge": {"output": "tanh", "loss": "squared_hinge", "targets": "bipolar"},
