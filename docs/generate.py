@@ -125,6 +125,10 @@ what it leaves out comes from the hyperparameter of that name. `layers: [{{units
 unlike layers; the second has the `activation` that the experiment gives. In the tables unlike layers are joined: `4-2`,
 `tanh-relu`.
 
+`framework: pytorch` is a preset: weights and biases of a layer begin within 1 / sqrt(inputs), as `torch.nn.Linear`
+draws them, Adam and AdamW have epsilon 1e-8, AdamW a decay of 0.01, SGD a rate of 0.001, leaky ReLU a slope of 0.01.
+What is named stands as it is named. Optimizers whose formula is another one there are refused.
+
 `output` is an activation, or a mapping of `activation` and any of {of_the_output}.
 `binary` targets are 0 and 1, and a right answer lies on its side of 1/2; `bipolar` targets are -1 and 1, and 0 parts
 them. `one_hot` has an output for each class, two for a single target; a right answer has its largest output at the true
@@ -230,7 +234,10 @@ task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's fol
 """
 
 
-_notes = {"Activations": "\n`softmax` stands at the output only.\n"}
+_notes = {
+    "Activations": "\n`softmax` stands at the output only.\n",
+    "Initializers": "\n`as_kernel`, of biases only: drawn as the layer's kernel is, from the kernel's fans.\n",
+}
 
 
 def experiment_page() -> str:

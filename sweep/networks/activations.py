@@ -42,7 +42,7 @@ def lowest(activation: Named) -> float:
 
 
 _lowest = {
-    **dict.fromkeys(("relu", "sigmoid", "softplus", "softmax"), 0.0),
+    **dict.fromkeys(("relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"), 0.0),
     **dict.fromkeys(("tanh", "softsign"), -1.0),
     "silu": -0.278465,
     "gelu": -0.169971,
@@ -64,6 +64,8 @@ def _gelu(z: Doubles, approximate: bool) -> Doubles:
 functions: dict[str, Callable[..., Doubles]] = {
     "linear": lambda z: z,
     "relu": lambda z: np.where(z < 0, 0.0, z),
+    "relu6": lambda z: np.clip(z, 0.0, 6.0),
+    "hard_sigmoid": lambda z: np.clip(z + 3, 0.0, 6.0) / 6,
     "leaky_relu": lambda z, negative_slope: np.where(z > 0, z, z * negative_slope),
     "elu": _elu,
     "selu": lambda z: SELU_SCALE * _elu(z, SELU_ALPHA),

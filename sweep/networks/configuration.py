@@ -28,12 +28,14 @@ from sweep.runs.errors import SettingError
 class Variable:
     """A trained variable: a kernel `[input, output]` or a bias `[output]`, and from what it is drawn.
 
-    `place` numbers it among the variables of a network that has every bias: random numbers are keyed by it.
+    `place` numbers it among the variables of a network that has every bias: random numbers are keyed by it. drawn_as:
+    the shape from which its fans are counted, of a bias that is drawn as the kernel the kernel's.
     """
 
     shape: tuple[int, ...]
     initializer: Named
     place: int
+    drawn_as: tuple[int, ...]
 
     @property
     def size(self) -> int:
@@ -58,6 +60,7 @@ class Configuration:
     learning_rate: float
     batch_size: int
     epochs: int
+    shuffle: bool = True
 
     def __post_init__(self) -> None:
         if self.encoding == "bipolar" and not self.task.is_boolean:
@@ -133,8 +136,9 @@ class Configuration:
         plain["task"] = {"inputs": self.task.inputs, "targets": self.task.targets}
         if self.loss == vocabulary.named(self.loss.name, {}, vocabulary.losses):
             plain["loss"] = self.loss.name
-        if self.coding == "binary":
-            del plain["coding"]
+        for name, usual in (("coding", "binary"), ("shuffle", True)):
+            if plain[name] == usual:
+                del plain[name]
         plain |= {name: _plain(value) for name, value in _fields(first) if name != "units"}
         plain["layers"] = self.widths
         alike = (*(replace(first, units=n) for n in self.widths), usual_output(first, self.task.n_outputs))
@@ -155,9 +159,12 @@ class Configuration:
         """The trained variables in Keras's order: kernel, then bias, layer by layer."""
         found: list[Variable] = []
         for i, (n_in, layer) in enumerate(zip(self.n_units, self.layers, strict=False)):
-            found.append(Variable((n_in, layer.units), layer.kernel_initializer, 2 * i))
+            kernel, bias = (n_in, layer.units), (layer.units,)
+            found.append(Variable(kernel, layer.kernel_initializer, 2 * i, kernel))
             if layer.use_bias:
-                found.append(Variable((layer.units,), layer.bias_initializer, 2 * i + 1))
+                is_alike = layer.bias_initializer.name == "as_kernel"
+                initializer = layer.kernel_initializer if is_alike else layer.bias_initializer
+                found.append(Variable(bias, initializer, 2 * i + 1, kernel if is_alike else bias))
         return tuple(found)
 
     @property
@@ -174,6 +181,11 @@ class Configuration:
     def is_full_batch(self) -> bool:
         """Whether one batch holds the whole data set; it is then taken in table order."""
         return self.batch_size == self.rows_per_epoch
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the seed decides an order of the rows: not of a batch that holds all, nor without shuffling."""
+        return self.shuffle and not self.is_full_batch
 
     @property
     def steps_per_epoch(self) -> int:
@@ -210,11 +222,14 @@ class Configuration:
             "dropout": _joined([layer.dropout for layer in hidden]),
             "use_bias": _joined([layer.use_bias for layer in every]),
             "kernel_initializer": _joined([layer.kernel_initializer.label(vocabulary.initializers) for layer in every]),
-            "bias_initializer": _joined([layer.bias_initializer.label(vocabulary.initializers) for layer in every]),
+            "bias_initializer": _joined(
+                [layer.bias_initializer.label(vocabulary.bias_initializers) for layer in every]
+            ),
             "optimizer": self.optimizer.label(vocabulary.optimizers),
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
+            "shuffle": self.shuffle,
             "loss": self.loss.label(vocabulary.losses),
         }
 

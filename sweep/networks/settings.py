@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from sweep.networks import tasks, vocabulary
 from sweep.networks.configuration import Configuration, n_outputs
+from sweep.networks.frameworks import frameworks, spelled_out
 from sweep.networks.layers import Layer
 from sweep.networks.tasks import Task
 from sweep.networks.vocabulary import Argument, Named, Signature
@@ -35,6 +36,8 @@ defaults: Mapping[str, Any] = {
     "learning_rate": None,
     "batch_size": 32,
     "epochs": 1000,
+    "shuffle": True,
+    "framework": "keras",
     "loss": "binary_crossentropy",
 }
 
@@ -53,7 +56,9 @@ coupled = (
     ("task", "encoding"),
     ("samples", "dropout"),
     ("samples", "layers"),
+    ("samples", "shuffle"),
     ("optimizer", "learning_rate"),
+    ("optimizer", "framework"),
     ("layers", "width"),
     ("layers", "depth"),
     ("output", "loss"),
@@ -77,6 +82,8 @@ scalars: Mapping[str, Argument] = {
     "learning_rate": vocabulary.learning_rate,
     "batch_size": Argument(32, low=1),
     "epochs": Argument(1000, low=1, high=2**31 - 1),
+    "shuffle": Argument(True),
+    "framework": Argument("keras", choices=tuple(frameworks)),
 }
 
 
@@ -91,7 +98,7 @@ named_signatures: Mapping[str, Mapping[str, Signature]] = {
     "output": vocabulary.output_activations,
     "activation": vocabulary.activations,
     "kernel_initializer": vocabulary.initializers,
-    "bias_initializer": vocabulary.initializers,
+    "bias_initializer": vocabulary.bias_initializers,
     "optimizer": {
         name: {"learning_rate": Argument(vocabulary.default_learning_rates[name], low=0.0), **signature}
         for name, signature in vocabulary.optimizers.items()
@@ -151,8 +158,12 @@ def _value(key: str, value: object) -> Any:
 
 def _layer(units: int, values: Mapping[str, Any]) -> Layer:
     """A layer of these values; without a bias, how it would be drawn is neutral."""
-    neutral: dict[str, Any] = {} if values["use_bias"] else {"bias_initializer": Named("zeros")}
-    return Layer(units, **{**values, **neutral})
+    own = dict(values)
+    if not own["use_bias"]:
+        own["bias_initializer"] = Named("zeros")
+    elif own["bias_initializer"].name == "as_kernel" and own["kernel_initializer"].name not in vocabulary.by_fans:
+        own["bias_initializer"] = own["kernel_initializer"]
+    return Layer(units, **own)
 
 
 def _resolve_hidden(settings: Mapping[str, Any], shared: Mapping[str, Any]) -> tuple[Layer, ...]:
@@ -264,6 +275,7 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
     for key in settings:
         if key not in defaults:
             raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
+    settings = spelled_out(_scalar("framework", settings.get("framework", defaults["framework"])), settings)
     values = _with_usual(settings)
     task = _resolve_task(values["task"])
     coding = _scalar("targets", values["targets"])
@@ -275,6 +287,10 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
     # at any depth, though without a hidden layer nothing is dropped
     if samples is not None and (shared["dropout"] > 0 or any(layer.dropout > 0 for layer in hidden)):
         raise SettingError(("samples",), "samples together with dropout", "allowed: one of the two")
+    shuffle = _scalar("shuffle", values["shuffle"])
+    if samples is not None and not shuffle:
+        raise SettingError(("shuffle",), "false with samples, whose batches are drawn", "allowed: true")
+    batch_size = _resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples)
     return Configuration(
         task=task,
         encoding=_scalar("encoding", values["encoding"]),
@@ -284,7 +300,8 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
         coding=coding,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        batch_size=_resolve_batch_size(values["batch_size"], task.n_rows if samples is None else samples),
+        batch_size=batch_size,
+        shuffle=shuffle or batch_size == task.n_rows,
         epochs=_scalar("epochs", values["epochs"]),
     )
 
@@ -311,6 +328,8 @@ def settings_of(configuration: Configuration) -> dict[str, Any]:
     activation = _named_settings("output", c.output.activation)
     if output or activation != defaults["output"]:
         values["output"] = {"activation": activation, **output} if output else activation
+    if c.shuffle:
+        del values["shuffle"]
     if c.coding != defaults["targets"]:
         values["targets"] = c.coding
     return {key: values[key] for key in hyperparameters if key in values}

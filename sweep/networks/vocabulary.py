@@ -94,6 +94,8 @@ activations: Mapping[str, Signature] = {
     "softsign": {},
     "silu": {},
     "gelu": {"approximate": _off},
+    "hard_sigmoid": {},
+    "relu6": {},
 }
 
 # those that may stand at the output
@@ -145,6 +147,11 @@ initializers: Mapping[str, Signature] = {
     "lecun_normal": {},
     "lecun_uniform": {},
 }
+
+# those whose spread depends on how many inputs and outputs a layer has
+by_fans = tuple(name for name in initializers if name.startswith(("variance", "glorot", "he_", "lecun")))
+# of biases also: as the kernel of the layer is drawn, from the kernel's fans
+bias_initializers: Mapping[str, Signature] = {**initializers, "as_kernel": {}}
 
 losses: Mapping[str, Signature] = {
     "binary_crossentropy": {},

@@ -1,6 +1,6 @@
 """The columns of runs.csv and configurations.csv, each said once: they are written, read and documented by this."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sweep.experiment.experiment import Experiment
@@ -51,9 +51,11 @@ def settings_columns(experiment: Experiment) -> tuple[str, ...]:
     return hyperparameter_columns({*experiment.names, *(name for c in experiment.networks for name in c.unlike)})
 
 
-def hyperparameter_columns(named: Iterable[str]) -> tuple[str, ...]:
+def hyperparameter_columns(named: Collection[str]) -> tuple[str, ...]:
     """The tables' hyperparameters: the basic ones, then the others that the experiment names."""
-    others = set(named) - {"layers"}
+    others = set(named) - {"layers", "framework"}
+    if "framework" in named:  # a preset: what it decides of the start
+        others |= {"kernel_initializer", "bias_initializer"}
     return (*base_hyperparameters, *(h for h in hyperparameters if h in others and h not in base_hyperparameters))
 
 

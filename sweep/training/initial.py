@@ -118,7 +118,10 @@ def _scaled(bits: Words, shape: tuple[int, ...], scale: float, mode: str, distri
 
 
 def draw(initializer: Named, shape: tuple[int, ...], bits: Words) -> Doubles:
-    """The values of one variable: a word of `bits` `[model, element]` for each, float64 of the same shape."""
+    """The values of one variable: a word of `bits` `[model, element]` for each, float64 of the same shape.
+
+    shape: that from which fans are counted.
+    """
     name = initializer.name
     if name in ("zeros", "ones", "constant"):
         value = {"zeros": 0.0, "ones": 1.0}.get(name)
@@ -158,6 +161,6 @@ def initial_weights(cohort: NetworkCohort) -> npt.NDArray[np.float32]:
     start = 0
     for v in variables:
         words = bits[v.place] if v.place in bits else np.zeros((len(cohort), v.size), np.uint32)
-        weights[:, start : start + v.size] = draw(v.initializer, v.shape, words)
+        weights[:, start : start + v.size] = draw(v.initializer, v.drawn_as, words)
         start += v.size
     return weights

@@ -78,6 +78,35 @@ equal: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "categorical cross-entropy takes softmax": ({"loss": "categorical_crossentropy"}, {"output": {"name": "softmax"}}),
     "a softmax in a mapping": ({"output": {"activation": "softmax"}}, {"output": "softmax"}),
+    "a full batch knows no order": ({"shuffle": False}, {}),
+    "biases drawn as a kernel that knows no fans": (
+        {"kernel_initializer": "random_normal", "bias_initializer": "as_kernel"},
+        {"kernel_initializer": "random_normal", "bias_initializer": "random_normal"},
+    ),
+    "another framework's defaults": (
+        {"framework": "pytorch", "layers": [4, {"units": 3, "activation": "leaky_relu"}]},
+        {
+            "layers": [4, {"units": 3, "activation": {"name": "leaky_relu", "negative_slope": 0.01}}],
+            "kernel_initializer": {
+                "name": "variance_scaling",
+                "scale": 1 / 3,
+                "mode": "fan_in",
+                "distribution": "uniform",
+            },
+            "bias_initializer": "as_kernel",
+            "optimizer": {"name": "adam", "epsilon": 1e-8},
+        },
+    ),
+    "what is named in another framework": (
+        {
+            "framework": "pytorch",
+            "kernel_initializer": "zeros",
+            "bias_initializer": "zeros",
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+        },
+        {"kernel_initializer": "zeros", "optimizer": {"name": "sgd", "learning_rate": 0.1}},
+    ),
     "no layers for depth 0": ({"layers": []}, {"depth": 0}),
     "whole number as a float": ({"width": 2, "epochs": 10}, {"width": 2.0, "epochs": 1e1}),
     "float as a whole number": ({"dropout": 0, "learning_rate": 1}, {"dropout": 0.0, "learning_rate": 1.0}),
@@ -112,6 +141,10 @@ unlike: list[dict[str, Any]] = [
     {"kernel_initializer": "he_normal"},
     {"kernel_initializer": {"name": "random_normal", "stddev": 0.1}},
     {"bias_initializer": "ones"},
+    {"bias_initializer": "as_kernel"},
+    {"batch_size": 2},
+    {"batch_size": 2, "shuffle": False},
+    {"activation": "relu6"},
     {"optimizer": "sgd"},
     {"optimizer": {"name": "adam", "amsgrad": True}},
     {"optimizer": "adamw"},
@@ -150,7 +183,7 @@ def test_unlike_configurations_have_different_ids():
 
 
 def test_every_hyperparameter_decides_the_id():
-    assert {key for changed in unlike for key in changed} == set(defaults)
+    assert {key for changed in unlike for key in changed} | {"framework"} == set(defaults)
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
@@ -267,7 +300,11 @@ def test_settings_are_as_a_person_writes_them():
         "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True},
         "learning_rate": 0.05,
     }
-    plain = {key: value for key, value in defaults.items() if key not in ("layers", "output", "targets")}
+    plain = {
+        key: value
+        for key, value in defaults.items()
+        if key not in ("layers", "output", "targets", "shuffle", "framework")
+    }
     assert settings_of(resolve({})) == {**plain, "learning_rate": 0.001, "batch_size": 4}
     assert list(settings_of(resolve({}))) == list(plain)
     assert settings_of(resolve({"depth": 0}))["depth"] == 0
@@ -319,7 +356,7 @@ def test_encoding():
 
 def test_labels():
     labels = resolve(parity).labels()
-    assert list(labels) == [key for key in defaults if key != "layers"]
+    assert list(labels) == [key for key in defaults if key not in ("layers", "framework")]
     assert labels["task"] == "parity(bits=3)"
     assert labels["width"] == "4-2"
     assert labels["depth"] == 2
@@ -402,6 +439,24 @@ def test_labels():
         ({"layers": "42"}, ("layers",), "found '42'"),
         ({"layers": [4, True]}, ("layers", 1), "found true"),
         ({"layers": [4, {"units": 2, "dropout": 1}]}, ("layers", 1, "dropout"), "found 1"),
+        (
+            {"framework": "pytorch", "optimizer": "rmsprop"},
+            ("framework",),
+            "pytorch with rmsprop, which has another formula there",
+        ),
+        (
+            {"framework": "pytorch", "optimizer": {"name": "adam", "weight_decay": 0.1}},
+            ("framework",),
+            "pytorch with a weight_decay of adam, which is a part of the gradient there",
+        ),
+        (
+            {"framework": "pytorch", "optimizer": {"name": "sgd", "learning_rate": 1}, "learning_rate": 1},
+            ("learning_rate",),
+            "given twice, here and in the optimizer",
+        ),
+        ({"framework": "torch"}, ("framework",), "found 'torch'"),
+        ({"samples": 8, "shuffle": False}, ("shuffle",), "false with samples, whose batches are drawn"),
+        ({"kernel_initializer": "as_kernel"}, ("kernel_initializer",), "no such name: as_kernel"),
         ({"samples": 8, "layers": [{"units": 2, "dropout": 0.1}]}, ("samples",), "samples together with dropout"),
         ({"layers": [1] * 1001}, ("layers",), "1001 layers"),
         ({"layers": [4], "depth": 1}, ("layers",), "layers together with depth"),

@@ -50,6 +50,8 @@ def activate(activation: Named, z: Doubles) -> Pair:
         "softplus": lambda: (np.logaddexp(0, z), expit(z)),
         "softsign": lambda: (z / (1 + np.abs(z)), (1 + np.abs(z)) ** -2.0),
         "silu": lambda: (z * expit(z), expit(z) * (1 + z * expit(-z))),
+        "relu6": lambda: (np.clip(z, 0, 6), ((z > 0) & (z < 6)).astype(np.float64)),
+        "hard_sigmoid": lambda: (np.clip(z + 3, 0, 6) / 6, (np.abs(z) < 3) / 6),
         "gelu": lambda: _gelu(z, bool(a["approximate"])),
     }
     return formulas[activation.name]()
@@ -224,7 +226,7 @@ def batches(cohort: NetworkCohort, model: int, epoch: int) -> Iterator[Batch]:
             yield Batch(x, y, counts=counts)
         return
     order = row_order(cohort.stream_seeds(Stream.ORDER), epoch, n)[model]
-    order = np.arange(n) if c.is_full_batch else order
+    order = order if c.has_order else np.arange(n)
     seeds = cohort.stream_seeds(Stream.DROPOUT)
     kept = [
         mask_bits(seeds, epoch, i, (n, layer.units))[model] >= keep_threshold(layer.dropout)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from support.reference import trajectory
 
 from sweep.networks.measurements import Measurements, NetworkCohort, concatenate
 from sweep.networks.randomness import Stream
@@ -194,6 +195,15 @@ class TestEngine:
         settings = {**noisy, "dropout": 0.0, "batch_size": "full"}
         moved = engine.train(cohort(settings, 1, 2, order=block(5, 6), dropout=block(5, 6)))
         assert_same_bits(moved, engine.train(cohort(settings, 1, 2)))
+
+    def test_without_shuffling_the_order_is_the_table_s(self, engine: Engine) -> None:
+        settings = {**noisy, "shuffle": False}
+        usual = engine.train(cohort(settings, 1, 2))
+        assert_same_bits(engine.train(cohort(settings, 1, 2, order=block(5, 6))), usual)
+        assert (usual.weights != engine.train(cohort(noisy, 1, 2)).weights).any(axis=1).all()
+        asked = cohort({**settings, "dropout": 0.0, "optimizer": "sgd"}, 1, 2)
+        for model, weights in enumerate(engine.train(asked).weights):
+            np.testing.assert_allclose(weights, trajectory(asked, model)[-1], rtol=1e-4, atol=1e-5)
 
     def test_epochs_are_a_prefix(self, engine: Engine) -> None:
         """The state after k epochs is what a training of k epochs ends with."""

@@ -227,6 +227,19 @@ def test_born_dead(width: int, rates: tuple[float, ...]) -> None:
         assert_rate(is_dead, rate, 0.0005)
 
 
+def test_biases_drawn_as_the_kernel_have_its_bounds() -> None:
+    """`framework: pytorch`: both uniform within 1 / sqrt(inputs), as `torch.nn.Linear` has it."""
+    asked = cohort(2000, layers=[16], framework="pytorch")
+    weights = initial_weights(asked)
+    hidden, output = weights[:, :48], weights[:, 48:]
+    for drawn, n_inputs in ((hidden[:, :32], 2), (hidden[:, 32:], 2), (output[:, :16], 16), (output[:, 16:], 16)):
+        bound = 1 / np.sqrt(n_inputs)
+        assert np.abs(drawn).max() <= bound
+        p_value = stats.kstest(drawn.ravel().astype(np.float64), stats.uniform(-bound, 2 * bound).cdf).pvalue
+        assert p_value > 1e-4
+    assert abs(np.corrcoef(hidden[:, 0], hidden[:, 32])[0, 1]) < 0.1
+
+
 def test_first_layers_with_two_live_units() -> None:
     """The ceiling of P(learn) for one ReLU layer on XOR."""
     for width, ceiling in ((2, 0.5625), (3, 0.84375), (4, 0.94921875), (6, 0.99536)):

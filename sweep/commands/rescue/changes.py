@@ -169,7 +169,7 @@ def redraws(configuration: Configuration) -> tuple[Redraw | None, Redraw | None]
     """Other weights with the rest of the randomness kept, and the other way round; None where there is none of it."""
     c = configuration
     rest: dict[Stream, str] = {}
-    if not c.is_full_batch:
+    if c.has_order:
         rest[Stream.ORDER] = "row order"
     if c.has_dropout:
         rest[Stream.DROPOUT] = "masks"

@@ -14,12 +14,20 @@ from sweep.training.fused.operations import ops
 def activation_function(activation: Named) -> Callable[[Any], Any]:
     """Keras's activation with its arguments.
 
-    Leaky ReLU has the slope of TensorFlow's at 0, the lower one, on every backend; JAX's own has the upper.
+    Where a slope jumps it is TensorFlow's on every backend: the lower one of leaky ReLU at 0, none of ReLU6 at 0 and 6.
     """
+    if activation.name == "relu6":
+        return _relu6
+    if activation.name == "hard_sigmoid":
+        return lambda x: _relu6(x + 3.0) / 6.0
     if activation.name == "leaky_relu":
         return lambda x: ops.where(x > 0, x, x * float(activation["negative_slope"]))
     function: Callable[..., Any] = getattr(keras.activations, activation.name)
     return functools.partial(function, **dict(activation.arguments)) if activation.arguments else function
+
+
+def _relu6(x: Any) -> Any:
+    return ops.where(x >= 6, 6.0, ops.relu(x))
 
 
 class StatelessOptimizer:

@@ -26,8 +26,8 @@ class Arguments(NamedTuple):
 
     seeds: of weights' successors, row order and dropout `[2, model]`. counts: how often each row was drawn `[row,
     model]`, zeros for the table itself. snapshots: epochs, -1 behind the last. thresholds, scales: of the dropout of
-    each hidden unit `[padded unit]`, 0 and 1 without. one: see `computed_once`. is_whole: whether a batch is the whole
-    data set and knows no order.
+    each hidden unit `[padded unit]`, 0 and 1 without. one: see `computed_once`. is_whole: whether rows are
+    taken in table order.
     """
 
     inputs: Any

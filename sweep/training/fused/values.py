@@ -37,7 +37,7 @@ def arguments(cohort: NetworkCohort, shape: ProgramShape) -> Arguments:
         thresholds=np.repeat([keep_threshold(layer.dropout) for layer in c.hidden], units).astype(np.int32),
         scales=np.repeat([1 / (1 - layer.dropout) for layer in c.hidden], units).astype(np.float32),
         one=np.array(1, np.float32),
-        is_whole=np.array(c.is_full_batch),
+        is_whole=np.array(not c.has_order),
         batch_size=np.array(c.batch_size, np.int32),
         epochs=np.array(c.epochs, np.int32),
         margin=np.array(cohort.margin, np.float32),

@@ -343,7 +343,7 @@ def _randomness(cohort: NetworkCohort, model: int, epochs: range) -> tuple[Batch
     n = c.task.n_rows
     if c.samples is not None:
         return _shares(cohort, model, epochs), []
-    if c.is_full_batch:
+    if not c.has_order:
         orders = np.tile(np.arange(n, dtype=np.int32), (len(epochs), 1))
     else:
         seed = cohort.stream_seeds(Stream.ORDER)[model : model + 1]

@@ -9,7 +9,7 @@ import numpy as np
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
 from sweep.networks.measurements import Floats
-from sweep.networks.vocabulary import named, output_activations
+from sweep.networks.vocabulary import Named, named, output_activations
 from sweep.training.engine import EngineError
 from sweep.training.keras.libraries import tensorflow_and_keras
 from sweep.training.keras.referee import new_loss, new_optimizer
@@ -58,8 +58,12 @@ def compiled_network(configuration: Configuration) -> Any:
 
 
 def _dense_arguments(keras: Any, layer: Layer) -> dict[str, Any]:
-    """A Dense layer's bias and initializers; the trained weights take the place of the initial ones."""
-    initial = {"kernel_initializer": layer.kernel_initializer, "bias_initializer": layer.bias_initializer}
+    """A Dense layer's bias and initializers; the trained weights take the place of the initial ones.
+
+    Keras has nothing for a bias that is drawn as the kernel.
+    """
+    bias = layer.bias_initializer if layer.bias_initializer.name != "as_kernel" else Named("zeros")
+    initial = {"kernel_initializer": layer.kernel_initializer, "bias_initializer": bias}
     made = {
         key: keras.initializers.get({"class_name": value.name, "config": dict(value.arguments)})
         for key, value in initial.items()

@@ -136,6 +136,7 @@ def _plan(cohort: NetworkCohort) -> Any:
         batch_size=c.batch_size,
         n_slots=n_slots,
         n_samples=c.samples or 0,
+        shuffles=c.shuffle,
         epochs=c.epochs,
         loss=heads.loss_codes[c.head.loss.name],
         delta=float(dict(c.head.loss.arguments).get("delta", 0.0)),

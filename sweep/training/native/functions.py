@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from sweep.networks.vocabulary import Named
-from sweep.training.native.simd import absolute, exponent_of, power_of_two, round_down, select, splat
+from sweep.training.native.simd import absolute, align_stack, exponent_of, power_of_two, round_down, select, splat
 
 inlined: Any = njit(forceinline=True, error_model="numpy")
 shared: Any = njit(error_model="numpy")
 
-LINEAR, RELU, TANH, SIGMOID, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, SILU, GELU, GELU_TANH = range(11)
+LINEAR, RELU, TANH, SIGMOID, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, SILU, GELU, GELU_TANH, RELU6, HARD_SIGMOID = range(13)
 
 SELU_SCALE = 1.05070098735548049342
 SELU_ALPHA = 1.67326324235437728481
@@ -52,6 +52,8 @@ _plain = {
     "softplus": SOFTPLUS,
     "softsign": SOFTSIGN,
     "silu": SILU,
+    "relu6": RELU6,
+    "hard_sigmoid": HARD_SIGMOID,
     "softmax": LINEAR,  # of a whole row, behind its sums: `heads.softmax`
 }
 
@@ -221,6 +223,17 @@ def _gelu_tanh(z):
     return z * share, share + half * z * (one - t * t) * inner
 
 
+@shared
+def _bounded(code, z):
+    """ReLU6, and the hard sigmoid; out of line, so that the others' loop stays as it is."""
+    align_stack()
+    zero, one, six = splat(0.0, z), splat(1.0, z), splat(6.0, z)
+    if code == HARD_SIGMOID:
+        z = z + splat(3.0, z)
+    unit = six if code == HARD_SIGMOID else one
+    return clamp(z, 0.0, 6.0) / unit, select(z <= zero, zero, select(z >= six, zero, one)) / unit
+
+
 @inlined
 def activate(activation, z):
     """An activation's output and slope at z, as Keras has them; ReLU's slope at 0 is 0."""
@@ -253,4 +266,6 @@ def activate(activation, z):
         return _gelu(z)
     if activation.code == GELU_TANH:
         return _gelu_tanh(z)
+    if activation.code >= RELU6:
+        return _bounded(activation.code, z)
     return z, one

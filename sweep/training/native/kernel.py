@@ -148,8 +148,11 @@ def _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order,
     key = load(seeds, MODELS, zeros1(seeds))
     n_samples = plan.n_samples if plan.n_samples > 0 else plan.n_rows
     takes_rows = plan.n_samples == 0 and plan.batch_size < plan.n_rows
-    if takes_rows:
+    if takes_rows and plan.shuffles:
         shuffle(seeds, epoch, plan.n_rows, order)
+    elif takes_rows:
+        for row in range(plan.n_rows):
+            store(order, row * MODELS, splat(np.uint32(row), key))
     elif plan.n_samples > 0:
         _fill_urn(plan, order)
     for first in range(0, n_samples, plan.batch_size):

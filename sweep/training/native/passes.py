@@ -61,6 +61,7 @@ class Plan(NamedTuple):
     batch_size: int
     n_slots: int
     n_samples: int
+    shuffles: bool
     epochs: int
     loss: int
     delta: float
