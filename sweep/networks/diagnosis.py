@@ -15,6 +15,7 @@ The loss looked at is the one that training lowers: the table's, or with drawn s
 count in parts of the loss, or of what one entry of the table adds to it at a prediction of 1/2 where that is larger.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -237,7 +238,7 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
         "dead_layer": dead_layer,
     }
     shown = np.where(is_finite[:, None], predictions.argmax(axis=2), -1) if head.has_classes else predictions
-    flat = shown.reshape(len(cohort), -1)
+    flat = shown.reshape(len(cohort), math.prod(shown.shape[1:]))
     measured |= {name: flat[:, i] for i, name in enumerate(configuration.prediction_names)}
     return Runs(cohort.seeds, outcome.astype(np.int8), measured)
 

@@ -45,7 +45,7 @@ def add(patch: pytest.MonkeyPatch) -> None:
 
 def test_the_document_names_these_places() -> None:
     text = (Path(__file__).parents[2] / "docs" / "structure.md").read_text()
-    places = re.findall(r"`(sweep/\S+\.py)`", text.partition("## To add an activation")[2].partition("## To add an")[0])
+    places = re.findall(r"`(sweep/\S+\.py)`", text.partition("## To add an activation")[2].partition("\n## ")[0])
     native, exceptions = "sweep/training/native/functions.py", "sweep/training/fused/optimizers.py"
     assert places == ["sweep/networks/vocabulary.py", native, "sweep/networks/activations.py", exceptions]
 
