@@ -634,7 +634,7 @@ def test_a_finished_sweep_is_not_read_again(tmp_path: Path, monkeypatch: pytest.
     whole = sweep.run(path, out)
     content = (out / "runs.csv").read_bytes()
 
-    def read(*_: object) -> None:
+    def read(*_: object, **__: object) -> None:
         raise LookupError
 
     monkeypatch.setattr(stored, "read_runs", read)
