@@ -234,7 +234,7 @@ def damage_folders(n: int, folder: Path) -> None:
     optuna_dashboard.run_server = lambda storage, **_: _read_studies(str(storage))
     referee = audit_command._audit_runs  # pyright: ignore[reportPrivateUsage]
     (folder / decoy).write_text("first\nsecond\n")
-    mine = listing(folder)[str(folder / decoy)]
+    mine = listing(folder)[decoy]
     for i in range(n):
         out = folder / "out"
         shutil.rmtree(out, ignore_errors=True)
@@ -269,7 +269,7 @@ def damage_folders(n: int, folder: Path) -> None:
                 traceback.print_exc()
             if arguments[0] not in ("report", "audit", "run"):
                 assert listing(out) == before, (i, done, arguments)
-        assert listing(folder)[str(folder / decoy)] == mine, (i, done)
+        assert listing(folder)[decoy] == mine, (i, done)
         counted["folders"] += 1
     if counted["failures"]:
         raise SystemExit(1)
