@@ -14,6 +14,7 @@ from sweep.networks.tasks import Task, table_task
 from sweep.results.tables import frame, whole_numbers
 from sweep.runs.errors import SettingError
 from sweep.runs.outcomes import outcomes
+from sweep.training.functions import name_of
 from sweep.training.keras.own_model import Fit, Job, Probe
 
 
@@ -128,8 +129,3 @@ def leaves(data: Any) -> Iterator[Any]:
 
 def _n_rows(x: Any) -> int:
     return len(next(leaves(x)))
-
-
-def name_of(function: Any) -> str:
-    """A function's name, or that of the class of something that is called like one."""
-    return getattr(function, "__name__", type(function).__name__)

@@ -7,9 +7,7 @@ The function never comes from a file. With a folder each run is kept when it is 
 import hashlib
 import multiprocessing
 import os
-import pickle
 import signal
-import sys
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from sweep.commands.model_table import leaves, name_of
+from sweep.commands.model_table import leaves
 from sweep.runs.errors import SettingError
-from sweep.training import threads
+from sweep.training import functions, threads
 from sweep.training.keras.marking import as_arrays
 from sweep.training.keras.own_model import Fit, Job, Probe, fit
 
@@ -75,13 +73,9 @@ def choose_n_workers(job: Job, workers: int | None, n_seeds: int, seconds: float
 def why_not_elsewhere(job: Job) -> str | None:
     """Why another process cannot have the functions, in words; None where it can."""
     for function in filter(None, (job.build, job.learned)):
-        name = name_of(function)
-        if getattr(function, "__module__", "") == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
-            return f"{name} is defined in a notebook or at a prompt, where another process cannot import it"
-        try:
-            pickle.dumps(function)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            return f"{name} is no function at the head of a module, so another process cannot import it"
+        reason = functions.why_not_elsewhere(function)
+        if reason is not None:
+            return f"{functions.name_of(function)} {reason}"
     return None
 
 
@@ -154,10 +148,10 @@ def identity_of(job: Job, tried: Probe) -> dict[str, Any]:
     for leaf in (*leaves(job.data[0]), *leaves(job.data[1])):
         digest.update(f"{leaf.dtype} {leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
     return {
-        "build": name_of(job.build),
+        "build": functions.name_of(job.build),
         "epochs": job.epochs,
         "batch_size": job.batch_size,
-        "learned": "training accuracy 1" if job.learned is None else name_of(job.learned),
+        "learned": "training accuracy 1" if job.learned is None else functions.name_of(job.learned),
         "data": digest.hexdigest(),
         "model": hashlib.sha256(tried.description.encode()).hexdigest(),
     }

@@ -37,14 +37,14 @@ class _Worker(NamedTuple):
     connection: Connection
 
 
-def why_not_elsewhere(function: Function) -> str | None:
-    """Why another process cannot have a function, in words; None where it can."""
+def why_not_elsewhere(function: Callable[..., object]) -> str | None:
+    """Why another process cannot have a function, in words that follow its name; None where it can."""
     if getattr(function, "__module__", "") == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
-        return "it is defined in a notebook or at a prompt, where another process cannot import it"
+        return "is defined in a notebook or at a prompt, where another process cannot import it"
     try:
         pickle.dumps(function)
     except (pickle.PicklingError, AttributeError, TypeError):
-        return "it is no function at the head of a module, so another process cannot import it"
+        return "is no function at the head of a module, so another process cannot import it"
     return None
 
 
@@ -64,7 +64,7 @@ def as_trainer(function: Function, *, timeout: float | None = None, retries: int
         workers = _Workers(function, timeout)
         return RunByRun(name, workers.make, workers.close, retries)
     if timeout is not None:
-        raise SettingError(("timeout",), f"found {timeout:g} s, but of {name}: {reason}", "allowed: none")
+        raise SettingError(("timeout",), f"found {timeout:g} s, but {name} {reason}", "allowed: none")
 
     def make(settings: Mapping[str, Any], seed: int, metric: str) -> Given:
         return _call(function, settings, seed, metric)

@@ -369,7 +369,7 @@ def test_names_from_a_folder_do_nothing_to_the_terminal(folder: Path) -> None:
 def test_deep_JSON_is_no_traceback(folder: Path, name: str) -> None:
     (folder / name).write_text("[" * 200_000)
     for command in [*READING, ("report",)]:
-        answered(command, folder)
+        assert answered(command, folder).exit_code in (0, 1, 2)
 
 
 def test_a_deep_journal_is_no_traceback(folder: Path) -> None:
@@ -382,7 +382,7 @@ def test_a_deep_journal_is_no_traceback(folder: Path) -> None:
 
 @pytest.mark.parametrize("where", [" or ".join(["width==1"] * 90), "-" * 990 + "1", "+".join("1" * 490) + "==width"])
 def test_a_long_expression_is_no_traceback(folder: Path, where: str) -> None:
-    answered(("show", "--where", where), folder)
+    assert answered(("show", "--where", where), folder).exit_code in (0, 2)
 
 
 @pytest.mark.parametrize("name", ["configurations.csv", "runs.csv", "parts/x.csv"])

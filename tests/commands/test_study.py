@@ -180,7 +180,7 @@ def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) ->
     here = os.getpid()
     results = sweep.study(closure, seeds=10, out=tmp_path / "out", confirm=0)
     assert results.configurations["n_learned"].tolist() == [5]
-    with pytest.raises(SettingError, match="found 3 s, but of function closure: it is no function at the head"):
+    with pytest.raises(SettingError, match="found 3 s, but function closure is no function at the head"):
         sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
 
 
