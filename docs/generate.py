@@ -268,7 +268,11 @@ def experiment_page() -> str:
             f"## study\n\n{_section('study')}\n",
             f"## reliability\n\n{_section('reliability')}\n\n`margin`: a run learned where the smallest "
             "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2. For "
-            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other.\n",
+            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other. `success` "
+            "instead of it: `loss` is the mean over the table, `accuracy` the share of right entries (of classes: "
+            "rows), `max_error` the largest distance of an output from its target, `margin` as above; `>`, `>=`, "
+            "`<` or `<=` a number, after the last epoch with dropout off. It decides `learned`, `epochs_to_learn` "
+            "and the outcome, and is no part of a configuration's id.\n",
         ]
     )
 

@@ -47,7 +47,8 @@ class Plan(NamedTuple):
 
     `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
     all rows of the table. n_activated: layers whose activation has a slope: all but an output layer
-    of its own formula; loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`.
+    of its own formula; loss, head, coding, metric: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`;
+    sign and bound: see `criterion.Bound`.
     """
 
     n_rows: int
@@ -69,7 +70,9 @@ class Plan(NamedTuple):
     coding: int
     averaged: int
     has_dropout: bool
-    margin: float
+    metric: int
+    sign: float
+    bound: float
     weights: int
     gradients: int
     state: int
