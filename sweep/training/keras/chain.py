@@ -1,0 +1,189 @@
+"""The layers of a Keras model as those of a configuration: Dense, and the activation and dropout that follow it."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sweep.networks import vocabulary
+from sweep.networks.layers import Layer
+from sweep.networks.vocabulary import Named, Signature, named
+from sweep.runs.errors import SettingError, at, show
+from sweep.training.imported import Notes, allowed_names
+
+# arguments of Dense that the vocabulary leaves out
+_without = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
+_without += ("lora_rank", "quantization_config")
+_activation_layers = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+_chain_allowed = "allowed: a chain of Input, Dense, Activation, ReLU, LeakyReLU, ELU, Softmax and Dropout"
+# f(a x) = a f(x) for a above 0: of these it does not matter on which side of them dropout stands
+_homogeneous = ("linear", "relu", "leaky_relu")
+_linear = Named("linear")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A Dense layer of Keras's with what follows it."""
+
+    name: str
+    layer: Layer
+    is_seeded: bool
+
+
+def chain_of(model: Any) -> list[Any]:
+    """The layers from input to output. Raises `SettingError` where one has several before it, or is used twice."""
+    if type(model).__name__ == "Sequential":
+        return list(model.layers)
+    chain: list[Any] = []
+    tensor = model.outputs[0]
+    while True:
+        operation, index, _ = tensor._keras_history
+        node = operation._inbound_nodes[index]
+        if node.is_input:
+            return chain
+        if len(node.input_tensors) != 1:
+            found = f"{type(operation).__name__} joins {len(node.input_tensors)} branches"
+            raise SettingError((operation.name,), found, _chain_allowed)
+        if any(operation is other for other in chain):
+            raise SettingError((operation.name,), "used twice", "allowed: each layer once")
+        chain.insert(0, operation)
+        tensor = node.input_tensors[0]
+
+
+def blocks_of(chain: Sequence[Any], keras: Any, notes: Notes) -> list[Block]:
+    """The chain as Dense layers, each with what follows it; what cannot be said is noted and left out."""
+    blocks: list[Block] = []
+    for layer in chain:
+        kind, place = type(layer).__name__, (layer.name,)
+        if not type(layer).__module__.startswith("keras.") or kind not in ("Dense", "Dropout", *_activation_layers):
+            notes.add(place, f"a layer {kind}", _chain_allowed)
+            continue
+        if layer.dtype_policy.name != "float32":
+            notes.add((layer.name, "dtype"), f"found {layer.dtype_policy.name}", "allowed: float32")
+        if kind == "Dense":
+            blocks.append(_block(layer, keras, notes))
+        elif kind == "Dropout" and not layer.rate:
+            continue
+        elif not blocks:
+            notes.add(place, f"{kind} before the first Dense layer", "allowed: Dense first, and others behind it")
+        else:
+            with notes.noting():
+                blocks[-1] = _with_dropout(blocks[-1], layer) if kind == "Dropout" else _with(blocks[-1], layer, keras)
+    if not blocks and not notes.found:
+        notes.add(("model",), "no Dense layer", "allowed: at least the output layer")
+    _check_ends(blocks, notes)
+    return blocks
+
+
+def _check_ends(blocks: list[Block], notes: Notes) -> None:
+    """Note, and leave out, what may stand behind some layers only."""
+    for i, block in enumerate(blocks[:-1]):
+        if block.layer.activation.name == "softmax":
+            found = "softmax at a hidden layer"
+            notes.add((block.name, "activation"), found, allowed_names(vocabulary.activations))
+            blocks[i] = replace(block, layer=replace(block.layer, activation=_linear))
+    for block in blocks[-1:]:
+        if block.layer.dropout:
+            notes.add((block.name,), "Dropout after the output layer", "allowed: after hidden layers")
+
+
+def _block(layer: Any, keras: Any, notes: Notes) -> Block:
+    """A Dense layer; arguments that cannot be said are noted, and the usual ones stand in their place."""
+    if not layer.trainable:
+        notes.add((layer.name, "trainable"), "found false", "allowed: true")
+    for key in _without:
+        value = getattr(layer, key, None)
+        if value is not None:
+            found = show(value) if isinstance(value, int) else type(value).__name__
+            notes.add((layer.name, key), f"found {found}", "allowed: none")
+    values: dict[str, Named] = {"kernel_initializer": Named("glorot_uniform"), "bias_initializer": Named("zeros")}
+    for key in values:
+        if key == "kernel_initializer" or layer.use_bias:
+            with notes.noting():
+                values[key] = _initializer(layer, key, keras)
+    activation = _linear
+    with notes.noting():
+        activation = _activation(layer.activation, layer.name, keras)
+    given = (getattr(layer, key) for key in values)
+    is_seeded = any(hasattr(x, "get_config") and x.get_config().get("seed") is not None for x in given)
+    return Block(layer.name, Layer(int(layer.units), activation, 0.0, bool(layer.use_bias), **values), is_seeded)
+
+
+def _with_dropout(block: Block, layer: Any) -> Block:
+    if layer.noise_shape is not None:
+        raise SettingError((layer.name, "noise_shape"), f"found {show(layer.noise_shape)}", "allowed: none")
+    if block.layer.dropout:
+        raise SettingError((layer.name,), "a second Dropout", "allowed: one after each hidden layer")
+    return replace(block, layer=replace(block.layer, dropout=float(layer.rate)))
+
+
+def _with(block: Block, layer: Any, keras: Any) -> Block:
+    """A Dense layer with the activation of a layer behind it."""
+    activation, known = _activation(layer, layer.name, keras), block.layer.activation
+    if activation == _linear:
+        return block
+    if known != _linear:
+        found = f"a second activation, {activation.label()}, behind {known.label()}"
+        raise SettingError((layer.name,), found, "allowed: one for each layer")
+    if block.layer.dropout and activation.name not in _homogeneous:
+        allowed = f"allowed: {', '.join(_homogeneous)}; {activation.name} before Dropout"
+        raise SettingError((layer.name,), f"{activation.label()} behind Dropout", allowed)
+    return replace(block, layer=replace(block.layer, activation=activation))
+
+
+def _activation(given: Any, layer: str, keras: Any) -> Named:
+    """An activation, given as Keras's function, with arguments bound to it, or as a layer."""
+    names = {id(getattr(keras.activations, name)): name for name in vocabulary.output_activations}
+    arguments: dict[str, Any] = {}
+    place = (layer, "activation")
+    if isinstance(given, keras.layers.Activation):
+        given = given.activation
+    if isinstance(given, functools.partial):
+        arguments, given = dict(given.keywords), given.func
+    if type(given) is keras.layers.ReLU:
+        name, arguments = _relu(given, place)
+    elif type(given) is keras.layers.LeakyReLU:
+        name, arguments = "leaky_relu", {"negative_slope": float(given.negative_slope)}
+    elif type(given) is keras.layers.ELU:
+        name, arguments = "elu", {"alpha": float(given.alpha)}
+    elif type(given) is keras.layers.Softmax:
+        if given.axis not in (-1, 1):
+            raise SettingError((layer, "axis"), f"found {show(given.axis)}", "allowed: -1")
+        name = "softmax"
+    else:
+        name = names.get(id(given), "")
+    if not name:
+        found = getattr(given, "__name__", type(given).__name__)
+        raise SettingError(place, f"found {found}", allowed_names(vocabulary.activations))
+    return of_signature(name, arguments, vocabulary.output_activations, place)
+
+
+def _relu(given: Any, place: tuple[str, str]) -> tuple[str, dict[str, Any]]:
+    """Keras's layer ReLU by our name and arguments."""
+    slope, ceiling = float(given.negative_slope), given.max_value
+    if given.threshold or (ceiling is not None and (slope or ceiling != 6)):
+        found = f"max_value {show(ceiling)}, negative_slope {slope:g}, threshold {given.threshold:g}"
+        allowed = "allowed: without threshold, a negative_slope or a max_value of 6"
+        raise SettingError(place, f"ReLU with {found}", allowed)
+    if ceiling is not None:
+        return "relu6", {}
+    return ("leaky_relu", {"negative_slope": slope}) if slope else ("relu", {})
+
+
+def of_signature(
+    name: str, arguments: Mapping[str, object], signatures: Mapping[str, Signature], place: tuple[str, ...]
+) -> Named:
+    """A name with its arguments checked. Raises `SettingError` with the place of the argument behind `place`."""
+    with at(*place):
+        return named(name, arguments, signatures)
+
+
+def _initializer(layer: Any, key: str, keras: Any) -> Named:
+    given = getattr(layer, key)
+    kinds = {getattr(keras.initializers, name.title().replace("_", "")): name for name in vocabulary.initializers}
+    name = kinds.get(type(given))
+    if name is None:
+        found = getattr(given, "__name__", type(given).__name__)
+        raise SettingError((layer.name, key), f"found {found}", allowed_names(vocabulary.initializers))
+    arguments = {k: v for k, v in given.get_config().items() if k != "seed" and v is not None}
+    return of_signature(name, arguments, vocabulary.initializers, (layer.name, key))
