@@ -50,8 +50,9 @@ from sweep.training.costs import describe_seconds
 from sweep.training.functions import Function, Lost
 from sweep.training.keras.importing import from_keras
 from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
+from sweep.training.torch_models import from_torch
 
-__all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]
+__all__ = ["Lost", "from_keras", "from_torch", "load", "replay", "rescue", "run", "study", "train"]
 
 Build = Callable[[int], Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]

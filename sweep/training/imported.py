@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sweep.networks import vocabulary
@@ -10,12 +10,33 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
 from sweep.networks.settings import defaults, settings_of
 from sweep.networks.tasks import Task, table_task
-from sweep.networks.vocabulary import Named
-from sweep.runs.errors import SettingError
+from sweep.networks.vocabulary import Named, Signature, named
+from sweep.runs.errors import SettingError, at
 
 # settings that a network has, whether they are the usual ones or not; and those that it has not
 _always = ("width", "depth", "layers", "activation", "optimizer", "learning_rate", "loss")
 _of_training = ("task", "encoding", "samples", "batch_size", "epochs", "shuffle")
+
+
+# f(a x) = a f(x) for a above 0: of these it does not matter on which side of them dropout stands
+_homogeneous = ("linear", "relu", "leaky_relu")
+_linear = Named("linear")
+# an optimizer and its learning rate
+Trained = tuple[Named, float]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss.
+
+    inside: the activation that it has in itself, empty where it takes answers; under: how it is called then; allowed:
+    what else goes with an output that has an activation.
+    """
+
+    name: Named
+    inside: str = ""
+    under: str = ""
+    allowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,82 @@ class Notes:
             raise Obstacles(self.found, otherwise)
 
 
+@dataclass(frozen=True)
+class Block:
+    """A dense layer by its name there, with what follows it. is_seeded: whether an initializer of it has a seed."""
+
+    name: str
+    layer: Layer
+    is_seeded: bool = False
+
+
+def dropped(block: Block, rate: float, name: str) -> Block:
+    """A dense layer with the dropout of a layer behind it, `name`."""
+    if block.layer.dropout:
+        raise SettingError((name,), "a second Dropout", "allowed: one after each hidden layer")
+    return replace(block, layer=replace(block.layer, dropout=rate))
+
+
+def activated(block: Block, activation: Named, name: str) -> Block:
+    """A dense layer with the activation of a layer behind it, `name`."""
+    known = block.layer.activation
+    if activation == _linear:
+        return block
+    if known != _linear:
+        found = f"a second activation, {activation.label()}, behind {known.label()}"
+        raise SettingError((name,), found, "allowed: one for each layer")
+    if block.layer.dropout and activation.name not in _homogeneous:
+        allowed = f"allowed: {', '.join(_homogeneous)}; {activation.name} before Dropout"
+        raise SettingError((name,), f"{activation.label()} behind Dropout", allowed)
+    return replace(block, layer=replace(block.layer, activation=activation))
+
+
+def checked_ends(blocks: Sequence[Block], kind: str, notes: Notes) -> list[Block]:
+    """Note, and leave out, what may stand behind some layers only; `kind`: what a dense layer is called."""
+    if not blocks and not notes.found:
+        notes.add(("model",), f"no {kind} layer", "allowed: at least the output layer")
+    checked = list(blocks)
+    for i, block in enumerate(blocks[:-1]):
+        if block.layer.activation.name == "softmax":
+            found = "softmax at a hidden layer"
+            notes.add((block.name, "activation"), found, allowed_names(vocabulary.activations))
+            checked[i] = replace(block, layer=replace(block.layer, activation=_linear))
+    for block in blocks[-1:]:
+        if block.layer.dropout:
+            notes.add((block.name,), "Dropout after the output layer", "allowed: after hidden layers")
+    return checked
+
+
+def assembled(blocks: Sequence[Block], loss: Loss | None, trained: Trained, n_inputs: int, notes: Notes) -> Imported:
+    """The settings of a network whose parts are known; where its output is, also what it makes of the loss is noted.
+
+    The settings are those of what could be said: for whoever has checked the notes.
+    """
+    settings: dict[str, Any] = {}
+    last = blocks[-1] if blocks else None
+    if last and loss and not any(error.place[0] == last.name for error in notes.found):
+        try:
+            layers = [*(b.layer for b in blocks[:-1]), _output(last, loss)]
+            settings = network_settings(layers, loss.name, *trained, n_inputs)
+        except SettingError as error:
+            place = (last.name, "activation") if error.place == ("output",) else error.place
+            notes.add(place, error.found, error.allowed)
+    return Imported(settings, n_inputs, last.layer.units if last else 0)
+
+
+def _output(last: Block, loss: Loss) -> Layer:
+    """The output layer: where the loss takes logits, with the activation that is in the loss."""
+    layer, place = last.layer, (last.name, "activation")
+    if loss.inside:
+        if layer.activation != _linear:
+            found = f"found {layer.activation.label(vocabulary.output_activations)} at the output, under {loss.under}"
+            raise SettingError(place, found, f"allowed: {loss.allowed}")
+        layer = replace(layer, activation=Named(loss.inside))
+    if layer.activation.name == "softmax" and layer.units == 1:
+        raise SettingError(place, "found softmax of one unit, which is 1 whatever it is given", "allowed: sigmoid")
+    return layer
+
+
 def network_settings(
     layers: Sequence[Layer], loss: Named, optimizer: Named, learning_rate: Any, n_inputs: int
 ) -> dict[str, Any]:
@@ -107,6 +204,14 @@ def _stand_in(n_inputs: int, n_units: int, coding: str) -> Task:
     return table_task([[float(i)] * n_inputs for i in range(n)], targets)
 
 
-def allowed_names(signatures: Mapping[str, vocabulary.Signature]) -> str:
+def allowed_names(signatures: Mapping[str, Signature]) -> str:
     """The names that are allowed, in words."""
     return "allowed: " + ", ".join(signatures)
+
+
+def of_signature(
+    name: str, arguments: Mapping[str, object], signatures: Mapping[str, Signature], place: tuple[str, ...]
+) -> Named:
+    """A name with its arguments checked. Raises `SettingError` with the place of the argument behind `place`."""
+    with at(*place):
+        return named(name, arguments, signatures)

@@ -1,33 +1,20 @@
 """The layers of a Keras model as those of a configuration: Dense, and the activation and dropout that follow it."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 from sweep.networks import vocabulary
 from sweep.networks.layers import Layer
-from sweep.networks.vocabulary import Named, Signature, named
-from sweep.runs.errors import SettingError, at, show
-from sweep.training.imported import Notes, allowed_names
+from sweep.networks.vocabulary import Named
+from sweep.runs.errors import SettingError, show
+from sweep.training.imported import Block, Notes, activated, allowed_names, checked_ends, dropped, of_signature
 
 # arguments of Dense that the vocabulary leaves out
 _without = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
 _without += ("lora_rank", "quantization_config")
 _activation_layers = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 _chain_allowed = "allowed: a chain of Input, Dense, Activation, ReLU, LeakyReLU, ELU, Softmax and Dropout"
-# f(a x) = a f(x) for a above 0: of these it does not matter on which side of them dropout stands
-_homogeneous = ("linear", "relu", "leaky_relu")
-_linear = Named("linear")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A Dense layer of Keras's with what follows it."""
-
-    name: str
-    layer: Layer
-    is_seeded: bool
 
 
 def chain_of(model: Any) -> list[Any]:
@@ -68,23 +55,12 @@ def blocks_of(chain: Sequence[Any], keras: Any, notes: Notes) -> list[Block]:
             notes.add(place, f"{kind} before the first Dense layer", "allowed: Dense first, and others behind it")
         else:
             with notes.noting():
-                blocks[-1] = _with_dropout(blocks[-1], layer) if kind == "Dropout" else _with(blocks[-1], layer, keras)
-    if not blocks and not notes.found:
-        notes.add(("model",), "no Dense layer", "allowed: at least the output layer")
-    _check_ends(blocks, notes)
-    return blocks
-
-
-def _check_ends(blocks: list[Block], notes: Notes) -> None:
-    """Note, and leave out, what may stand behind some layers only."""
-    for i, block in enumerate(blocks[:-1]):
-        if block.layer.activation.name == "softmax":
-            found = "softmax at a hidden layer"
-            notes.add((block.name, "activation"), found, allowed_names(vocabulary.activations))
-            blocks[i] = replace(block, layer=replace(block.layer, activation=_linear))
-    for block in blocks[-1:]:
-        if block.layer.dropout:
-            notes.add((block.name,), "Dropout after the output layer", "allowed: after hidden layers")
+                if kind == "Dropout":
+                    _check_dropout(layer)
+                    blocks[-1] = dropped(blocks[-1], float(layer.rate), layer.name)
+                else:
+                    blocks[-1] = activated(blocks[-1], _activation(layer, layer.name, keras), layer.name)
+    return checked_ends(blocks, "Dense", notes)
 
 
 def _block(layer: Any, keras: Any, notes: Notes) -> Block:
@@ -101,7 +77,7 @@ def _block(layer: Any, keras: Any, notes: Notes) -> Block:
         if key == "kernel_initializer" or layer.use_bias:
             with notes.noting():
                 values[key] = _initializer(layer, key, keras)
-    activation = _linear
+    activation = Named("linear")
     with notes.noting():
         activation = _activation(layer.activation, layer.name, keras)
     given = (getattr(layer, key) for key in values)
@@ -109,26 +85,9 @@ def _block(layer: Any, keras: Any, notes: Notes) -> Block:
     return Block(layer.name, Layer(int(layer.units), activation, 0.0, bool(layer.use_bias), **values), is_seeded)
 
 
-def _with_dropout(block: Block, layer: Any) -> Block:
+def _check_dropout(layer: Any) -> None:
     if layer.noise_shape is not None:
         raise SettingError((layer.name, "noise_shape"), f"found {show(layer.noise_shape)}", "allowed: none")
-    if block.layer.dropout:
-        raise SettingError((layer.name,), "a second Dropout", "allowed: one after each hidden layer")
-    return replace(block, layer=replace(block.layer, dropout=float(layer.rate)))
-
-
-def _with(block: Block, layer: Any, keras: Any) -> Block:
-    """A Dense layer with the activation of a layer behind it."""
-    activation, known = _activation(layer, layer.name, keras), block.layer.activation
-    if activation == _linear:
-        return block
-    if known != _linear:
-        found = f"a second activation, {activation.label()}, behind {known.label()}"
-        raise SettingError((layer.name,), found, "allowed: one for each layer")
-    if block.layer.dropout and activation.name not in _homogeneous:
-        allowed = f"allowed: {', '.join(_homogeneous)}; {activation.name} before Dropout"
-        raise SettingError((layer.name,), f"{activation.label()} behind Dropout", allowed)
-    return replace(block, layer=replace(block.layer, activation=activation))
 
 
 def _activation(given: Any, layer: str, keras: Any) -> Named:
@@ -168,14 +127,6 @@ def _relu(given: Any, place: tuple[str, str]) -> tuple[str, dict[str, Any]]:
     if ceiling is not None:
         return "relu6", {}
     return ("leaky_relu", {"negative_slope": slope}) if slope else ("relu", {})
-
-
-def of_signature(
-    name: str, arguments: Mapping[str, object], signatures: Mapping[str, Signature], place: tuple[str, ...]
-) -> Named:
-    """A name with its arguments checked. Raises `SettingError` with the place of the argument behind `place`."""
-    with at(*place):
-        return named(name, arguments, signatures)
 
 
 def _initializer(layer: Any, key: str, keras: Any) -> Named:

@@ -7,19 +7,17 @@ draws its own.
 
 import importlib
 import warnings
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sweep.networks import vocabulary
-from sweep.networks.layers import Layer
 from sweep.networks.vocabulary import Named, default_learning_rates
 from sweep.runs.errors import SettingError, did_you_mean, show
-from sweep.training.imported import Imported, Notes, allowed_names, network_settings
-from sweep.training.keras.chain import Block, blocks_of, chain_of, of_signature
+from sweep.training.imported import Block, Imported, Loss, Notes, Trained, allowed_names, assembled, of_signature
+from sweep.training.keras.chain import blocks_of, chain_of
 
 # arguments of Keras's optimizers that the vocabulary leaves out, with the value at which they do nothing
 _neutral: Mapping[str, Any] = {
@@ -68,30 +66,15 @@ def import_model(model: Any) -> Imported:
     blocks: list[Block] = []
     with notes.noting():
         blocks = blocks_of(chain_of(model), keras, notes)
-    optimizer, rate = Named("adam"), 0.001
+    trained: Trained = Named("adam"), 0.001
     with notes.noting():
-        optimizer, rate = _optimizer(model.optimizer, keras, notes)
-    found = None
+        trained = _optimizer(model.optimizer, keras, notes)
+    loss: Loss | None = None
     with notes.noting():
-        found = _loss(model, keras, notes)
-    settings: dict[str, Any] = {}
-    if found and blocks and not any(error.place[0] == blocks[-1].name for error in notes.found):
-        with _at_layer(blocks[-1].name, notes):
-            layers = [*(b.layer for b in blocks[:-1]), _output(blocks[-1], *found)]
-            settings = network_settings(layers, found[0], optimizer, rate, int(model.inputs[0].shape[1]))
+        loss = _loss(model, keras, notes)
+    found = assembled(blocks, loss, trained, int(model.inputs[0].shape[1]), notes)
     notes.check(otherwise)
-    remark = seeds_not_used if any(b.is_seeded for b in blocks) else ""
-    return Imported(settings, int(model.inputs[0].shape[1]), blocks[-1].layer.units, remark)
-
-
-@contextmanager
-def _at_layer(output: str, notes: Notes) -> Generator[None]:
-    """Note what is wrong of the output and the loss together at the layer's own name."""
-    try:
-        yield
-    except SettingError as error:
-        place = (output, "activation") if error.place == ("output",) else error.place
-        notes.add(place, error.found, error.allowed)
+    return replace(found, remark=seeds_not_used if any(b.is_seeded for b in blocks) else "")
 
 
 def _check_kind(model: Any, keras: Any, notes: Notes) -> str:
@@ -126,7 +109,7 @@ def _check_input(given: Any, notes: Notes) -> None:
         notes.add(("input",), found, "allowed: (None, n), float32, dense")
 
 
-def _optimizer(optimizer: Any, keras: Any, notes: Notes) -> tuple[Named, float]:
+def _optimizer(optimizer: Any, keras: Any, notes: Notes) -> Trained:
     """The optimizer, and its learning rate."""
     kinds = {type(keras.optimizers.get(name)): name for name in vocabulary.optimizers}
     name = kinds.get(type(optimizer))
@@ -158,8 +141,8 @@ def _has_exclusions(optimizer: Any) -> bool:
     )
 
 
-def _loss(model: Any, keras: Any, notes: Notes) -> tuple[Named, bool]:
-    """The loss, and whether it takes logits."""
+def _loss(model: Any, keras: Any, notes: Notes) -> Loss:
+    """The loss, and what it has in itself where it takes logits."""
     names = (*vocabulary.losses, *_other_losses)
     if getattr(model._compile_loss, "_user_loss_weights", None) is not None:
         notes.add(("loss_weights",), "found weights for the loss", "allowed: none")
@@ -178,19 +161,6 @@ def _loss(model: Any, keras: Any, notes: Notes) -> tuple[Named, bool]:
             notes.add(("loss", key), f"found {show(config[key])}", f"allowed: {show(usual)}")
     name = _other_losses.get(name, name)
     arguments = {key: config[key] for key in vocabulary.losses[name] if key in config}
-    return of_signature(name, arguments, vocabulary.losses, ("loss",)), bool(config.get("from_logits", False))
-
-
-def _output(last: Block, loss: Named, takes_logits: bool) -> Layer:
-    """The output layer: where the loss takes logits, with the activation that is in the loss."""
-    layer, place = last.layer, (last.name, "activation")
-    if takes_logits:
-        if layer.activation.name != "linear":
-            found = (
-                f"found {layer.activation.label(vocabulary.output_activations)} at the output, under from_logits=True"
-            )
-            raise SettingError(place, found, "allowed: linear, or from_logits=False")
-        layer = replace(layer, activation=Named(_behind_logits[loss.name]))
-    if layer.activation.name == "softmax" and layer.units == 1:
-        raise SettingError(place, "found softmax of one unit, which is 1 whatever it is given", "allowed: sigmoid")
-    return layer
+    inside = _behind_logits[name] if config.get("from_logits") else ""
+    found = of_signature(name, arguments, vocabulary.losses, ("loss",))
+    return Loss(found, inside, "from_logits=True", "linear, or from_logits=False")
