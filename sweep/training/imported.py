@@ -22,7 +22,7 @@ _of_training = ("task", "encoding", "samples", "batch_size", "epochs", "shuffle"
 _homogeneous = ("linear", "relu", "leaky_relu")
 _linear = Named("linear")
 # an optimizer and its learning rate
-Trained = tuple[Named, float]
+Trained = tuple[Named, float | Named]
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _output(last: Block, loss: Loss) -> Layer:
 
 
 def network_settings(
-    layers: Sequence[Layer], loss: Named, optimizer: Named, learning_rate: Any, n_inputs: int
+    layers: Sequence[Layer], loss: Named, optimizer: Named, learning_rate: float | Named, n_inputs: int
 ) -> dict[str, Any]:
     """The settings of a network, the output layer last: those that it always has, others where not the default.
 

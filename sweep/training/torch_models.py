@@ -59,7 +59,7 @@ _losses: Mapping[str, tuple[str, str, Mapping[str, tuple[Any, ...]]]] = {
     "CrossEntropyLoss": (
         "categorical_crossentropy",
         "softmax",
-        {"weight": (None,), "ignore_index": (-100,), "label_smoothing": (0.0,)},
+        {"weight": (None,), "ignore_index": (-100,)},
     ),
     "MSELoss": ("mean_squared_error", "", {}),
     "L1Loss": ("mean_absolute_error", "", {}),
@@ -106,6 +106,7 @@ def _import(model: Any, loss: Any, optimizer: Any) -> Imported:
     with notes.noting():
         read = _loss(loss, notes)
     n_inputs = next((int(module.in_features) for _, module in modules if _kind(module) == "Linear"), 1)
+    blocks = [replace(block, layer=_regularized(block.layer, optimizer)) for block in blocks]
     found = assembled(blocks, read, trained, n_inputs, notes)
     if _kind(loss) == "BCELoss" and blocks and blocks[-1].layer.activation.name not in ("sigmoid", "softmax"):
         label = blocks[-1].layer.activation.label()
@@ -197,7 +198,8 @@ def _loss(loss: Any, notes: Notes) -> Loss:
     for key, values in {"reduction": ("mean",), **usual}.items():
         with notes.noting():
             _check_attributes(loss, {key: values}, ("loss",))
-    arguments = {"delta": float(getattr(loss, "delta", 1.0))} if name == "huber" else {}
+    given = {"delta": getattr(loss, "delta", 1.0), "label_smoothing": getattr(loss, "label_smoothing", 0.0)}
+    arguments = {key: float(given[key]) for key in vocabulary.losses[name]}
     return Loss(of_signature(name, arguments, vocabulary.losses, ("loss",)), inside, kind, "none: the loss has it")
 
 
@@ -224,11 +226,18 @@ def _optimizer(optimizer: Any, model: Any, notes: Notes) -> Trained:
         elif key not in (*_neutral, *_without_effect, "initial_lr", "decoupled_weight_decay"):
             arguments |= _argument(key, value)
     name = "adamw" if group.get("decoupled_weight_decay") else _optimizers[kind]
-    if name != "adamw" and arguments["weight_decay"]:
-        found = f"found {arguments['weight_decay']:g}, which is a part of the gradient there"
-        notes.add(("optimizer", "weight_decay"), found, "allowed: 0, or that of AdamW")
-        arguments["weight_decay"] = 0.0
+    if name != "adamw":
+        del arguments["weight_decay"]  # a part of the gradient: a regularizer
     return of_signature(name, arguments, vocabulary.optimizers, ("optimizer",)), float(group["lr"])
+
+
+def _regularized(layer: Layer, optimizer: Any) -> Layer:
+    """A layer with the weight decay that an optimizer puts into the gradient: that of l2 with half of the factor."""
+    group = optimizer.param_groups[0] if _kind(optimizer) in _optimizers else {}
+    decay = 0.0 if group.get("decoupled_weight_decay", _kind(optimizer) == "AdamW") else group.get("weight_decay", 0.0)
+    regularizer = Named("l2", (("l2", decay / 2),)) if decay else Named("none")
+    of_bias = regularizer if layer.use_bias else Named("none")
+    return replace(layer, kernel_regularizer=regularizer, bias_regularizer=of_bias)
 
 
 def _argument(key: str, value: Any) -> dict[str, Any]:

@@ -86,6 +86,19 @@ def test_defaults_are_those_of_the_preset() -> None:
     assert decayed == preset(optimizer="adamw")
 
 
+def test_decay_in_the_gradient_is_a_regularizer_of_half_the_factor() -> None:
+    half = {"name": "l2", "l2": 0.05}
+    found = imported(small(), loss("BCEWithLogitsLoss"), weight_decay=0.1)
+    assert found == preset(kernel_regularizer=half, bias_regularizer=half)
+
+
+def test_label_smoothing() -> None:
+    smoothed = {"name": "categorical_crossentropy", "label_smoothing": 0.1}
+    assert imported(small(units=2), loss("CrossEntropyLoss", label_smoothing=0.1)) == preset(
+        output="softmax", loss=smoothed
+    )
+
+
 def test_what_a_network_has() -> None:
     model = sequential(
         linear(2, 4),
@@ -138,12 +151,12 @@ def test_every_obstacle_is_named_at_once() -> None:
         linear(3, 1),
         fake("Dropout", p=0.5),
     )
-    optimizer = adam(model, maximize=True, weight_decay=0.1, initial_lr=0.1)
+    optimizer = adam(model, maximize=True, initial_lr=0.1)
     with pytest.raises(Obstacles) as caught:
         sweep.from_torch(model, loss("BCELoss", reduction="sum", weight=[1]), optimizer)
     assert [".".join(map(str, error.place)) for error in caught.value.every] == [
         *("0", "1.weight", "1.bias", "2", "4", "5.in_features", "1.activation", "5"),
-        *("optimizer.lr", "optimizer.maximize", "optimizer.weight_decay", "loss.reduction", "loss.weight"),
+        *("optimizer.lr", "optimizer.maximize", "loss.reduction", "loss.weight"),
         "5.activation",
     ]
     assert str(caught.value).splitlines()[-1].startswith("as it is: sweep.study(train, ")
@@ -215,6 +228,7 @@ LOSSES: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], list[Any]], int
     "logits": (lambda nn: nn.BCEWithLogitsLoss(), lambda nn: [], 1),
     "probabilities": (lambda nn: nn.BCELoss(), lambda nn: [nn.Sigmoid()], 1),
     "classes": (lambda nn: nn.CrossEntropyLoss(), lambda nn: [], 2),
+    "smoothed classes": (lambda nn: nn.CrossEntropyLoss(label_smoothing=0.2), lambda nn: [], 2),
     "squares": (lambda nn: nn.MSELoss(), lambda nn: [nn.Tanh()], 1),
     "distances": (lambda nn: nn.L1Loss(), lambda nn: [nn.Sigmoid()], 1),
     "huber": (lambda nn: nn.HuberLoss(delta=0.3), lambda nn: [], 1),
@@ -224,6 +238,8 @@ OPTIMIZERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "sgd": lambda optim, p: optim.SGD(p, lr=0.5),
     "momentum": lambda optim, p: optim.SGD(p, lr=0.1, momentum=0.9),
     "nesterov": lambda optim, p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "decay": lambda optim, p: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1),
+    "adam with decay": lambda optim, p: optim.Adam(p, lr=0.01, weight_decay=0.1),
     "adam": lambda optim, p: optim.Adam(p, lr=0.01),
     "amsgrad": lambda optim, p: optim.Adam(p, lr=0.01, betas=(0.8, 0.99), amsgrad=True),
     "adamw": lambda optim, p: optim.AdamW(p, lr=0.01),

@@ -76,6 +76,8 @@ class ProgramShape:
     has_bias: tuple[bool, ...]
     optimizer: Named
     head: Head
+    is_regularized: bool
+    schedule: Named | None
     metric: str = "margin"
     comparison: str = ">"
 
@@ -86,9 +88,12 @@ class ProgramShape:
         n_slots = n if n <= MAX_SMALL_TABLE or c.samples is not None else min(n, padded(c.batch_size))
         activations = tuple(layer.activation for layer in c.hidden)
         has_bias = tuple(layer.use_bias for layer in c.layers)
-        network = (n_models, n, n_slots, c.samples, c.n_units, activations, has_bias, c.optimizer, c.head)
+        layers = (c.n_units, activations, has_bias)
+        schedule = c.learning_rate if isinstance(c.learning_rate, Named) else None
+        trained = (c.optimizer, c.head, c.is_regularized, schedule)
         is_count = success.metric == "accuracy"  # whose whole numbers lie above a bound or below
-        return cls(*network, success.metric, success.comparison[0] if is_count else success.comparison)
+        comparison = success.comparison[0] if is_count else success.comparison
+        return cls(n_models, n, n_slots, c.samples, *layers, *trained, success.metric, comparison)
 
     @property
     def variable_shapes(self) -> list[tuple[int, ...]]:

@@ -11,8 +11,7 @@ from sweep.runs.errors import SettingError, show
 from sweep.training.imported import Block, Notes, activated, allowed_names, checked_ends, dropped, of_signature
 
 # arguments of Dense that the vocabulary leaves out
-_without = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
-_without += ("lora_rank", "quantization_config")
+_without = ("activity_regularizer", "kernel_constraint", "bias_constraint", "lora_rank", "quantization_config")
 _activation_layers = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
 _chain_allowed = "allowed: a chain of Input, Dense, Activation, ReLU, LeakyReLU, ELU, Softmax and Dropout"
 
@@ -73,14 +72,15 @@ def _block(layer: Any, keras: Any, notes: Notes) -> Block:
             found = show(value) if isinstance(value, int) else type(value).__name__
             notes.add((layer.name, key), f"found {found}", "allowed: none")
     values: dict[str, Named] = {"kernel_initializer": Named("glorot_uniform"), "bias_initializer": Named("zeros")}
+    values |= {"kernel_regularizer": Named("none"), "bias_regularizer": Named("none")}
     for key in values:
-        if key == "kernel_initializer" or layer.use_bias:
+        if key.startswith("kernel") or layer.use_bias:
             with notes.noting():
-                values[key] = _initializer(layer, key, keras)
+                values[key] = (_initializer if key.endswith("initializer") else _regularizer)(layer, key, keras)
     activation = Named("linear")
     with notes.noting():
         activation = _activation(layer.activation, layer.name, keras)
-    given = (getattr(layer, key) for key in values)
+    given = (layer.kernel_initializer, layer.bias_initializer)
     is_seeded = any(hasattr(x, "get_config") and x.get_config().get("seed") is not None for x in given)
     return Block(layer.name, Layer(int(layer.units), activation, 0.0, bool(layer.use_bias), **values), is_seeded)
 
@@ -138,3 +138,16 @@ def _initializer(layer: Any, key: str, keras: Any) -> Named:
         raise SettingError((layer.name, key), f"found {found}", allowed_names(vocabulary.initializers))
     arguments = {k: v for k, v in given.get_config().items() if k != "seed" and v is not None}
     return of_signature(name, arguments, vocabulary.initializers, (layer.name, key))
+
+
+def _regularizer(layer: Any, key: str, keras: Any) -> Named:
+    given = getattr(layer, key)
+    if given is None:
+        return Named("none")
+    known = [name for name in vocabulary.regularizers if name != "none"]
+    kinds = {getattr(keras.regularizers, name.title().replace("_", "")): name for name in known}
+    if type(given) not in kinds:
+        found = getattr(given, "__name__", type(given).__name__)
+        raise SettingError((layer.name, key), f"found {found}", f"allowed: none, {', '.join(known)}")
+    found = of_signature(kinds[type(given)], given.get_config(), vocabulary.regularizers, (layer.name, key))
+    return vocabulary.plain_regularizer(found)

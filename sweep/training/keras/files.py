@@ -8,6 +8,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,9 @@ from sweep.training.keras.libraries import without_start_up_noise
 
 # what a file may unpack to, in bytes, before Keras reads it; layers of every kind, those inside of others too
 _max_unpacked, _max_config, _max_layers = 1 << 28, 1 << 23, 500
+
+
+delta_not_kept = "A .keras file does not hold the delta of a Huber loss: Keras's 1 stands here."
 
 
 class KerasFileError(UserError):
@@ -45,9 +49,12 @@ def read_model(path: Path) -> Imported:
             reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
             raise KerasFileError(f"{path}: Keras cannot load it in safe mode: {reason[:300]}") from error
     try:
-        return import_model(model)
+        found = import_model(model)
     except Obstacles as error:
         raise KerasFileError("\n".join(error.lines(f"{path}: "))) from None
+    if "huber" in str(found.settings["loss"]):
+        found = replace(found, remark=f"{found.remark} {delta_not_kept}".lstrip())
+    return found
 
 
 def _check_sizes(path: Path) -> None:

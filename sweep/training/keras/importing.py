@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from sweep.networks import vocabulary
+from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named, default_learning_rates
-from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.errors import SettingError, at, did_you_mean, show
 from sweep.training.imported import Block, Imported, Loss, Notes, Trained, allowed_names, assembled, of_signature
 from sweep.training.keras.chain import blocks_of, chain_of
 
@@ -32,7 +33,6 @@ _without_effect = ("name", "ema_momentum", "ema_overwrite_frequency")  # the lat
 # of losses: what the vocabulary leaves out, likewise
 _usual_of_losses: Mapping[str, Any] = {
     "reduction": "sum_over_batch_size",
-    "label_smoothing": 0.0,
     "axis": -1,
     "ignore_class": None,
 }
@@ -123,16 +123,28 @@ def _optimizer(optimizer: Any, keras: Any, notes: Notes) -> Trained:
         elif key not in _neutral and key not in _without_effect:
             arguments[key] = value
     rate = arguments.pop("learning_rate")
-    if isinstance(rate, Mapping):
-        found = f"found the schedule {rate.get('class_name')}"
-        notes.add(("optimizer", "learning_rate"), found, "allowed: a number")
-        rate = default_learning_rates[name]
+    chosen: float | Named = default_learning_rates[name]
+    with notes.noting():
+        # Keras keeps a number as float32
+        chosen = _schedule(rate) if isinstance(rate, Mapping) else float(str(np.float32(rate)))
     arguments["weight_decay"] = arguments.get("weight_decay") or 0.0  # None is no decay
     if arguments["weight_decay"] and _has_exclusions(optimizer):
         found = "weight decay that leaves out some variables"
         notes.add(("optimizer", "exclude_from_weight_decay"), found, "allowed: decay of all of them")
     found = of_signature(name, arguments, vocabulary.optimizers, ("optimizer",))
-    return found, float(str(np.float32(rate)))  # Keras keeps it as float32
+    return found, chosen
+
+
+def _schedule(serialized: Mapping[str, Any]) -> float | Named:
+    """A schedule of Keras's as it serializes it."""
+    kinds = {name.title().replace("_", ""): name for name in vocabulary.schedules}
+    kind = str(serialized.get("class_name"))
+    if serialized.get("module") != "keras.optimizers.schedules" or kind not in kinds:
+        allowed = f"allowed: a number, {', '.join(kinds)}"
+        raise SettingError(("optimizer", "learning_rate"), f"found the schedule {kind}", allowed)
+    arguments = {key: value for key, value in serialized["config"].items() if key != "name"}
+    with at("optimizer"):
+        return resolve({"learning_rate": {**arguments, "name": kinds[kind]}}).learning_rate
 
 
 def _has_exclusions(optimizer: Any) -> bool:
@@ -155,7 +167,8 @@ def _loss(model: Any, keras: Any, notes: Notes) -> Loss:
     if name is None:
         found = "no loss" if loss is None else f"found {getattr(loss, '__name__', type(loss).__name__)}"
         raise SettingError(("loss",), found, allowed_names(dict.fromkeys(names, {})))
-    config = loss.get_config() if type(loss) in classes else {}
+    # Huber's delta is in no configuration of Keras's
+    config = {**loss.get_config(), **loss._fn_kwargs} if type(loss) in classes else {}
     for key, usual in _usual_of_losses.items():
         if config.get(key, usual) != usual:
             notes.add(("loss", key), f"found {show(config[key])}", f"allowed: {show(usual)}")
