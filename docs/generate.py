@@ -253,7 +253,9 @@ task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's fol
 
 _notes = {
     "Activations": "\n`softmax` stands at the output only.\n",
-    "Schedules": "\nKeras's of these names, `keras.optimizers.schedules`; the first step of a training is step 0.\n",
+    "Schedules": "\nKeras's of these names, `keras.optimizers.schedules`; the first step of a training is step 0. "
+    "The rate jumps (`staircase`, `cycle`) where the formula says; compiled Keras multiplies by the reciprocal of "
+    "`decay_steps`, and may jump a step away from there.\n",
     "Regularizers": "\nThe sum of a variable's absolute values times `l1`, and that of their squares times `l2`.\n",
     "Initializers": "\n`as_kernel`, of biases only: drawn as the layer's kernel is, from the kernel's fans.\n",
 }

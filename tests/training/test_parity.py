@@ -130,7 +130,9 @@ heads: dict[str, dict[str, Any]] = {
     "softmax": {"output": "softmax"},
     "softmax squares": {"output": "softmax", "loss": "mean_squared_error"},
 }
-# added to a training of before, each in pairs with every option above; schedules in parts of the optimizer's rate
+# added to a training of before, each in pairs with every option above; schedules in parts of the optimizer's rate.
+# Periods at whose end the rate jumps are powers of two: compiled, Keras multiplies by their reciprocal, which at the
+# multiples of other numbers may fall on the other side
 additions: dict[str, dict[str, Any]] = {
     "l1": {"kernel_regularizer": {"name": "l1", "l1": 0.03}},
     "l2 of biases": {"bias_regularizer": {"name": "l2", "l2": 0.2}},
@@ -138,9 +140,9 @@ additions: dict[str, dict[str, Any]] = {
     "smoothing": {"loss": {"name": "binary_crossentropy", "label_smoothing": 0.2}},
     "exponential": {"learning_rate": {"name": "exponential_decay", "decay_steps": 20, "decay_rate": 0.5}},
     "inverse time": {
-        "learning_rate": {"name": "inverse_time_decay", "decay_steps": 9, "decay_rate": 0.8, "staircase": True}
+        "learning_rate": {"name": "inverse_time_decay", "decay_steps": 8, "decay_rate": 0.8, "staircase": True}
     },
-    "polynomial": {"learning_rate": {"name": "polynomial_decay", "decay_steps": 15, "power": 2.0, "cycle": True}},
+    "polynomial": {"learning_rate": {"name": "polynomial_decay", "decay_steps": 16, "power": 2.0, "cycle": True}},
     "cosine": {"learning_rate": {"name": "cosine_decay", "decay_steps": 40, "alpha": 0.1}},
     "pieces": {"learning_rate": {"name": "piecewise_constant_decay", "boundaries": [1, 20], "values": [1, 2, 0.5]}},
 }
