@@ -22,6 +22,7 @@ from sweep.commands.replay import evidence, marked_floors
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import predict
 from sweep.networks.settings import resolve
+from sweep.report.page.surfaces import surface
 from sweep.report.terminal.replay import describe_replay, sparkline, summarise_replay
 from sweep.results.files import ResultsError
 from sweep.training.keras.libraries import without_start_up_noise
@@ -384,3 +385,43 @@ def test_a_native_run_is_replayed_and_drawn_without_tensorflow(folder: Path, tmp
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+# other outputs
+
+
+@pytest.mark.parametrize(
+    ("settings", "ends", "border", "head"),
+    [
+        ({"output": "tanh", "loss": "mean_squared_error", "targets": "bipolar"}, -1, 0.0, "00=-1"),
+        ({"output": "softmax"}, 0, 0.5, "00=0"),
+        ({"output": "relu", "loss": "mean_squared_error"}, 0, 0.5, "00=0"),
+    ],
+)
+def test_pictures_and_words_have_the_targets_of_the_head(
+    settings: dict[str, Any], ends: int, border: float, head: str, tmp_path: Path
+) -> None:
+    text = json.dumps({"fixed": {"epochs": 60, "learning_rate": 0.05, **settings, "seed": 4}})
+    folder = swept(tmp_path, text)
+    (row, *_) = rows_of(folder)
+    again = sweep.replay(sweep.load(folder), row["run"])
+    picture = summarise_replay(again)
+    assert picture.ends[0] == ends and picture.ends[1] >= 1 and picture.border == border
+    c = again.configuration
+    assert [s.low for s in picture.surfaces] == [ends] * c.n_outputs
+    for output, shown in enumerate(picture.surfaces):
+        assert [r["target"] for r in shown.rows] == c.targets()[:, output].tolist()
+        assert all(ends <= cell["prediction"] <= 1 for cell in shown.cells)
+    assert any(head in line for line in describe_replay(again))
+
+
+def test_the_pages_surface_of_two_classes_is_that_of_the_upper_target(tmp_path: Path) -> None:
+    text = json.dumps({"fixed": {"epochs": 200, "learning_rate": 0.05, "output": "softmax", "seed": 4}})
+    results = sweep.load(swept(tmp_path, text))
+    learned = [e for e in results.folder.read_examples() if e.outcome == "learned"]
+    c = results.configuration(learned[0].configuration)
+    answers = surface(c, learned[0].weights)
+    assert answers is not None
+    at = {0: 24 // 6, 1: 24 - 24 // 6 - 1}  # the cells nearest to the rows of the table: it has a quarter around it
+    for (x, y), (target,) in zip(c.task.inputs, c.task.targets, strict=True):
+        assert (answers[at[int(y)], at[int(x)]] > 0.5) == (target == 1)
