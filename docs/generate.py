@@ -246,6 +246,7 @@ sum and carry. A table of one's own has up to {rows} rows, real inputs and targe
 
 ```yaml
 task: {{inputs: [[0.5, 1], [2, -1]], targets: [[0], [1]]}}
+task: {{inputs: [[0.5], [1], [2]], classes: [0, 1, 2]}}    # of each row its class, from 0; targets are then one_hot
 task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's folder; the other columns are the inputs
 ```
 """

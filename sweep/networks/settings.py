@@ -135,7 +135,11 @@ def _name_and_arguments(value: object) -> tuple[str, dict[str, object]]:
 
 def _resolve_named(key: str, value: object) -> Named:
     with at(key):
-        return vocabulary.named(*_name_and_arguments(value), named_signatures[key])
+        name, arguments = _name_and_arguments(value)
+        if key == "activation" and name == "softmax":
+            allowed = f"allowed: output: softmax, and here {', '.join(vocabulary.activations)}"
+            raise SettingError((), "softmax, which is for the output", allowed)
+        return vocabulary.named(name, arguments, named_signatures[key])
 
 
 def _resolve_task(value: object) -> Task:
@@ -150,13 +154,18 @@ def _resolve_task(value: object) -> Task:
 def _given_task(table: Mapping[str, object]) -> Task:
     if "file" in table:
         raise SettingError(("file",), "a task whose file was not read", "allowed here: {inputs: .., targets: ..}")
+    keys = ("inputs", "targets", "classes")
     for key in table:
-        if key not in ("inputs", "targets"):
-            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", "inputs", "targets")))
-    for key in ("inputs", "targets"):
+        if key not in keys:
+            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", *keys)))
+    for key in ("inputs", "classes" if "classes" in table else "targets"):
         if key not in table:
             raise SettingError((), f"a task without {key}", "allowed: {name: ..}, or {inputs: [[..]], targets: [[..]]}")
-    return tasks.table_task(table["inputs"], table["targets"])
+    if "classes" not in table:
+        return tasks.table_task(table["inputs"], table["targets"])
+    if "targets" in table:
+        raise SettingError(("classes",), "beside targets", "allowed: one of the two")
+    return tasks.table_task(table["inputs"], tasks.class_targets(table["classes"]))
 
 
 def _value(key: str, value: object) -> Any:
@@ -242,7 +251,8 @@ def _with_usual(settings: Mapping[str, Any]) -> dict[str, Any]:
         values["output"] = output = "softmax"
     if "loss" not in settings and output == "softmax":
         values["loss"] = "categorical_crossentropy"
-    if "targets" not in settings and output == "softmax":
+    task: Any = values["task"]
+    if "targets" not in settings and (output == "softmax" or (isinstance(task, Mapping) and "classes" in task)):
         values["targets"] = "one_hot"
     return values
 

@@ -392,6 +392,31 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "1: reliability.success: found 0.95",
         "one comparison, accuracy >= 0.95",
     ),
+    "classes that are no numbers": (
+        "fixed:\n  task: {inputs: [[0], [1]], classes: [0, a]}",
+        "2: fixed.task.classes[1]: found 'a'",
+        "whole numbers from 0",
+    ),
+    "a class below 0": (
+        "fixed:\n  task: {inputs: [[0], [1]], classes: [0, -1]}",
+        "2: fixed.task.classes[1]: found -1",
+        "whole numbers from 0",
+    ),
+    "classes beside targets": (
+        "fixed:\n  task: {inputs: [[0], [1]], classes: [0, 1], targets: [[0], [1]]}",
+        "2: fixed.task.classes: beside targets",
+        "one of the two",
+    ),
+    "softmax at a hidden layer": (
+        "fixed: {layers: [{units: 2, activation: softmax}]}",
+        "1: fixed.layers[0].activation: softmax, which is for the output",
+        "output: softmax, and here linear",
+    ),
+    "a layer of no units": (
+        "fixed: {layers: [2, {units: 0}]}",
+        "1: fixed.layers[1].units: found 0",
+        "a whole number from 1",
+    ),
     "margin beside success": (
         "reliability:\n  success: loss < 0.1\n  margin: 0.0",
         "3: reliability.margin: beside success",

@@ -140,7 +140,8 @@ def experiment_settings(
     n_targets = 1 if coding and model.n_outputs == 2 else model.n_outputs
     task = given.get("task", None if coding and n_targets > 2 else _usual_task(model.n_inputs, n_targets))
     if task is None:
-        allowed = "allowed: a table of that shape, 'task={file: data.csv, targets: [y]}'"
+        table = "{inputs: [[..]], classes: [..]}" if coding else "{file: data.csv, targets: [y]}"
+        allowed = f"allowed: a table of that shape, 'task={table}'"
         raise KerasFileError(f"{path}: no task of our own has its {wanted}: name one\n  {allowed}")
     beside = {"task": task, **{k: given.get(k, usual) for k, usual in _beside_the_model.items() if k != "task"}}
     fixed = {k: v for k, v in beside.items() if v is not None} | dict(model.settings)
