@@ -168,8 +168,7 @@ class _Sweep:
         return cohorts
 
     def _cohort(self, configuration: Subject, seeds: Seeds) -> Cohort[Subject]:
-        experiment = self.experiment
-        return Cohort(configuration, seeds, experiment.reliability.margin, success=experiment.success)
+        return Cohort(configuration, seeds, self.experiment.criterion)
 
     def _lacking(self, entry: Entry[Subject]) -> Seeds:
         """The seeds that a configuration wants and does not have."""

@@ -372,6 +372,31 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "study seed": ("study: {seed: -1}", "1: study.seed: found -1", "2^32 - 1"),
     "certain confidence": ("reliability: {confidence: 1}", "1: reliability.confidence: found 1", "above 0 and below 1"),
     "margin": ("reliability: {margin: 1.0}", "1: reliability.margin: found 1.0", "from 0 up and below 1"),
+    "success of what no network gives": (
+        "reliability: {success: acuracy >= 0.9}",
+        "1: reliability.success: no such number of a network: acuracy",
+        "did you mean accuracy? allowed: accuracy, loss, margin, max_error",
+    ),
+    "success that never holds": (
+        "reliability: {success: accuracy > 1}",
+        "1: reliability.success: accuracy > 1 never holds",
+        "a comparison of accuracy, from 0 to 1",
+    ),
+    "success that always holds": (
+        "reliability: {success: loss >= 0}",
+        "1: reliability.success: loss >= 0 always holds",
+        "a comparison of loss, from 0 up",
+    ),
+    "success that is no comparison": (
+        "reliability: {success: 0.95}",
+        "1: reliability.success: found 0.95",
+        "one comparison, accuracy >= 0.95",
+    ),
+    "margin beside success": (
+        "reliability:\n  success: loss < 0.1\n  margin: 0.0",
+        "3: reliability.margin: beside success",
+        "one of the two",
+    ),
     "samples": ("fixed: {samples: 0}", "1: fixed.samples: found 0", "a whole number"),
     "samples with dropout": (
         "fixed: {dropout: 0.1}\nvary: {samples: [null, 100], depth: [0, 1]}",

@@ -96,9 +96,9 @@ def _cohorts(
     seeds = {identity: set(listed) for identity, listed in chosen.items()}
     for example in examples:
         seeds.setdefault(example.configuration, set()).add(example.seed)
-    margin = contents.experiment.reliability.margin
+    success = contents.experiment.criterion
     return [
-        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), margin)
+        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), success)
         for e in contents.networks
         if e.configuration.id in seeds
     ]
@@ -148,8 +148,8 @@ def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list
     if not 1 <= n_runs <= 1 << 20:
         return [f"{name}: confirmation: n_runs: found {n_runs}"]
     fresh = contents.experiment.seeds.fresh(n_runs)
-    margin = contents.experiment.reliability.margin
-    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, margin)], workers)
+    success = contents.experiment.criterion
+    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, success)], workers)
     n_learned = int(runs.learned.sum())
     wanted = {"first_seed": int(fresh[0]), "n_learned": n_learned, "success_rate": round(n_learned / n_runs, 6)}
     return [

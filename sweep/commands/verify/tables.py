@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import n_judged
 from sweep.networks.measurements import Example
 from sweep.results.configurations import parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
@@ -52,12 +54,12 @@ def check_rows(contents: Contents) -> list[str]:
 
 def _contradictions(contents: Contents) -> Iterator[str]:
     """Rows whose columns do not agree: predictions, margin, accuracy, loss, learned, outcome."""
-    file, margin_asked = contents.folder.runs.name, np.float32(contents.experiment.reliability.margin)
+    file, success = contents.folder.runs.name, contents.experiment.criterion
     for entry in contents.networks:
         runs, targets = entry.runs, entry.configuration.targets()
         is_judged = runs.outcome != outcomes.index("diverged")
         wrong = {
-            "outcome": runs.learned != (is_judged & (runs["margin"] > margin_asked)),
+            "outcome": runs.learned != (is_judged & success.holds(_compared(entry, success.metric))),
             "epochs_to_learn": (runs["epochs_to_learn"] >= 0) != runs.learned,
         }
         predictions = _predictions(entry)
@@ -65,6 +67,8 @@ def _contradictions(contents: Contents) -> Iterator[str]:
             head = entry.configuration.head
             wrong["margin"] = is_judged & (runs["margin"] != head.margin(predictions, targets))
             wrong["accuracy"] = is_judged & (np.abs(runs["accuracy"] - head.accuracy(predictions, targets)) > 1e-6)
+            if success.metric == "max_error":
+                wrong["max_error"] = is_judged & (runs["max_error"] != head.largest_error(predictions, targets))
             wrong["final_loss"] = is_judged & _has_another_loss(entry, predictions, targets)
         for column, rows in wrong.items():
             for seed in runs.seed[rows].tolist():
@@ -72,6 +76,14 @@ def _contradictions(contents: Contents) -> Iterator[str]:
 
 
 Predictions = npt.NDArray[np.float32]
+
+
+def _compared(entry: Entry[Configuration], metric: str) -> npt.NDArray[Any]:
+    """What the criterion compares, as the table has it; the accuracy stands there with six decimals."""
+    if metric == "accuracy":
+        n = n_judged(entry.configuration)
+        return np.rint(entry.runs["accuracy"] * n) / n
+    return entry.runs["final_loss" if metric == "loss" else metric]
 
 
 def _predictions(entry: Entry[Configuration]) -> Predictions | None:
