@@ -63,7 +63,7 @@ def plan(
 ) -> None:
     """Say how many seeds a precision or a verdict needs. Give --half-width for a precision, --target for a verdict."""
     with user_errors():
-        from sweep.commands.plan import Doubling, describe_precision, describe_verdict_plan
+        from sweep.commands.plan import Adding, describe_precision, describe_verdict_plan
         from sweep.runs.errors import SettingError
         from sweep.statistics.verdicts import Target
 
@@ -77,6 +77,6 @@ def plan(
         if half_width is not None:
             lines = describe_precision(rate, half_width, confidence)
         else:
-            reliability, doubling = Target(target or 0.0, confidence), Doubling(first, up_to, configurations)
-            lines = describe_verdict_plan(rate, reliability, power, doubling)
+            reliability, adding = Target(target or 0.0, confidence), Adding(first, up_to, configurations)
+            lines = describe_verdict_plan(rate, reliability, power, adding)
         tell("\n".join(lines))

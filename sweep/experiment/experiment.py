@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,8 @@ from sweep.networks.configuration import Configuration
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
 from sweep.runs.success import Success
-from sweep.statistics.verdicts import Target
+from sweep.statistics.seeds import runs_for_any_rate_looked_at
+from sweep.statistics.verdicts import Target, families
 
 samplers = ("grid", "random", "qmc", "tpe")
 trial_kinds = ("configuration", "run")
@@ -113,6 +114,9 @@ class Experiment:
             found, allowed = f"found {self.success or 'none'}", "a criterion, accuracy >= 0.95"
             allowed = "margin, for a network" if self.success else allowed
             raise SettingError(("reliability", "success"), found, f"allowed: {allowed}")
+        if self.reliability.family not in (None, *families):
+            found, allowed = show(self.reliability.family), did_you_mean(self.reliability.family, families)
+            raise SettingError(("reliability", "family"), f"found {found}", allowed)
         for place, names in self._places():
             for name in names:
                 if name == "seed" and place[0] == "cases":
@@ -124,11 +128,21 @@ class Experiment:
                     raise SettingError((*place, name), "no such hyperparameter", allowed)
         vary = {name: self._checked(name, dimension) for name, dimension in self.vary.items()}
         object.__setattr__(self, "vary", vary)
+        if self.seeds.until is not None and self.seeds.up_to is None:
+            object.__setattr__(self, "seeds", self._seeds_until())
         if self._n_sample_points() > max_sampled:
             found = f"more than {max_sampled:,} settings to check"
             allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
             raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
         _ = self._resolved  # raises the first mistake
+
+    def _seeds_until(self) -> SeedBlock:
+        """The seeds with the most that their half-width can take: whatever they show, the interval is as narrow."""
+        half_width, reliability = self.seeds.until or 0.0, self.reliability
+        n = self.n_trials if reliability.family == "fwer" else 1
+        most = runs_for_any_rate_looked_at(half_width, 1 - (1 - reliability.confidence) / max(1, n))
+        with at("vary", "seed"):
+            return replace(self.seeds, up_to=max(most, self.seeds.count + 1))
 
     def _n_sample_points(self) -> int:
         """How many points `sample_points` gives, at most."""

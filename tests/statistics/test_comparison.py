@@ -250,7 +250,7 @@ def test_plan_for_a_precision_and_a_verdict() -> None:
     precise = call("plan", "--rate", "0.9", "--half-width", "0.03")
     assert precise.exit_code == 0 and "385 seeds" in precise.stdout and "1,064 seeds" in precise.stdout
     settled = call("plan", "--rate", "0.95", "--target", "0.9", "--configurations", "567")
-    assert "254 seeds show reliable" in settled.stdout and "567 configurations" in settled.stdout
+    assert "255 seeds show reliable" in settled.stdout and "567 configurations" in settled.stdout
     assert "unreliable with a chance" in call("plan", "--rate", "0.5", "--target", "0.9").stdout
     assert "no number of seeds" in call("plan", "--rate", "0.9", "--target", "0.9").stdout
     assert "too close" in call("plan", "--rate", "0.9001", "--target", "0.9").stdout

@@ -9,6 +9,7 @@ from sweep.report.summaries import Answer
 from sweep.report.words import counted, describe_settings, describe_size, interval, percent
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
+from sweep.search.allocation import Allocation
 
 max_latex_rows = 20
 dash = "\u2013"
@@ -84,8 +85,7 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
         )
     text = trained + (
         f"Runs that failed count as failures{_missing_words(table)}. Success rates carry "
-        f"{100 * reliability.confidence:g}% {' or '.join(methods)}; a configuration is called reliable when its "
-        f"interval lies at or above {reliability.target:g}, unreliable when it lies below."
+        f"{100 * reliability.confidence:g}% {' or '.join(methods)}; {_test_words(experiment)}"
     )
     if answer.confirmation is not None:
         text += (
@@ -94,6 +94,27 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
         )
     made = ", ".join(f"{k} {v}" for k, v in named.items())
     return text + (f" Software: {made}, engine {manifest.engine}." if made else "")
+
+
+def _test_words(experiment: Experiment) -> str:
+    """By which tests verdicts are found, and what their error is of."""
+    allocation, reliability = Allocation.of(experiment), experiment.reliability
+    alpha = f"{100 * (1 - reliability.confidence):g}%"
+    tests = "exact one-sided binomial tests"
+    if allocation.is_adaptive:
+        tests = "e-values of one-sided uniform mixtures (Ville's inequality), looked at while seeds were added"
+    method = {
+        ("none", False): f"each at {100 * (1 - reliability.confidence) / 2:g}%",
+        ("none", True): f"each at {alpha}",
+        ("fwer", False): f"with Bonferroni's correction at {alpha}",
+        ("fwer", True): f"with Bonferroni's correction at {alpha}",
+        ("fdr", False): f"at a false discovery rate of {alpha} (Benjamini and Hochberg 1995)",
+        ("fdr", True): f"at a false discovery rate of {alpha} (e-BH, Wang and Ramdas 2022)",
+    }[allocation.family, allocation.is_adaptive]
+    return (
+        f"a configuration is called reliable where its rate is shown to be at least {reliability.target:g}, unreliable "
+        f"where it is shown to be lower, by {tests}, {method}."
+    )
 
 
 def _missing_words(table: Any) -> str:

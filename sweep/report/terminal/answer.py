@@ -153,7 +153,9 @@ def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
     """The verdict; of an open one, about how many seeds in all would probably settle it."""
     if row["verdict"] != "inconclusive":
         return str(row["verdict"])
-    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"])
+    is_above = row["n_learned"] >= answer.allocation.reliability.target * row["n_runs"]
+    n_called = answer.verdicts["reliable" if is_above else "unreliable"]
+    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"], n_called)
     return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
 
 
