@@ -228,7 +228,8 @@ def test_importance_shows_rates_shares_and_optunas(finished: Path) -> None:
         assert level["rate"] == pytest.approx(own.mean()) and level["n_runs"] == len(own) == 24
         assert level["low"] <= level["rate"] <= level["high"] and level["n_seeds"] == 12
     assert [level["level"] for level in found["levels"]["width"]] == ["2", "4", "8"]
-    assert sum(effect["share"] for effect in found["effects"]) == pytest.approx(1)
+    assert sum(effect["found"] for effect in found["effects"]) == pytest.approx(1)
+    assert all(0 <= effect["low"] <= effect["share"] <= effect["high"] <= 1 for effect in found["effects"])
     assert set(found["optuna"]) == {"width", "optimizer"} and sum(found["optuna"].values()) == pytest.approx(1)
     assert "PED-ANOVA" in result.stdout and "width x optimizer" in result.stdout
 
