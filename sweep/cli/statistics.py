@@ -16,15 +16,16 @@ def compare(
     results: ResultsPath,
     first: Annotated[str, typer.Argument(metavar="A", help=_configuration, show_default=False)],
     second: Annotated[str, typer.Argument(metavar="B", help=_configuration, show_default=False)],
+    margin: Annotated[float, typer.Option(help="Rates that differ by less are equivalent.")] = 0.05,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two configurations seed by seed. Compares all of them with the best, too."""
+    """Compare two configurations seed by seed. Says which ones may be the best, too."""
     with user_errors():
         from sweep.commands.compare import comparison_record, summarise_comparison
         from sweep.report.terminal.compare import describe_comparison
         from sweep.results.results import load
 
-        found = summarise_comparison(load(results), first, second)
+        found = summarise_comparison(load(results), first, second, margin)
         if as_json:
             tell(json.dumps(comparison_record(found), indent=2, allow_nan=False, ensure_ascii=False))
         else:
