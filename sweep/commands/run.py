@@ -16,6 +16,7 @@ import numpy as np
 
 from sweep.commands.check import Plan
 from sweep.commands.confirm import choose_named, summarise
+from sweep.commands.settle import are_of_the_same_seeds, most, settle, smaller_open
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.regular_files import regular
 from sweep.networks.measurements import Example, lowest_seeds
@@ -241,6 +242,32 @@ class _Sweep:
         self.training.end_where_stopped()
         return summarise(named.configuration.id, int(fresh[0]), kept.runs, reliability)
 
+    def settle(self) -> tuple[Confirmation, ...]:
+        """Train the inconclusive configurations below the smallest reliable one on fresh seeds until all is settled."""
+        entries, allocation = list(self.entries.values()), self._allocation
+        named = choose_named(entries, allocation)
+        smaller = [] if named is None else smaller_open(entries, allocation, named)
+        if not smaller:
+            return ()
+        configurations = {e.configuration.id: e.configuration for e in smaller}
+        fresh, known = self.experiment.seeds.fresh(most), self.folder.read_manifest().settled
+        if not self.n_trained and are_of_the_same_seeds(known, list(configurations), fresh):
+            return known
+        done = Progress("settle", 0, 0, 0)
+
+        def train(seeds: Mapping[str, Seeds], n_expected: int) -> dict[str, Runs]:
+            nonlocal done
+            cohorts = [self._cohort(configurations[identity], own) for identity, own in seeds.items()]
+            kept = self.training.train(cohorts, replace(done, n_runs=n_expected))
+            self.training.end_where_stopped()
+            n_learned = sum(int(k.runs.learned.sum()) for k in kept)
+            done = replace(
+                done, n_done=done.n_done + sum(map(len, seeds.values())), n_learned=done.n_learned + n_learned
+            )
+            return {k.configuration: k.runs for k in kept}
+
+        return settle(list(configurations), fresh, allocation, train)
+
     def _known_confirmation(self, identity: str, first_seed: int, n: int) -> Confirmation | None:
         """What the manifest says of these fresh seeds, where all runs were known: training would say it again."""
         known = self.folder.read_manifest().confirmation
@@ -253,7 +280,13 @@ class _Sweep:
         entry = self.entries.get(example.configuration)
         return entry is not None and example.seed in entry.runs.seed
 
-    def finish(self, began: float, confirmation: Confirmation | None, tables: Iterable[str]) -> None:
+    def finish(
+        self,
+        began: float,
+        confirmation: Confirmation | None,
+        settled: tuple[Confirmation, ...],
+        tables: Iterable[str],
+    ) -> None:
         """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable.
 
         `began`: when the sweep did, by the performance counter; `tables`: files that the experiment names.
@@ -292,6 +325,7 @@ class _Sweep:
                 runs_missing=n_planned - sum(len(e.runs) for e in entries),
                 broken=broken_runs(self.training.broken),
                 confirmation=confirmation,
+                settled=settled,
                 timings_seconds=Timings(*(round(s, 3) for s in seconds)),
             )
         )
@@ -322,14 +356,16 @@ def execute(
     out: str | os.PathLike[str] | None = None,
     *,
     fresh: bool = False,
+    is_settling: bool = False,
     observe: Observer = ignore,
     say: Callable[[str], None] = ignore_message,
     is_stopped: Callable[[], bool] = never,
 ) -> Results:
     """Carry out a plan, or go on with it, in the folder `out` (`results/<name of the file>` where not given).
 
-    `say` gets messages for a person. Where `is_stopped` comes to hold, what is in training ends and is stored, then
-    `KeyboardInterrupt` is raised.
+    `is_settling`: whether the inconclusive configurations below the smallest reliable one get fresh seeds until they
+    are settled; the manifest has what came of it, the tables stay. `say` gets messages for a person. Where `is_stopped`
+    comes to hold, what is in training ends and is stored, then `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
     source, experiment = plan.source, plan.experiment
@@ -339,6 +375,8 @@ def execute(
         for message in prepare(folder, source.content, experiment, source.tables):
             say(message)
         study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
+        known = folder.read_manifest().settled if is_whole else ()
+        is_whole = is_whole and (bool(known) or not is_settling)
         if is_whole and isinstance(study, Path) and study.exists():
             return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
         if isinstance(study, str):
@@ -351,5 +389,6 @@ def execute(
         sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
         sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
         if sweep.n_trained or sweep.n_told or not is_whole:
-            sweep.finish(started, sweep.confirm(), source.tables)
+            confirmation = sweep.confirm()
+            sweep.finish(started, confirmation, sweep.settle() if is_settling else (), source.tables)
     return Results(folder)

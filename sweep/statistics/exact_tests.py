@@ -15,6 +15,7 @@ from sweep.statistics.intervals import Counts, Floats, counts
 from sweep.statistics.verdicts import Family, Target, Words
 
 max_judged = 1_000_000  # verdicts of one bootstrap
+max_drawn = 20_000_000  # its seeds
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,10 @@ def count_of_reliable(
     Estimand of the interval: the count that as many seeds give on average. It is a bootstrap over seeds, which all
     configurations share: the count belongs to the seeds and moves with them far more than independent verdicts would.
     It is not the number of configurations whose rate is at the target: of those, such seeds show only a part. Of very
-    many configurations fewer resamples are taken, at least 99.
+    many configurations or seeds fewer resamples are taken, at least 99.
     """
     target, confidence = reliability.target, reliability.confidence
-    n_resamples = min(n_resamples, max(99, max_judged // max(len(learned), 1)))
+    n_resamples = min(n_resamples, max(99, max_judged // max(len(learned), 1)), max(99, max_drawn // learned.shape[1]))
     weights = np.insert(drawn_seeds(learned.shape[1], n_resamples), 0, 1, axis=1)  # the seeds themselves come first
     weights = weights.astype(np.float64)  # whole numbers all the same, and a product that is quick
     runs, successes = ((is_one @ weights).astype(np.int64) for is_one in (learned >= 0, learned == 1))

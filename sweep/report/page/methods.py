@@ -6,10 +6,12 @@ from typing import Any
 from sweep.experiment.experiment import Experiment
 from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
+from sweep.report.verdict_words import count_words, error_words, seeds_words
 from sweep.report.words import counted, describe_settings, describe_size, interval, percent
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
 from sweep.search.allocation import Allocation
+from sweep.statistics.exact_tests import Count
 
 max_latex_rows = 20
 dash = "\u2013"
@@ -19,19 +21,21 @@ interval_names: Mapping[str, str] = {
 }
 
 
-def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, str]:
+def answer_sentences(answer: Answer, merged: str | None = None, count: Count | None = None) -> tuple[str, str]:
     """How many configurations reliably learn under which conditions; the smallest, and what goes wrong otherwise.
 
-    `merged`: the rows that stuck runs most often give one output.
+    `merged`: the rows that stuck runs most often give one output; `count`: how many as many other seeds call reliable.
     """
     v, n = answer.verdicts, answer.n_configurations
     verb, _, what = answer.aim.partition(" ")
     aim = f"{verb}{'s' if v['reliable'] == 1 else ''} {what}".rstrip()
     conditions = answer.conditions.replace(">=", "\u2265")
     first = f"{v['reliable']:,} of {counted(n, 'configuration')} reliably {aim} "
-    first += f"({conditions}); {v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
+    first += f"by {seeds_words(answer)}{error_words(answer)} ({conditions}); "
+    first += f"{v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
         first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
+    first = ". ".join([first, *count_words(answer, count)])
     return first + ".", f"{_named_words(answer)}; {_failure_words(answer, merged)}."
 
 
@@ -39,13 +43,24 @@ def _named_words(answer: Answer) -> str:
     row, confirmed = answer.named, answer.confirmation
     if row is None or confirmed is None:
         return "No configuration was trained again on fresh seeds"
-    best = "The smallest that does" if "n_parameters" in row else "The most reliable"
+    best = "The smallest that is shown to" if "n_parameters" in row else "The most reliable"
     lead = best if row["verdict"] == "reliable" else "None is shown reliable; the best"
     return (
         f"{lead} is {describe_settings(row, answer.columns)}{describe_size(row).replace(', ', ', with ', 1)}: "
         f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
         f"({percent(confirmed.success_rate)}, interval {interval(confirmed.ci_low, confirmed.ci_high, dash)})"
+        f"{_smaller_words(answer)}"
     )
+
+
+def _smaller_words(answer: Answer) -> str:
+    """What is not known of smaller configurations than the one that is named."""
+    n = answer.n_smaller_open
+    if not n:
+        return ""
+    found = f"; {n:,} smaller {'one is' if n == 1 else 'ones are'} inconclusive"
+    n_reliable = sum(c.verdict == "reliable" for c in answer.settled)
+    return found + (f", {n_reliable:,} of them reliable by fresh seeds" if answer.settled else "")
 
 
 def _failure_words(answer: Answer, merged: str | None) -> str:
