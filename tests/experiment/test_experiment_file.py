@@ -132,6 +132,8 @@ def test_yes_and_no_are_booleans_where_a_boolean_belongs():
         ("{first: 4294967295, count: 1}", SeedBlock(2**32 - 1, 1)),
         ("{first: 2}", SeedBlock(2, 64)),
         ("{count: 3, up_to: null}", SeedBlock(0, 3)),
+        ("{count: 3, up_to: 99, until: half_width 0.1}", SeedBlock(0, 3, up_to=99, until=0.1)),
+        ("{count: 3, until: half_width 0.1}", SeedBlock(0, 3, up_to=274, until=0.1)),
     ],
 )
 @pytest.mark.parametrize("section", ["fixed", "vary"])

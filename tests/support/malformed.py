@@ -403,6 +403,26 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "2: vary.samples[1]: samples together with dropout",
         "one of the two",
     ),
+    "a family that is none": (
+        "reliability: {family: fdrr}",
+        "1: reliability.family: found 'fdrr'",
+        "did you mean fdr? allowed: fdr, fwer, none",
+    ),
+    "until of something else": (
+        "vary: {seed: {count: 16, until: width 0.1}}",
+        "1: vary.seed.until: found 'width 0.1'",
+        "allowed: half_width and a number, half_width 0.02",
+    ),
+    "until without a number": (
+        "vary: {seed: {count: 16, until: half_width}}",
+        "1: vary.seed.until: found 'half_width'",
+        "allowed: half_width and a number, half_width 0.02",
+    ),
+    "until as wide as everything": (
+        "vary: {seed: {count: 16, until: half_width 0.5}}",
+        "1: vary.seed.until: found half_width 0.5",
+        "above 0 and below 0.5",
+    ),
     "up_to": (
         "vary:\n  seed:\n    count: 16\n    up_to: 16",
         "4: vary.seed.up_to: found 16",
