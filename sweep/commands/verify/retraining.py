@@ -170,8 +170,8 @@ def check_settled(contents: Contents, engine: Engine, workers: int) -> list[str]
             return [f"{name}: settled: {own.configuration} is not planned"]
         if not 0 <= own.n_runs <= most:
             return [f"{name}: settled: n_runs: found {own.n_runs}"]
-    fresh, margin = contents.experiment.seeds.fresh(most), contents.experiment.reliability.margin
-    asked = [Cohort(by_id[own.configuration], fresh[: own.n_runs], margin) for own in found if own.n_runs]
+    fresh, criterion = contents.experiment.seeds.fresh(most), contents.experiment.criterion
+    asked = [Cohort(by_id[own.configuration], fresh[: own.n_runs], criterion) for own in found if own.n_runs]
     learned = {t.cohort.configuration.id: int(t.runs.learned.sum()) for t in train_cohorts(engine, asked, workers)}
     findings: list[str] = []
     words = judge([learned.get(f.configuration, 0) for f in found], found, Allocation.of(contents.experiment))
