@@ -62,9 +62,14 @@ def _contradictions(contents: Contents) -> Iterator[str]:
             "outcome": runs.learned != (is_judged & success.holds(_compared(entry, success.metric))),
             "epochs_to_learn": (runs["epochs_to_learn"] >= 0) != runs.learned,
         }
-        predictions = _predictions(entry)
+        predictions, head = _predictions(entry), entry.configuration.head
+        if head.has_classes and entry.configuration.prediction_names:
+            right = _are_right(entry)
+            wrong["margin"] = is_judged & (
+                (runs["margin"] > 0) & ~right.all(axis=1) | (runs["margin"] < 0) & right.all(axis=1)
+            )
+            wrong["accuracy"] = is_judged & (np.abs(runs["accuracy"] - right.mean(axis=1)) > 1e-6)
         if predictions is not None:
-            head = entry.configuration.head
             wrong["margin"] = is_judged & (runs["margin"] != head.margin(predictions, targets))
             wrong["accuracy"] = is_judged & (np.abs(runs["accuracy"] - head.accuracy(predictions, targets)) > 1e-6)
             if success.metric == "max_error":
@@ -93,6 +98,13 @@ def _predictions(entry: Entry[Configuration]) -> Predictions | None:
         return None
     flat = np.stack([runs[name] for name in task.prediction_names], axis=1)
     return flat.reshape(len(runs), task.n_rows, task.n_outputs)
+
+
+def _are_right(entry: Entry[Configuration]) -> npt.NDArray[np.bool_]:
+    """Whether each row of a table has its class, `[model, row]`."""
+    c = entry.configuration
+    found = np.stack([entry.runs[name] for name in c.prediction_names], axis=1)
+    return found == c.targets().argmax(axis=1)
 
 
 def _has_another_loss(
@@ -201,7 +213,8 @@ def _example_problem(example: Example, entry: Entry[Configuration]) -> str | Non
         ("loss", example.losses[-1:], runs["final_loss"][row : row + 1]),
         ("predictions", example.predictions[-1], row_predictions),
     )
-    for name, own, of_row in pairs:
+    margin = c.head.margin(example.predictions[-1:], c.targets())
+    for name, own, of_row in (*pairs, ("margin", margin, runs["margin"][row : row + 1])):
         is_known = np.isfinite(of_row)
         if not np.array_equal(own[is_known], of_row[is_known]):
             return f"its last {name} is not that of runs.csv"

@@ -152,8 +152,10 @@ def describe_training(replayed: Replay) -> list[str]:
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
     n_rows = min(task.n_rows, max_shown_rows)
     head = ["epoch", "loss"]
+    coded = replayed.configuration.targets().astype(int).tolist()
     for i in range(n_rows):
-        wanted = "".join(map(str, task.targets[i]))
+        is_bipolar = replayed.configuration.coding == "bipolar"
+        wanted = " ".join(map(str, coded[i])) if is_bipolar else "".join(map(str, task.targets[i]))
         head.append(f"{names[i]}={wanted}")
     rows = [head]
     for s in _shown_snapshots(e.epochs):

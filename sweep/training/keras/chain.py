@@ -12,7 +12,8 @@ from sweep.training.imported import Block, Notes, activated, allowed_names, chec
 
 # arguments of Dense that the vocabulary leaves out
 _without = ("activity_regularizer", "kernel_constraint", "bias_constraint", "lora_rank", "quantization_config")
-_activation_layers = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax")
+# `Gelu` is the operation keras.ops.gelu
+_activation_layers = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Gelu")
 _chain_allowed = "allowed: a chain of Input, Dense, Activation, ReLU, LeakyReLU, ELU, Softmax and Dropout"
 
 
@@ -44,7 +45,7 @@ def blocks_of(chain: Sequence[Any], keras: Any, notes: Notes) -> list[Block]:
         if not type(layer).__module__.startswith("keras.") or kind not in ("Dense", "Dropout", *_activation_layers):
             notes.add(place, f"a layer {kind}", _chain_allowed)
             continue
-        if layer.dtype_policy.name != "float32":
+        if kind != "Gelu" and layer.dtype_policy.name != "float32":
             notes.add((layer.name, "dtype"), f"found {layer.dtype_policy.name}", "allowed: float32")
         if kind == "Dense":
             blocks.append(_block(layer, keras, notes))
@@ -103,6 +104,8 @@ def _activation(given: Any, layer: str, keras: Any) -> Named:
         name, arguments = _relu(given, place)
     elif type(given) is keras.layers.LeakyReLU:
         name, arguments = "leaky_relu", {"negative_slope": float(given.negative_slope)}
+    elif type(given).__name__ == "Gelu":
+        name, arguments = "gelu", {"approximate": bool(given.approximate)}
     elif type(given) is keras.layers.ELU:
         name, arguments = "elu", {"alpha": float(given.alpha)}
     elif type(given) is keras.layers.Softmax:
