@@ -16,6 +16,7 @@ from sweep.commands.model_table import floors_of, table_of
 from sweep.commands.replay import replay
 from sweep.commands.rescue.rescue import rescue
 from sweep.commands.run import Observer, execute, ignore
+from sweep.commands.settle import check_settle
 from sweep.commands.study import plan_study
 from sweep.commands.train import ask
 from sweep.commands.train_model import (
@@ -69,6 +70,7 @@ def run(
     limit: float = 24.0,
     fresh: bool = False,
     confirm: int = n_confirmation,
+    settle: str | None = None,
     observe: Observer = ignore,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
@@ -76,13 +78,15 @@ def run(
     `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
     cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
     of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
-    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. Raises
-    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
+    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. `settle`: `smaller`
+    gives the inconclusive configurations below the smallest reliable one up to 1,024 fresh seeds, until each is
+    settled. Raises `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
     """
+    check_settle(settle)
     limit_here = limit if ray is None else math.inf
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
-        return execute(planned, out, fresh=fresh, observe=observe)
+        return execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe)
 
 
 def study(

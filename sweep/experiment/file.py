@@ -241,10 +241,25 @@ def read_success(text: str | None) -> Success | None:
 
 def _seeds(value: int | list[int] | dict[str, Any] | None) -> SeedBlock:
     if isinstance(value, dict):
-        return SeedBlock(**value)
+        block = {key: x for key, x in value.items() if key != "until"}
+        return SeedBlock(**block, until=_half_width(value.get("until")))
     if isinstance(value, list):
         return SeedBlock(listed=tuple(value))
     return SeedBlock() if value is None else SeedBlock(count=value)
+
+
+def _half_width(text: str | None) -> float | None:
+    """The half-width in `half_width 0.02`."""
+    if text is None:
+        return None
+    name, _, number = text.partition(" ")
+    try:
+        if name == "half_width":
+            return float(number)
+    except ValueError:
+        pass
+    allowed = "allowed: half_width and a number, half_width 0.02"
+    raise SettingError(("until",), f"found {show(text)}", allowed)
 
 
 def _study(section: Mapping[str, Any]) -> Study:

@@ -96,7 +96,7 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "regularizer without end": (
         "fixed: {layers: [{units: 2, bias_regularizer: {name: l1, l1: .inf}}]}",
         "1: fixed.layers[0].bias_regularizer.l1: found .inf",
-        "allowed: a number from 0 up, at most 3e+38",
+        "allowed: finite numbers",
     ),
     "no such regularizer": (
         "fixed: {kernel_regularizer: l3}",
@@ -427,6 +427,26 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "fixed: {dropout: 0.1}\nvary: {samples: [null, 100], depth: [0, 1]}",
         "2: vary.samples[1]: samples together with dropout",
         "one of the two",
+    ),
+    "a family that is none": (
+        "reliability: {family: fdrr}",
+        "1: reliability.family: found 'fdrr'",
+        "did you mean fdr? allowed: fdr, fwer, none",
+    ),
+    "until of something else": (
+        "vary: {seed: {count: 16, until: width 0.1}}",
+        "1: vary.seed.until: found 'width 0.1'",
+        "allowed: half_width and a number, half_width 0.02",
+    ),
+    "until without a number": (
+        "vary: {seed: {count: 16, until: half_width}}",
+        "1: vary.seed.until: found 'half_width'",
+        "allowed: half_width and a number, half_width 0.02",
+    ),
+    "until as wide as everything": (
+        "vary: {seed: {count: 16, until: half_width 0.5}}",
+        "1: vary.seed.until: found half_width 0.5",
+        "above 0 and below 0.5",
     ),
     "up_to": (
         "vary:\n  seed:\n    count: 16\n    up_to: 16",

@@ -225,7 +225,7 @@ def test_an_optimizer_without_state_steps_as_with_it(name: str) -> None:
     weights = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 4), (4,))]
     gradients = [[rng.normal(size=w.shape).astype(np.float32) for w in weights] for _ in range(5)]
 
-    ours = StatelessOptimizer(asked.optimizer, [w.shape for w in weights])
+    ours = StatelessOptimizer(asked.optimizer, None, [w.shape for w in weights])
     stepped, state = [keras.ops.convert_to_tensor(w) for w in weights], ours.begin(np.float32(0.1))
     theirs: Any = keras.optimizers.get({"class_name": name, "config": dict(asked.optimizer.arguments)})
     theirs.learning_rate = 0.1

@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.networks.layers import CUT, Head
 from sweep.networks.vocabulary import Named
-from sweep.training.fused.operations import ops
+from sweep.training.fused.operations import absolute, ops
 from sweep.training.fused.optimizers import activation_function
 
 
@@ -37,7 +37,7 @@ def loss_function(head: Head) -> Callable[[Any, Any], Any]:
     return {
         "binary_crossentropy": _binary,
         "mean_squared_error": lambda p, y: ops.square(p - y),
-        "mean_absolute_error": lambda p, y: ops.abs(p - y),
+        "mean_absolute_error": lambda p, y: absolute(p - y),
     }[head.loss.name]
 
 

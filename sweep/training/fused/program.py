@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sweep.runs.success import comparisons
 from sweep.training.fused.heads import compared, loss_function, output_function, signed_margins
 from sweep.training.fused.layouts import Layout, layout_for
-from sweep.training.fused.operations import computed_once, ops
+from sweep.training.fused.operations import absolute, computed_once, ops
 from sweep.training.fused.optimizers import StatelessOptimizer, activation_function
 from sweep.training.fused.shapes import MAX_SMALL_TABLE, ProgramShape
 from sweep.training.fused.streams import draw_batch, kept_units, order_words, padded_units, row_order
@@ -124,8 +124,9 @@ class Training:
         """What the regularizers add to each model's loss: `[model]`."""
         added = ops.zeros((self.shape.n_models,), "float32")
         for i, variable in enumerate(variables):
-            each = a.factors[i, 0] * ops.abs(variable) + a.factors[i, 1] * ops.square(variable)
-            added = added + ops.sum(ops.moveaxis(each, self._layout.model_axis, 0), axis=range(1, len(variable.shape)))
+            each = a.factors[i, 0] * absolute(variable) + a.factors[i, 1] * ops.square(variable)
+            axes = tuple(range(1, len(variable.shape)))
+            added = added + ops.sum(ops.moveaxis(each, self._layout.model_axis, 0), axis=axes)
         return added
 
     def _layers(self, weights: Sequence[Any]) -> list[tuple[Any, Any]]:
