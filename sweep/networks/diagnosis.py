@@ -4,7 +4,7 @@ The first that holds:
 
 - `diverged`: a weight, a prediction or the loss is not finite;
 - `learned`: the criterion holds, by default that the smallest signed margin of the table (`Head`) is above 0;
-- `dead`: every unit of some layer is off on every row, so that no gradient passes it; of a relu output too;
+- `dead`: every unit of some layer is off on every row, so that no gradient passes it; of an output too;
 - `stuck`: the loss has come to rest. It stayed within a tolerance over the last tenth of the epochs and, where it was
   still falling, is not expected to fall much in ten times the epochs. Where rows of unlike target have one prediction
   and the loss is at the floor of that partition, `merged_rows` names them;
@@ -66,8 +66,8 @@ def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
 
 
 def _is_output_off(head: Head, predictions: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Whether every unit of the output layer is off on every row, `[model]`: relu at 0, which passes no gradient."""
-    if head.activation.name not in ("relu", "relu6"):
+    """Whether every unit of the output layer is off on every row, `[model]`: at 0, where it passes no gradient."""
+    if head.activation.name not in ("relu", "relu6", "hard_sigmoid"):
         return np.zeros(len(predictions), np.bool_)
     return (predictions == 0).all(axis=(1, 2))
 
