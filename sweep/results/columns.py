@@ -143,8 +143,8 @@ of_runs: tuple[Column, ...] = (
     Column(
         "dead_layer",
         "Int64",
-        "the first layer, from 1, whose units are all off at the end: a hidden one, or an output layer of relu, relu6 or "
-        "hard_sigmoid",
+        "the first layer, from 1, whose units are all off at the end: a hidden one, or an output layer of relu, "
+        "relu6 or hard_sigmoid",
         missing=0,
     ),
 )
