@@ -156,7 +156,8 @@ def test_marginals_are_those_of_the_importances_the_largest_share_first() -> Non
         *(("depth", "1", 0.625), ("depth", "2", 0.75)),
     ]
     # means 0.375 and 1 around 0.6875 against a sum of squares of 0.421875
-    assert records[0]["share"] == pytest.approx(4 * 0.3125**2 / 0.421875)
+    (width,) = (e for e in found.effects if e.names == ("width",))
+    assert width.found == pytest.approx(4 * 0.3125**2 / 0.421875) and records[0]["share"] == width.share
     narrow = wilson(3, 8, 0.95)
     assert records[0]["ci_low"] < float(narrow.low) and records[0]["ci_high"] > float(narrow.high)
     assert importance.find_importances(table.assign(width=2, depth=1), runs, experiment) is None

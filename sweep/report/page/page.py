@@ -22,7 +22,7 @@ from sweep.networks.measurements import Example
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
-from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, summarise
 from sweep.report.words import describe_settings
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
@@ -216,7 +216,8 @@ def build(results: Results) -> str:
         for place, column in enumerate(dict.fromkeys(r["column"] for r in marginals))
         for own in [[r for r in marginals if r["column"] == column]]
     ]
-    words = methods.answer_sentences(answer, commonest_merge(material.runs))
+    count = count_over_seeds(answer, table, material.runs)
+    words = methods.answer_sentences(answer, commonest_merge(material.runs), count)
     return template("page.html").render(
         outcomes=outcomes_of(experiment.subject),
         sentences=words,
