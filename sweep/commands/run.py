@@ -32,6 +32,7 @@ from sweep.results.tables import (
     runs_blocks,
 )
 from sweep.runs.cohort import Broken, Cohort, Seeds, Subject
+from sweep.runs.curves import Curve, lowest
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
@@ -113,6 +114,7 @@ class _Sweep:
         self._allocation = Allocation.of(experiment)
         self._stored = Stored(folder, plan.trained_by, experiment.subject)
         self._examples = self._stored.examples
+        self._curves = folder.read_curves()
 
     def run(self, search: Search) -> None:
         """The main loop, round by round: ask, train, diagnose, store, tell."""
@@ -120,11 +122,11 @@ class _Sweep:
             suggestions = search.ask(indices)
             self._take_in(suggestions)
             while cohorts := self._missing(suggestions):
-                trained = self._train(cohorts)
-                if trained[0]:
+                trained, examples, curves = self._train(cohorts)
+                if trained:
                     name = f"{max(map(len, cohorts))}-{indices.start:08d}"
-                    self.folder.write_part(name, *trained, self.plan.trained_by)
-                self._add(*trained)
+                    self.folder.write_part(name, trained, examples, self.plan.trained_by, curves)
+                self._add(trained, examples, curves)
                 self.training.end_where_stopped()
             for suggestion in suggestions:
                 self._tell(search, suggestion)
@@ -179,14 +181,15 @@ class _Sweep:
         own = (b.seeds for b in self.training.broken if b.configuration == entry.configuration.id)
         return np.array([seed for seeds in own for seed in seeds], np.uint32)
 
-    def _train(self, cohorts: Sequence[Cohort[Subject]]) -> tuple[dict[str, Runs], list[Example]]:
-        """Train cohorts: new runs by configuration, and examples."""
+    def _train(self, cohorts: Sequence[Cohort[Subject]]) -> tuple[dict[str, Runs], list[Example], dict[str, Curve]]:
+        """Train cohorts: new runs by configuration, examples, and curves by run."""
         n_done = sum(len(e.runs) for e in self.entries.values())
         n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
         kept = self.training.train(cohorts, Progress("train", n_done, self._n_runs(), n_learned))
         trained = {k.configuration: k.runs for k in kept if len(k.runs)}
         self.n_trained += sum(map(len, trained.values()))
-        return trained, [example for k in kept for example in k.examples]
+        curves = {f"{k.configuration}-{seed}": curve for k in kept for seed, curve in k.curves.items()}
+        return trained, [example for k in kept for example in k.examples], curves
 
     def _n_runs(self) -> int:
         """How many runs there will be, as far as is known: no verdict is known of trials to come."""
@@ -194,11 +197,12 @@ class _Sweep:
         n_to_come = self.experiment.n_trials - self.n_repeated - len(self.entries)
         return known + n_to_come * self._allocation.counts()[0]
 
-    def _add(self, trained: Mapping[str, Runs], kept: Sequence[Example]) -> None:
+    def _add(self, trained: Mapping[str, Runs], kept: Sequence[Example], curves: Mapping[str, Curve]) -> None:
         for identity, runs in trained.items():
             entry = self.entries[identity]
             self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
         self._examples += kept
+        self._curves |= curves
 
     def _tell(self, search: Search, suggestion: Suggestion) -> None:
         if suggestion.is_told:
@@ -247,7 +251,9 @@ class _Sweep:
         write_atomically(folder.settings, settings_lines((e.configuration for e in in_order), experiment.kind))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
         kept = lowest_seeds(x for x in self._examples if x.configuration in places)
-        folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
+        kept = sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome)))
+        curves = {run: curve for run, curve in self._curves.items() if run.partition("-")[0] in places}
+        folder.write_examples(kept, lowest(curves))
         n_planned = sum(len(self._allocation.seeds(e.runs)) for e in entries)
         files = folder.digests(tables)
         written = time.perf_counter()

@@ -1,7 +1,7 @@
 """The columns of runs.csv and configurations.csv, each said once: they are written, read and documented by this."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweep.experiment.experiment import Experiment
 from sweep.networks.settings import hyperparameters, scalars
@@ -138,6 +138,13 @@ of_runs: tuple[Column, ...] = (
         missing=0,
     ),
 )
+course = Column(
+    "course",
+    "str",
+    "of a run of one's own that missed and has a curve of `loss`, how that ended, by the rules for networks: "
+    "`at rest`, `still falling`, `wandering`",
+    is_needed=False,
+)
 metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
     "p_00",
@@ -186,17 +193,23 @@ of_configurations: tuple[Column, ...] = (
 of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome"}
 _of_any_count = {"configuration", "trial", "n_runs", "n_learned", "success_rate", "ci_low", "ci_high", "ci_method"}
 measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
+# the columns of text that runs of one's own may have
+words_of_settings = {c.name: replace(c, is_needed=False) for c in (course, measured_of_networks["merged_rows"])}
 
 
-def measured_column(name: str) -> Column:
-    """The column of a number that was measured of networks."""
+def measured_column(name: str, subject: str = "network") -> Column:
+    """The column of what was measured of runs of this kind of subject."""
+    if subject != "network":
+        return words_of_settings.get(name, metric)
     usual = predicted_class if name.startswith("class_") else prediction
     return measured_of_networks.get(name, usual)
 
 
 def columns_of_runs(subject: str) -> tuple[Column, ...]:
     """The columns of runs.csv that are known of runs of this kind of subject."""
-    return of_runs if subject == "network" else tuple(c for c in of_runs if c.name in of_any_run)
+    if subject == "network":
+        return of_runs
+    return (*(c for c in of_runs if c.name in of_any_run), *words_of_settings.values())
 
 
 def columns_of_configurations(subject: str) -> tuple[Column, ...]:
@@ -212,8 +225,9 @@ def header(columns: Sequence[Column], named: Iterable[str], others: Iterable[str
 
     Settings that are no hyperparameters stand where those do, behind the configuration and its trial.
     """
-    named = tuple(named)
-    known = [c.name for c in columns if c.name in named or c.name not in hyperparameters]
+    named, others = tuple(named), tuple(others)
+    always = {c.name for c in columns if c.name not in hyperparameters and c.is_needed}
+    known = [c.name for c in columns if c.name in always or c.name in (*named, *others)]
     after = 1 + max(known.index("configuration"), known.index("trial"))
     own = [name for name in named if name not in known]
     return [*known[:after], *own, *known[after:], *(name for name in others if name not in known)]

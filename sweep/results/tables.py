@@ -57,8 +57,8 @@ def _run_columns(entry: Entry[Subject], columns: Sequence[str], engine: str, dev
         "learned": plain(runs.learned),
         "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
     }
-    is_network = isinstance(configuration, Configuration)
-    return known | {k: _texts(measured_column(k) if is_network else metric, v) for k, v in runs.measured.items()}
+    subject = kind_of([entry])
+    return known | {k: _texts(measured_column(k, subject), v) for k, v in runs.measured.items()}
 
 
 def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
@@ -200,7 +200,8 @@ def _medians_of_networks(entries: Sequence[Entry[Subject]]) -> dict[str, list[st
 
 def _medians(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
     """The median of each metric over the runs that have it."""
-    names = dict.fromkeys(name for e in entries for name in e.runs.measured)
+    measured = (name for e in entries for name in e.runs.measured)
+    names = dict.fromkeys(name for name in measured if measured_column(name, "settings") is metric)
     found: dict[str, list[str]] = {}
     for name in names:
         values = [e.runs.measured.get(name, np.zeros(0)) for e in entries]
@@ -290,7 +291,7 @@ def runs_from_table(rows: Any, configuration: Subject) -> Runs:
         columns = measured_of_networks | {name: measured_column(name) for name in configuration.prediction_names}
     else:
         others = {*of_any_run, *configuration.labels()}
-        columns = {str(name): metric for name in rows.columns if name not in others}
+        columns = {str(name): measured_column(name, "settings") for name in rows.columns if name not in others}
     measured = {name: _values(column, rows[name]) for name, column in columns.items()}
     outcome = rows["outcome"].map(outcomes.index).to_numpy(np.int8)
     return Runs(rows["seed"].to_numpy(np.uint32), outcome, measured)

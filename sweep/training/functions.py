@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from sweep.runs.errors import SettingError
-from sweep.training.own import Given, RunByRun, max_told, numbers_of
+from sweep.training.own import Given, RunByRun, given_of, max_told
 
 Function = Callable[[Mapping[str, Any], int], object]
 
@@ -75,7 +75,7 @@ def as_trainer(function: Function, *, timeout: float | None = None, retries: int
 def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str) -> Given:
     """What one call of a function came to."""
     try:
-        return Given(numbers_of(function(settings, seed), metric))
+        return given_of(function(settings, seed), metric)
     except Lost as error:
         return Given(outcome="lost", told=str(error))
     except Exception:  # whatever the user's function raises is how that run ended

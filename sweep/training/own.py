@@ -12,13 +12,16 @@ from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from sweep.runs.cohort import Broken, Cohort
+from sweep.runs.curves import Curve, Points
 from sweep.runs.errors import UserError, show
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Runs
 from sweep.runs.settings import Settings, reserved
 from sweep.runs.success import Success
+from sweep.training.courses import course_of_loss, last_numbers
 from sweep.training.trainer import Guard, Kept, OnCount
 
 max_told = 4_000  # characters of what a crash said
@@ -31,11 +34,16 @@ class TrainerError(UserError):
 
 @dataclass(frozen=True)
 class Given:
-    """What a run came to: numbers, or else an outcome, `crashed`, `timeout` or `lost`, and what was told about it."""
+    """What a run came to: numbers, or else an outcome, `crashed`, `timeout` or `lost`, and what was told about it.
+
+    curve: its numbers by step, where it gave any; words: cells for the columns of text that the tables know.
+    """
 
     numbers: Mapping[str, float] = field(default_factory=dict)
     outcome: str = ""
     told: str = ""
+    curve: Points = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def numbers_of(value: object, metric: str) -> dict[str, float]:
@@ -55,6 +63,20 @@ def numbers_of(value: object, metric: str) -> dict[str, float]:
             raise ValueError(f"{name}: found {show(x)}; allowed: a number, true or false")
         numbers[name] = float(x)
     return numbers
+
+
+def given_of(value: object, metric: str) -> Given:
+    """What a run gave, by what it returned; a list of numbers is a curve, as `Model.fit(..).history` holds them.
+
+    >>> given_of({"loss": [2, 1]}, "success").numbers
+    {'loss': 1.0}
+    """
+    if isinstance(value, Given):
+        return value
+    if not isinstance(value, Mapping):
+        return Given(numbers_of(value, metric))
+    last, points = last_numbers(cast(Mapping[object, object], value))
+    return Given(numbers_of(last, metric), curve=tuple((n, numbers_of(own, metric)) for n, own in points))
 
 
 def outcome_of(given: Given, success: Success) -> str:
@@ -77,8 +99,26 @@ def as_runs(cohort: Cohort[Settings], success: Success, ended: Sequence[tuple[in
         "seconds": np.array([round(seconds, 3) for *_, seconds, _ in ended]),
         "attempts": np.array([float(attempts) for *_, attempts in ended]),
     }
-    codes = np.array([outcomes.index(outcome_of(given, success)) for _, given, _, _ in ended], np.int8)
+    ends = [outcome_of(given, success) for _, given, _, _ in ended]
+    measured |= _texts([given for _, given, _, _ in ended], ends)
+    codes = np.array([outcomes.index(end) for end in ends], np.int8)
     return Runs(cohort.seeds[[place for place, *_ in ended]], codes, measured)
+
+
+def _texts(given: Sequence[Given], ends: Sequence[str]) -> dict[str, npt.NDArray[np.str_]]:
+    """The columns of text of runs that ended so: what they gave, and how the loss of those went that missed."""
+    rows = [dict(g.words) for g in given]
+    for row, g, end in zip(rows, given, ends, strict=True):
+        if end == "missed" and (course := course_of_loss(Curve.of(g.curve))):
+            row["course"] = course
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, "") for row in rows], np.str_) for name in names}
+
+
+def curves_of(cohort: Cohort[Settings], ended: Sequence[tuple[int, Given, float, int]]) -> dict[int, Curve]:
+    """The curves of the runs of a cohort that have one, by seed."""
+    drawn = ((int(cohort.seeds[place]), Curve.of(given.curve)) for place, given, *_ in ended)
+    return {seed: curve for seed, curve in drawn if curve is not None}
 
 
 @dataclass(frozen=True)
@@ -133,7 +173,8 @@ class RunByRun:
                     watch(given)
                     on_count(1, int(outcome_of(given, _criterion(cohort)) == "learned"))
                     ended.append((place, given, seconds, attempts))
-                yield Kept(cohort.configuration.id, as_runs(cohort, _criterion(cohort), ended))
+                runs, curves = as_runs(cohort, _criterion(cohort), ended), curves_of(cohort, ended)
+                yield Kept(cohort.configuration.id, runs, curves=curves)
         finally:
             pool.shutdown(cancel_futures=True)
             self.close()

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.folders import contents
-from support.own_functions import broken, coin, moody, parent, vanishing
+from support.own_functions import broken, coin, falling, moody, parent, vanishing
 from support.shell import call
 
 import sweep
@@ -160,6 +160,26 @@ def test_a_run_that_is_lost_again_and_again_is_missing_and_asked_for_again(tmp_p
     assert again.manifest.broken[0].traceback == "lost 1 times: exit code 75"
 
 
+def test_curves_are_kept_and_say_how_a_run_that_missed_ended(tmp_path: Path) -> None:
+    vary = {"rate": [0.001, 0.1], "rest": [0.5]}
+    options: dict[str, Any] = {"vary": vary, "success": "loss < 0.1", "workers": 1, "confirm": 0}
+    results = sweep.study(falling, seeds=4, out=tmp_path / "out", **options)
+    runs = results.runs
+    assert list(runs.columns)[8:12] == ["learned", "outcome", "course", "loss"]
+    assert runs[runs["seed"] == 0][["outcome", "course"]].to_numpy().tolist() == [["crashed", ""]] * 2
+    ended = runs[runs["seed"] > 0].groupby("rate")["course"].unique().map(list).to_dict()
+    assert ended == {0.001: ["still falling"], 0.1: ["at rest"]}
+    assert "median_course" not in results.configurations and "median_loss" in results.configurations
+    curves = results.folder.read_curves()
+    assert set(curves) == set(runs["run"][runs["seed"] > 0])
+    for row in runs[runs["seed"] > 0].itertuples():
+        assert curves[row.run].steps[[0, -1]].tolist() == [1, 100]
+        assert curves[row.run].metrics["loss"][-1] == np.float32(row.loss)
+    sweep.study(falling, seeds=6, out=tmp_path / "out", **options)
+    assert len(results.folder.read_curves()) == 2 * 5
+    assert call("verify", tmp_path / "out").exit_code == 0
+
+
 def test_what_a_run_started_ends_with_it(tmp_path: Path) -> None:
     sweep.study(parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=2, confirm=0)
     for seed in range(2):
@@ -199,6 +219,7 @@ def test_the_documents_example_runs_as_it_stands(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"vary": {"seed": [1]}}, "seed"),
+        ({"vary": {"course": [1, 2]}}, "vary.course[0]: a column of the tables has that name"),
         ({"vary": {"learned": [1, 2]}}, "vary.learned[0]: a column of the tables has that name"),
         ({"vary": {"rate": 3}}, "vary.rate"),
         ({"success": "score"}, "allowed: one comparison of a metric with a number"),

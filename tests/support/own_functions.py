@@ -65,3 +65,12 @@ def parent(settings: Mapping[str, Any], seed: int) -> float:
     Path(settings["folder"], str(seed)).write_text(str(child.pid))
     time.sleep(60)
     return 1.0
+
+
+def falling(settings: Mapping[str, Any], seed: int) -> Mapping[str, object]:
+    """A loss that falls at the speed `rate`, by step, to the floor `rest`; seed 0 ends before it begins."""
+    if seed == 0:
+        raise RuntimeError("no luck")
+    noise = random.Random(seed).random() / 1000
+    losses = [max(settings["rest"], 2 - settings["rate"] * step) + noise for step in range(100)]
+    return {"loss": losses, "accuracy": 1 - losses[-1] / 2}
