@@ -7,50 +7,40 @@ import io
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, SupportsIndex, overload
 
 from sweep.commands.check import n_confirmation, plan, spread
-from sweep.commands.model_table import floors_of, table_of
 from sweep.commands.replay import replay
 from sweep.commands.rescue.rescue import rescue
 from sweep.commands.run import Observer, execute, ignore
 from sweep.commands.study import plan_study
 from sweep.commands.train import ask
-from sweep.commands.train_model import (
-    check_job,
-    choose_n_workers,
-    fit_all,
-    identity_of,
-    in_worker,
-    seconds_to_start,
-    seconds_worth_processes,
-    why_not_elsewhere,
-)
+from sweep.commands.train_model import BuiltPlan, plan_built, seconds_to_start
 from sweep.experiment.file import with_tables
-from sweep.experiment.seeds import seed_block
+from sweep.experiment.seeds import SeedBlock, seed_block
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.settings import resolve
-from sweep.report.page.own_page import write_page
-from sweep.report.terminal.progress import watched
+from sweep.report.page.page import write_page
+from sweep.report.terminal.progress import shown_progress
 from sweep.report.terminal.train import count_lines
 from sweep.results.columns import hyperparameter_columns
-from sweep.results.folder import Folder
-from sweep.results.lock import locked
-from sweep.results.results import Results
+from sweep.results.results import Results, load
 from sweep.results.tables import read_runs, runs_table
-from sweep.results.trainings import Store, count_outcomes, load
+from sweep.runs.errors import visible
 from sweep.runs.runs import Entry
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
-from sweep.training.functions import Function, Lost
+from sweep.training.functions import Function, Lost, end_where_imported
+from sweep.training.keras.built import Criterion
 from sweep.training.keras.importing import from_keras
-from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
 
 __all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]
 
-Build = Callable[[int], Any]
+Build = Callable[..., Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
 
 
@@ -111,6 +101,7 @@ def study(
 
     Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes.
     """
+    end_where_imported()
     sections = {
         "fixed": dict(fixed or {}),
         "vary": {**(vary or {}), "seed": seeds},
@@ -138,10 +129,12 @@ def train(
     *,
     build: Build,
     data: tuple[Any, Any],
-    seeds: Seeds = 50,
+    seeds: Seeds | Mapping[str, int] = 64,
     epochs: int = 1000,
     batch_size: int = 32,
-    learned: Criterion | None = None,
+    success: str | Criterion | None = None,
+    test: tuple[Any, Any] | float | None = None,
+    vary: Mapping[str, Any] | None = None,
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -152,7 +145,7 @@ def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any
     """Train one network under many seeds: a DataFrame with a row for each, its columns those of runs.csv.
 
     `train({"width": 2, "depth": 3}, seeds=1000)`: see `train_settings`. `train(build=function, data=(x, y),
-    seeds=50)`: see `train_built`.
+    seeds=64)`: see `train_built`.
     """
     if settings is not None:
         return train_settings(settings, *given, **options)
@@ -164,102 +157,84 @@ def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any
 def train_built(
     build: Build,
     data: tuple[Any, Any],
-    seeds: Seeds = 50,
+    seeds: Seeds | Mapping[str, int] = 64,
     *,
     epochs: int = 1000,
     batch_size: int = 32,
-    learned: Criterion | None = None,
+    success: str | Criterion | None = None,
+    test: tuple[Any, Any] | float | None = None,
+    vary: Mapping[str, Any] | None = None,
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
 ) -> Any:
-    """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: a row for each seed.
+    """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: the runs as a DataFrame.
 
-    epochs, batch_size: of `model.fit`. learned: a function (model, x, y) that says whether a model has learned, asked
-    before training and after every epoch; a training accuracy of 1 where it is not given. Columns of runs.csv that the
-    model, its loss or the data do not have are left out (docs/method.md). workers: processes, as many as pay where it
-    is not given; several need a function that another process can import, and in a script the call under
-    `if __name__ == "__main__":`. out: a folder that keeps each run when it is done; the same call goes on there, and
-    its tables and page are of all seeds that were ever trained there (`sweep.load`, `sweep show`). Says
-    on stderr how long it will take, how far it is and what came of it, unless `quiet`. Keras's and NumPy's global seeds
-    are set on the way.
+    With `vary`, settings as in an experiment file, `build(seed, **settings)` is asked for each of them, and `Results`
+    come back; `epochs` and `batch_size`, of `model.fit`, may be varied too. success: one comparison of a number that
+    the model gives, or a function (model, x, y) that says whether it learned, asked after every epoch; a training
+    accuracy of 1 where it is not given. test: x and y that are only evaluated, or a share of the rows that is kept for
+    that. workers: processes, as many as pay where it is not given; several need a function that another process can
+    import, and in a script the call under `if __name__ == "__main__":`. out: a results folder like any other, with
+    `vary` `results/<name of the function>` where it is not given, else nothing is kept. The same call goes on there, a
+    larger count of seeds extends it. Says on stderr how long it will take, how far it is and what came of it, unless
+    `quiet`. Keras's and NumPy's global seeds are set on the way. docs/method.md has the columns.
 
-    Raises `SettingError` for what cannot be trained, `ResultsError` for a folder of another training; what `build`
-    raises, with a note of the seed.
+    Raises `SettingError` for what cannot be trained, `ResultsError` for a folder of another training, and what `build`
+    raises under each of the first seeds; an exception of one run is how that run ended.
     """
-    if os.environ.get(in_worker):
-        sys.exit(3)  # a process of ours runs the script that called; the one that started it says what to do
-    job = check_job(Job(build, data, epochs, batch_size, learned))
-    wanted = seed_block(seeds).seeds().tolist()
-    tried = probe(job, wanted[0])
-    if out is None:
-        fits: dict[int, Fit] = {}
-        _train_left(job, wanted, tried, fits, workers, quiet, None)
-    else:
-        store = Store(Path(out), identity_of(job, tried))
-        with locked(store.folder.lock):
-            fits = {f.seed: f for f in store.read()}
-            _train_left(job, wanted, tried, fits, workers, quiet, store)
-            every = [fits[seed] for seed in sorted(fits)]
-            write_page(store.finish(table_of(job, every, tried), floors_of(job, every, tried)))
-    asked = [fits[seed] for seed in wanted]
-    table = table_of(job, asked, tried)
+    end_where_imported()
+    wanted = dict(seeds) if isinstance(seeds, Mapping) else seed_block(seeds)
+    if isinstance(wanted, SeedBlock):
+        wanted = wanted.count if wanted.listed is None else list(wanted.listed)
+    fixed, varied = {"epochs": epochs, "batch_size": batch_size}, {**(vary or {}), "seed": wanted}
+    planned = plan_built(build, data, fixed, varied, success=success, test=test, workers=workers)
     if not quiet:
-        counts = count_outcomes(table)
-        lines = count_lines(wilson(counts["learned"], len(table), 0.95), counts)
-        if len(wanted) > 1 and len({tuple(f.losses) for f in asked}) == 1:
-            lines.append("every seed gave the same run, so this says nothing of others: does build fix a seed itself?")
-        if out is not None:
-            lines.append(f"look: {Folder(Path(out)).report}   rows: {Folder(Path(out)).runs}")
-        print("\n".join(lines), file=sys.stderr, flush=True)
-    return table
+        _say_plan(planned)
+    if vary is not None or out is not None:
+        results = _execute_built(planned, out, quiet=quiet)
+        write_page(results)
+        _say(f"look: {results.folder.report}   rows: {results.folder.runs}", quiet=quiet)
+        return results if vary is not None else results.runs
+    with TemporaryDirectory(prefix="sweep-") as folder:
+        return _execute_built(planned, Path(folder) / "train", quiet=quiet).runs
 
 
-def _train_left(
-    job: Job,
-    wanted: Sequence[int],
-    tried: Probe,
-    fits: dict[int, Fit],
-    workers: int | None,
-    quiet: bool,
-    store: Store | None,
-) -> None:
-    """Add what `fits` lacks of the seeds wanted, and keep each run where there is a store."""
-    left = [seed for seed in wanted if seed not in fits]
-    if not left:
-        return
-    seconds = tried.seconds * len(left)
-    n_workers = choose_n_workers(job, workers, len(left), seconds)
+def _execute_built(planned: BuiltPlan, out: Path | str | None, *, quiet: bool) -> Results:
+    try:
+        with shown_progress(quiet=quiet) as observe:
+            results = execute(planned.plan, out, observe=observe, say=lambda message: _say(message, quiet=quiet))
+    except KeyboardInterrupt:
+        _say("interrupted; with a folder the same call goes on", quiet=False)
+        raise
+    rows = results.runs
+    counts = Counter(rows["outcome"])
+    if planned.plan.experiment.n_trials == 1:
+        lines = count_lines(wilson(counts["learned"], len(rows), 0.95), counts)
+        numbers = rows.drop(columns=["run", "seed", "seconds", "attempts"])
+        if len(rows) > 1 and len(numbers.drop_duplicates()) == 1:
+            lines.append("every seed gave the same numbers, so this says nothing of others: does build fix a seed?")
+        _say("\n".join(lines), quiet=quiet)
+    return results
+
+
+def _say(words: str, *, quiet: bool) -> None:
     if not quiet:
-        _say_plan(job, tried, len(left), n_workers, seconds)
-    known = {seed: fits[seed] for seed in wanted if seed in fits}
-    with watched(len(wanted), quiet=quiet) as watch:
-        try:
-            for done in fit_all(job, left, n_workers):
-                fits[done.seed] = known[done.seed] = done
-                if store:
-                    store.add(done)
-                watch(len(known), sum(f.learned for f in known.values()))
-        except KeyboardInterrupt:
-            kept = (
-                f"kept in {store.folder.path}; the same call goes on"
-                if store
-                else "nothing is kept, without out=FOLDER"
-            )
-            print(f"\ninterrupted after {len(known)} of {len(wanted)} seeds: {kept}", file=sys.stderr, flush=True)
-            raise
+        print(visible(words), file=sys.stderr, flush=True)
 
 
-def _say_plan(job: Job, tried: Probe, n_seeds: int, n_workers: int, seconds: float) -> None:
+def _say_plan(planned: BuiltPlan) -> None:
+    n_workers, experiment = planned.plan.executor.n_workers, planned.plan.experiment
     start = seconds_to_start if n_workers > 1 else 0.0
+    n = planned.plan.n_configurations
     words = [
-        f"{n_seeds:,} seeds x {job.epochs:,} epochs",
-        f"{tried.n_parameters:,} parameters",
+        *([f"{n:,} configurations"] if n > 1 else []),
+        f"{experiment.seeds.amount()} seeds x {experiment.fixed.get('epochs', 'varied')} epochs",
+        f"{planned.tried.n_parameters:,} parameters",
         "this process" if n_workers == 1 else f"{n_workers} processes",
-        f"about {describe_seconds(start + seconds / n_workers)}",
+        f"about {describe_seconds(start + planned.seconds / n_workers)}",
     ]
-    reason = why_not_elsewhere(job) if n_workers == 1 and seconds > seconds_worth_processes else None
-    print("; ".join(words) + (f" ({reason})" if reason else ""), file=sys.stderr, flush=True)
+    _say("; ".join(words) + (f" ({planned.reason})" if planned.reason else ""), quiet=False)
 
 
 def train_settings(

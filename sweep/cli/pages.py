@@ -14,17 +14,15 @@ def report(
 ) -> None:
     """Build report.html, the page to look at. One file, from the files of the results folder alone."""
     with user_errors():
-        from sweep.report.page import own_page, page
+        from sweep.report.page import page
         from sweep.report.page.charts import write_figures
-        from sweep.results.trainings import OwnResults, load
+        from sweep.results.results import load
 
         loaded = load(results)
         if figures:
-            drawn = own_page.draw_figures(loaded) if isinstance(loaded, OwnResults) else page.draw_figures(loaded)
-            for path in write_figures(loaded.folder.figures, drawn):
+            for path in write_figures(loaded.folder.figures, page.draw_figures(loaded)):
                 say(f"wrote {path}")
-        written = own_page.write_page(loaded) if isinstance(loaded, OwnResults) else page.write_page(loaded)
-        tell(f"look: {written}")
+        tell(f"look: {page.write_page(loaded)}")
 
 
 @app.command()

@@ -31,10 +31,9 @@ def show(
     with user_errors():
         from sweep.report.summaries import select_rows
         from sweep.report.terminal.answer import print_answer, print_configurations
-        from sweep.report.terminal.train import training_lines
         from sweep.results.folder import check_is_no_own_file
+        from sweep.results.results import load
         from sweep.results.tables import check_table_path, export_table, to_records
-        from sweep.results.trainings import OwnResults, load
 
         if export is not None:
             check_table_path(export)
@@ -46,8 +45,6 @@ def show(
             say(f"wrote {len(rows)} rows to {export}")
         elif as_json:
             tell(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
-        elif isinstance(loaded, OwnResults):
-            tell("\n".join(training_lines(loaded) if len(rows) else ["no row fits"]))
         elif where is None and sort is None:
             print_answer(loaded, top)
         else:

@@ -1,7 +1,7 @@
 """`sweep.study`: a function of one's own under many seeds, by the same loop as networks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,12 @@ def plan_own(source: ExperimentFile, trainer: RunByRun, workers: int | None, con
     return Plan(source, trainer, Threads(n_workers), n_confirmed, 0.0)
 
 
-def as_source(train: Function, sections: Mapping[str, Mapping[str, Any]]) -> ExperimentFile:
+def as_source(
+    train: Callable[..., object], sections: Mapping[str, Mapping[str, Any]], called: str = "sweep.study"
+) -> ExperimentFile:
     """An experiment given in Python, as the file that says the same. Raises `ExperimentFileError`."""
-    text = study_text(sections, f"sweep.study of the function {name_of(train)}")
-    experiment = experiment_file.parse(text, f"sweep.study({name_of(train)})", subject="settings")
+    text = study_text(sections, f"{called} of the function {name_of(train)}")
+    experiment = experiment_file.parse(text, f"{called}({name_of(train)})", subject="settings")
     return ExperimentFile(Path(f"{name_of(train)}.yaml"), text.encode(), {}, experiment)
 
 

@@ -100,20 +100,10 @@ class Folder:
         return self.path / ".lock"
 
     @property
-    def training(self) -> Path:
-        """Which training it is, in a folder of `sweep.train(build=...)`; such a folder has no experiment."""
-        return self.path / "training.json"
-
-    @property
-    def training_runs(self) -> Path:
-        """The runs of such a training, a line for each that is done."""
-        return self.path / "runs.jsonl"
-
-    @property
     def own_files(self) -> frozenset[Path]:
         """Every file and folder that has a name here; no table of an experiment may have one of these."""
         others = (self.journal, self.manifest, self.report, self.figures, self.audit, self.parts, self.lock)
-        return frozenset((*self.written, *others, self.training, self.training_runs))
+        return frozenset((*self.written, *others))
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -124,10 +114,10 @@ class Folder:
         """Raise `ResultsError` where the folder is no sweep's."""
         if self.experiment.exists():
             return
-        if self.training.exists():
+        if (self.path / "training.json").exists():
             raise ResultsError(
-                f"{self.path}: runs of a network that a function of one's own builds, and the function is not in the "
-                "folder; allowed: a sweep's folder, or sweep show and sweep report for this one"
+                f"{self.path}: runs of sweep.train(build=...) as an earlier version kept them; the same call trains "
+                "them anew in another folder"
             )
         raise ResultsError(f"{self.path}: no results folder (no {self.experiment.name})")
 
@@ -328,7 +318,7 @@ def check_is_no_own_file(path: Path) -> None:
     """Raise `ResultsError` for a path to write a table to at which a results folder has one of its own files."""
     path = path.parent.resolve() / path.name
     for folder in map(Folder, path.parents):
-        if folder.manifest.is_file() and (folder.experiment.is_file() or folder.training.is_file()):
+        if folder.manifest.is_file() and folder.experiment.is_file():
             inside = path.relative_to(folder.path)
             own = {file.name for file in folder.own_files}
             if inside.parts[0] in own or inside.as_posix() in folder.read_manifest().files:

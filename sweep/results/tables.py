@@ -213,25 +213,21 @@ def _medians(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
 def read_runs(
     source: Path | io.BytesIO,
     only: Callable[[str], bool] = lambda column: True,
-    needed: Sequence[str] | None = None,
     subject: str = "network",
 ) -> Any:
     """runs.csv as a pandas DataFrame; see `_read_table`.
 
-    `only` says which columns to keep: a million runs with all of them need gigabytes. `needed`: which there must be,
-    those of a sweep where it is not given; `subject`: what its runs are of.
+    `only` says which columns to keep: a million runs with all of them need gigabytes. `subject`: what its runs are of.
     """
-    return _read_table(source, columns_of_runs(subject), only, needed)
+    return _read_table(source, columns_of_runs(subject), only)
 
 
 def read_configurations(source: Path | io.BytesIO, subject: str = "network") -> Any:
     """configurations.csv as a pandas DataFrame; see `_read_table`."""
-    return _read_table(source, columns_of_configurations(subject), lambda column: True, None)
+    return _read_table(source, columns_of_configurations(subject), lambda column: True)
 
 
-def _read_table(
-    path: Path | io.BytesIO, columns: Sequence[Column], only: Callable[[str], bool], needed: Sequence[str] | None
-) -> Any:
+def _read_table(path: Path | io.BytesIO, columns: Sequence[Column], only: Callable[[str], bool]) -> Any:
     """A table with the types of its columns: text, Int64 where numbers may be missing, float32, bool.
 
     What unlike layers join, as `4-2`, is text where the table has such networks, else of its own type. Raises
@@ -239,7 +235,7 @@ def _read_table(
     """
     try:
         found = _read_csv(path, nrows=0).columns
-        missing = [c for c in needed or [c.name for c in columns if c.is_needed] if c not in found]
+        missing = [c.name for c in columns if c.is_needed and c.name not in found]
         if missing:
             raise ValueError(f"no column {missing[0]}")
         found = [c for c in found if only(c)]
@@ -312,13 +308,6 @@ def frame(records: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> Any:
     import pandas as pd
 
     return pd.DataFrame(records)
-
-
-def whole_numbers(values: Sequence[int | None]) -> Any:
-    """A column of whole numbers of which some are missing, as reading a table gives it."""
-    import pandas as pd
-
-    return pd.array(values, "Int64")
 
 
 table_formats = (".csv", ".parquet")

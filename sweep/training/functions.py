@@ -23,9 +23,17 @@ from sweep.training.own import Given, RunByRun, given_of, max_told
 Function = Callable[[Mapping[str, Any], int], object]
 
 lost_exit_code = 75  # EX_TEMPFAIL: as a program says that another try may do
+unguarded_exit_code = 73  # of a process that ran the script itself instead of what it was started for
+unguarded = 'it ran the script that called; allowed: in a script, the call under if __name__ == "__main__":'
 # what ends a process from outside; other signals are its own doing
 from_outside = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 seconds_to_die = 2.0
+
+
+def end_where_imported() -> None:
+    """End a process of ours that runs the script that called; the one that started it says what to do."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing asks it itself
+        sys.exit(unguarded_exit_code)
 
 
 class Lost(Exception):
@@ -65,11 +73,16 @@ def as_trainer(function: Function, *, timeout: float | None = None, retries: int
         return RunByRun(name, workers.make, workers.close, retries)
     if timeout is not None:
         raise SettingError(("timeout",), f"found {timeout:g} s, but {name} {reason}", "allowed: none")
+    return called_here(function, retries)
+
+
+def called_here(function: Function, retries: int = 1) -> RunByRun:
+    """A function of settings and a seed as a trainer that calls it in this process, without limits."""
 
     def make(settings: Mapping[str, Any], seed: int, metric: str) -> Given:
         return _call(function, settings, seed, metric)
 
-    return RunByRun(name, make, lambda: None, retries, is_threaded=False)
+    return RunByRun(f"function {name_of(function)}", make, lambda: None, retries, is_threaded=False)
 
 
 def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str) -> Given:
@@ -138,6 +151,8 @@ def _death(exit_code: int | None) -> Given:
     if exit_code is None or exit_code == lost_exit_code or -exit_code in from_outside:
         how = "ended from outside" if exit_code != lost_exit_code else f"exit code {lost_exit_code}"
         return Given(outcome="lost", told=how)
+    if exit_code == unguarded_exit_code:
+        return Given(outcome="crashed", told=unguarded)
     own = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"
     return Given(outcome="crashed", told=own)
 

@@ -7,12 +7,10 @@ from sweep.commands.rescue.likely import Likely
 from sweep.commands.train import RunCounts
 from sweep.networks.configuration import Configuration
 from sweep.report.words import bar, counted, describe_configuration, percents
-from sweep.results.trainings import OwnResults, count_outcomes, reliability
 from sweep.runs.outcomes import by_name, failures
-from sweep.statistics.intervals import Rates, wilson
+from sweep.statistics.intervals import Rates
 
 bar_width = 30
-verdict_words = {"reliable": "yes", "unreliable": "no", "inconclusive": "open, the seeds cannot tell"}
 
 
 def answer_lines(answer: RunCounts) -> list[str]:
@@ -26,20 +24,6 @@ def answer_lines(answer: RunCounts) -> list[str]:
     if any(share > 0 for _, share in answer.shares):
         lines += ["", "share learned after", *_chart(answer.shares)]
     return lines
-
-
-def training_lines(results: OwnResults) -> list[str]:
-    """What came of a network that a function builds, for a person."""
-    row, training, counts = results.configurations.iloc[0], results.training, count_outcomes(results.runs)
-    head = (
-        f"{results.name}: {row['n_parameters']:,} parameters, {results.n_epochs:,} epochs, batch {row['batch_size']:,}"
-    )
-    lines = [f"{head}; learned: {training['learned']}"]
-    lines += count_lines(wilson(counts["learned"], len(results.runs), reliability.confidence), counts)
-    lines.append(f"reliable at {reliability.target:g}: {verdict_words[row['verdict']]}")
-    if counts["learned"]:
-        lines += ["", "share learned after", *_chart(results.shares)]
-    return [*lines, "", f"look: {results.folder.report}   rows: {results.folder.runs}"]
 
 
 def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
