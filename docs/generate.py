@@ -56,6 +56,10 @@ examples: Mapping[str, Sequence[str]] = {
     ],
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
     "compare": ["sweep compare results/mine width=4,depth=1,optimizer=adam width=8,depth=1,optimizer=adam"],
+    "judge": [
+        "sweep judge results/mine/runs.csv --configuration width,optimizer --seed seed --success 'final_loss < 0.1' "
+        "--out judged",
+    ],
     "importance": ["sweep importance results/mine"],
     "plan": [
         "sweep plan --rate 0.95 --target 0.9",

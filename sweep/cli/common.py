@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 order = (
-    *("new", "check", "run", "audit", "report", "show", "train", "import", "rescue", "replay", "compare"),
+    *("new", "check", "run", "audit", "report", "show", "train", "import", "rescue", "replay", "compare", "judge"),
     *("importance", "plan", "verify", "dashboard"),
 )
 

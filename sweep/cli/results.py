@@ -49,3 +49,39 @@ def show(
             print_answer(loaded, top)
         else:
             print_configurations(loaded, rows.head(top))
+
+
+@app.command()
+def judge(
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="A row for each run.", show_default=False)],
+    configuration: Annotated[
+        str, typer.Option(metavar="NAMES", help="The columns of the settings: lr,layers.", show_default=False)
+    ],
+    success: Annotated[
+        str, typer.Option(metavar="CRITERION", help="When a run counts: 'accuracy >= 0.95'.", show_default=False)
+    ],
+    seed: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The column of the seed.", show_default="rows of each are numbered"),
+    ] = None,
+    target: Annotated[float, typer.Option(help="The success rate of a reliable configuration.")] = 0.9,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The results folder.", show_default="results/<name>")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
+) -> None:
+    """Judge runs that somebody else made: rates, verdicts, comparisons, page. Reads a table, trains nothing."""
+    with user_errors():
+        from sweep.commands.judge import plan_judgement
+        from sweep.commands.run import execute
+        from sweep.report.page.page import write_page
+        from sweep.report.terminal.answer import print_answer
+
+        names = [name.strip() for name in configuration.split(",") if name.strip()]
+        judged = plan_judgement(table, names, seed, success, target, confidence)
+        for remark in judged.remarks:
+            say(remark)
+        results = execute(judged.plan, out, fresh=fresh, say=say)
+        write_page(results)
+        print_answer(results)

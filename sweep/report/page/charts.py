@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sweep.experiment.regular_files import check_inside
 from sweep.report.page.figures import max_loss
 from sweep.report.words import percent
 from sweep.results.files import write_atomically
+from sweep.runs.errors import visible
 from sweep.runs.outcomes import by_name, outcomes
 from sweep.runs.settings import title_of
 from sweep.runs.success import Success
@@ -38,8 +39,17 @@ def values(records: Sequence[Mapping[str, Any]]) -> Any:
     """Records as a chart's data: one text, since Altair checks and copies thousands of records again and again."""
     import altair as alt
 
-    known = [{key: None if x != x else x for key, x in record.items()} for record in records]  # JSON has no NaN
+    known = [{key: None if x != x else _drawn(x) for key, x in record.items()} for record in records]  # JSON has no NaN
     return alt.InlineData(values=json.dumps(known), format=alt.JsonDataFormat())
+
+
+def _drawn(spec: Any) -> Any:
+    """A value, or all of a chart, with the control characters of its texts made visible: drawing one aborts Python."""
+    if isinstance(spec, str):
+        return visible(spec)
+    if isinstance(spec, dict):
+        return {key: _drawn(own) for key, own in cast(dict[Any, Any], spec).items()}
+    return [_drawn(own) for own in cast(list[Any], spec)] if isinstance(spec, list) else spec
 
 
 def styled(chart: Any) -> Any:
@@ -261,7 +271,7 @@ def to_svg(chart: Any, name: str, *, label: str | None = None) -> str:
     """
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(_drawn(chart.to_dict()), allowed_base_urls=[])
     for place, identity in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{identity}"', f'id="{name}-{place}"').replace(
             f"url(#{identity})", f"url(#{name}-{place})"
@@ -279,7 +289,7 @@ def to_png(chart: Any) -> bytes:
     """A chart as PNG, two pixels to a point."""
     import vl_convert
 
-    return vl_convert.vegalite_to_png(chart.to_dict(), scale=2, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(_drawn(chart.to_dict()), scale=2, allowed_base_urls=[])
 
 
 def write_figures(folder: Path, charts: Mapping[str, Any]) -> list[Path]:
