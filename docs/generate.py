@@ -57,7 +57,7 @@ examples: Mapping[str, Sequence[str]] = {
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
     "compare": ["sweep compare results/mine width=4,depth=1,optimizer=adam width=8,depth=1,optimizer=adam"],
     "judge": [
-        "sweep judge results/mine/runs.csv --configuration width,optimizer --seed seed --success 'final_loss < 0.1' "
+        "sweep judge results/mine/runs.csv --configuration width,depth,optimizer --seed seed --success 'final_loss < 0.1' "
         "--out judged",
     ],
     "importance": ["sweep importance results/mine"],

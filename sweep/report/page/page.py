@@ -173,6 +173,7 @@ def page_data(material: Material) -> dict[str, Any]:
     named = answer.named
     possible = outcomes_of(experiment.subject)
     of_networks = _of_networks(table) if material.known else {}
+    details = summarise_details(table, material.runs, material.kept, material.known)
     return {
         "target": experiment.reliability.target,
         "outcomes": [outcome.name for outcome in possible],
@@ -193,7 +194,8 @@ def page_data(material: Material) -> dict[str, Any]:
         "method": table["ci_method"].tolist(),
         "verdict": [verdicts.index(v) for v in table["verdict"]],
         "failures": counts.tolist(),
-        "details": summarise_details(table, material.runs, material.kept, material.known),
+        "epochs": table["epochs"].tolist() if any(row["q"] for row in details["rows"]) else None,
+        "details": details,
     }
 
 
@@ -201,7 +203,6 @@ def _of_networks(table: Any) -> dict[str, Any]:
     """What the page's drawings need of networks alone."""
     return {
         "task": table["task"].tolist(),
-        "epochs": table["epochs"].tolist(),
         "n_parameters": table["n_parameters"].tolist(),
         "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
         "median_loss": _numbers(table["median_final_loss"], 5),
