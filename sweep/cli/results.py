@@ -23,13 +23,16 @@ def show(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    is_gate: Annotated[
+        bool, typer.Option("--gate", help="Exit code 0: all these are reliable; 3: one is not; 4: seeds cannot tell.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the rows: .csv or .parquet.", show_default=False)
     ] = None,
 ) -> None:
     """Show the configurations, the most reliable first."""
     with user_errors():
-        from sweep.report.summaries import select_rows
+        from sweep.report.summaries import gate, select_rows
         from sweep.report.terminal.answer import print_answer, print_configurations
         from sweep.results.folder import check_is_no_own_file
         from sweep.results.results import load
@@ -40,6 +43,7 @@ def show(
             check_is_no_own_file(export)
         loaded = load(results)
         rows = select_rows(loaded.configurations, where, sort)
+        code, words = gate(rows) if is_gate else (0, "")
         if export is not None:
             export_table(rows, export)
             say(f"wrote {len(rows)} rows to {export}")
@@ -49,6 +53,9 @@ def show(
             print_answer(loaded, top)
         else:
             print_configurations(loaded, rows.head(top))
+        if is_gate:
+            say(words)
+            raise typer.Exit(code)
 
 
 @app.command()
@@ -71,7 +78,7 @@ def judge(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
 ) -> None:
-    """Judge runs that somebody else made: rates, verdicts, comparisons, page. Reads a table, trains nothing."""
+    """Judge runs that something else made, from a table. Leaves a results folder, trains nothing."""
     with user_errors():
         from sweep.commands.judge import plan_judgement
         from sweep.commands.run import execute

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.experiment.experiment import Experiment
+from sweep.report.words import counted
 from sweep.results.files import ResultsError
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
@@ -16,6 +17,7 @@ from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
 
 max_merge = 40  # characters
+max_gated = 5
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,22 @@ def shorten_merge(merged: str) -> str:
     """
     counts = [str(group.count("+") + 1) for group in merged.split()]
     return merged if len(merged) <= max_merge else f"{' and '.join(counts)} rows"
+
+
+def gate(rows: Any) -> tuple[int, str]:
+    """Whether all of some configurations are reliable, as an exit code and in words.
+
+    0: all are; 3: one is found unreliable; 4: none is, but the seeds cannot tell of all. Raises `ResultsError` for
+    no rows, of which that would be true.
+    """
+    if rows.empty:
+        raise ResultsError("--gate: no configuration is asked for; allowed: a --where that holds for one or more")
+    for code, verdict, words in ((3, "unreliable", "not reliable"), (4, "inconclusive", "open, the seeds cannot tell")):
+        found = rows["configuration"][rows["verdict"] == verdict].tolist()
+        if found:
+            named = ", ".join(found[:max_gated]) + (", ..." if len(found) > max_gated else "")
+            return code, f"gate: {len(found):,} of {counted(len(rows), 'configuration')} {words}: {named}"
+    return 0, f"gate: {counted(len(rows), 'configuration')}, all reliable"
 
 
 _allowed_nodes = (
