@@ -8,7 +8,7 @@
 import numpy as np
 
 from sweep.training.native import optimizers
-from sweep.training.native.functions import inlined
+from sweep.training.native.functions import inlined, merged
 from sweep.training.native.heads import BINARY, is_right, row_loss
 from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
 from sweep.training.native.simd import (
@@ -26,7 +26,7 @@ from sweep.training.native.simd import (
 from sweep.training.native.streams import ORDER_STREAM, shuffle, threefry
 
 
-@inlined
+@merged
 def _gather(plan, order, first, n, inputs, targets, memory):
     """Copy each model's rows at positions first .. first + n of the order into the batch."""
     for slot in range(n):
@@ -139,7 +139,7 @@ def _fill_urn(plan, order):
         store(order, row * MODELS, load(order, (plan.n_rows + 1 + row) * MODELS, like))
 
 
-@inlined
+@merged
 def _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order, powers, epoch):
     """One pass over the data set: the powers after it.
 
@@ -170,7 +170,7 @@ def _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order,
     return powers
 
 
-@inlined
+@merged
 def _train_tile(
     plan,
     layers,
@@ -205,9 +205,12 @@ def _train_tile(
             for o in range(plan.n_outputs):
                 at = plan.targets + (o * plan.n_rows + row) * MODELS
                 store(memory, at, splat(targets[row * plan.n_outputs + o], zeros1(memory)))
-    snapshot = 0
+    snapshot = np.intp(0)
     for epoch in range(plan.epochs + 1):
-        forward(plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
+        # numba would compile another function for literal arguments
+        forward(
+            plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, np.bool_(False), zero, np.intp(0), np.intp(0)
+        )
         known = load(order, unlearned, zero)
         store(order, unlearned, select(_is_learned(plan, memory, targets), known, splat(np.uint32(epoch + 1), zero)))
         if epoch == snapshots[snapshot]:

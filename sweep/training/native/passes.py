@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sweep.training.native import optimizers
-from sweep.training.native.functions import Activation, activate, inlined, shared, sigmoid
+from sweep.training.native.functions import Activation, activate, inlined, merged, shared, sigmoid
 from sweep.training.native.heads import SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
 from sweep.training.native.simd import (
     MODELS,
@@ -164,7 +164,7 @@ def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, pos
 def forward(plan, layers, memory, region, slots, n, dropping, key, position, epoch):
     """Take `n` rows through the network, in blocks."""
     align_stack()
-    slot = 0
+    slot = np.intp(0)
     while slot + 4 <= n:
         like = zeros4(memory)
         _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, like)
@@ -248,11 +248,11 @@ def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, 
         current, previous = previous, current
 
 
-@inlined
+@merged
 def backward(plan, layers, memory, region, n_slots, n, optimizer, step):
     """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
     share = 1.0 / (n * plan.averaged)
-    slot = 0
+    slot = np.intp(0)
     while slot + 4 <= n_slots:
         _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
         slot += 4
