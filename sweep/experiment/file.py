@@ -21,6 +21,7 @@ from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, resolve
 from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
+from sweep.runs.limits import Limits
 from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
 
@@ -98,6 +99,10 @@ def parse(
     try:
         if mistakes:
             raise min(mistakes, key=lambda mistake: source.line(mistake.place))
+        own = _settings_of_ones_own(document) if subject == "network" else None
+        if own is not None:
+            told = f"{own} of one's own: say what runs them: sweep run {name} -- PROGRAM ARG..., or train=function"
+            raise ExperimentFileError(_message(name, None, (), told, ""))
         return _experiment(document, tables or TableFiles(Path()), subject)
     except SettingError as error:
         found, allowed = _explained(error, source)
@@ -195,6 +200,20 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
     return given
 
 
+def _settings_of_ones_own(document: Mapping[str, Any]) -> str | None:
+    """What of a file no network has, in words, where it is clearly of something else; None where it may be of networks.
+
+    A name that no network has is a slip of the pen, unless the file says what success is, or what a run may take.
+    """
+    sections = [document.get("fixed") or {}, document.get("vary") or {}, *(document.get("cases") or ())]
+    names = {name: None for section in sections for name in section}
+    unknown = [name for name in names if name not in (*hyperparameters, "seed")]
+    success = (document.get("reliability") or {}).get("success")
+    if document.get("limits"):
+        return "limits of runs"
+    return f"settings ({', '.join(unknown[:3])})" if unknown and success is not None else None
+
+
 def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -> Experiment:
     fixed, vary = dict(document.get("fixed") or {}), dict(document.get("vary") or {})
     under_fixed, under_vary = fixed.pop("seed", None), vary.pop("seed", None)
@@ -207,6 +226,8 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
     reliability = dict(document.get("reliability") or {})
     with at("reliability", "success"):
         success = _success(reliability.pop("success", None))
+    with at("limits"):
+        limits = Limits.of(document.get("limits") or {})
     cases: list[Any] = list(document.get("cases") or ())
     if subject == "network":
         with at("fixed"):
@@ -225,6 +246,7 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         reliability=Target(**reliability),
         success=success,
         subject=subject,
+        limits=limits,
     )
 
 

@@ -11,6 +11,7 @@ from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
 from sweep.results.tables import to_records
+from sweep.runs.endings import Ending
 from sweep.runs.errors import did_you_mean
 from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
@@ -135,6 +136,20 @@ def shorten_merge(merged: str) -> str:
     """
     counts = [str(group.count("+") + 1) for group in merged.split()]
     return merged if len(merged) <= max_merge else f"{' and '.join(counts)} rows"
+
+
+def said_at_their_end(results: Results, n_lines: int) -> list[tuple[Ending, str]]:
+    """For each outcome, what one run said at its end, of the best configuration that has one: its last lines."""
+    found: dict[str, Ending] = {}
+    places = {identity: place for place, identity in enumerate(results.configurations["configuration"])}
+    endings = [x for x in results.folder.read_endings() if x.configuration in places]
+    for ending in sorted(endings, key=lambda x: places[x.configuration]):
+        found.setdefault(ending.outcome, ending)
+    told: list[tuple[Ending, str]] = []
+    for ending in found.values():
+        first, *others = ending.told.splitlines() or [""]
+        told.append((ending, "\n".join([first, *others[-n_lines:]])))
+    return told
 
 
 _allowed_nodes = (

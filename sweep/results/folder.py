@@ -25,6 +25,8 @@ from sweep.networks.measurements import Example
 from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 from sweep.results.manifest import Manifest
+from sweep.runs import endings
+from sweep.runs.endings import Ending
 from sweep.runs.runs import Runs, merge
 
 
@@ -225,8 +227,15 @@ class Folder:
 
     # blocks ----------------------------------------------------------------------------------------------------------
 
-    def write_part(self, name: str, runs: Mapping[str, Runs], kept: Sequence[Example], trainer: str) -> None:
-        """Store a round's runs by configuration, and its examples; on return they are durable.
+    def write_part(
+        self,
+        name: str,
+        runs: Mapping[str, Runs],
+        kept: Sequence[Example],
+        trainer: str,
+        told: Sequence[Ending] = (),
+    ) -> None:
+        """Store runs by configuration, examples, and what runs told at their end; on return they are durable.
 
         `trainer`: engine and device. The name gets a number that is free: no block is ever overwritten.
         """
@@ -238,7 +247,7 @@ class Folder:
         self.parts.mkdir(exist_ok=True)
         names = (f"{name}-{i:03}.npz" for i in itertools.count())
         path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
-        write_atomically(path, _npz(arrays | _pack_examples(kept)))
+        write_atomically(path, _npz(arrays | _pack_examples(kept) | endings.pack(told)))
 
     def read_parts(self, trainer: str) -> tuple[dict[str, Runs], list[Example]]:
         """The runs by configuration and the examples of every block.
@@ -303,9 +312,17 @@ class Folder:
         with _as_results_error(self.examples):
             return _unpack_examples(_load_npz(self.examples))
 
-    def write_examples(self, kept: Sequence[Example]) -> None:
-        """Write the examples."""
-        write_atomically(self.examples, _npz(_pack_examples(kept)))
+    def read_endings(self) -> list[Ending]:
+        """What runs told at their end, of a finished folder and of blocks. Raises `ResultsError` for damage."""
+        found: list[Ending] = []
+        for path in (*([self.examples] if self.examples.exists() else []), *self._part_files()):
+            with _as_results_error(path):
+                found += endings.unpack(_load_npz(path))
+        return endings.first_endings(found)
+
+    def write_examples(self, kept: Sequence[Example], told: Sequence[Ending] = ()) -> None:
+        """Write the examples, and what runs told at their end."""
+        write_atomically(self.examples, _npz(_pack_examples(kept) | endings.pack(told)))
 
 
 def check_is_no_own_file(path: Path) -> None:
