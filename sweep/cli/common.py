@@ -45,14 +45,20 @@ program_key = "sweep.program"
 
 def program_of(ctx: typer.Context, *, engine_options: tuple[str, ...] = ()) -> tuple[str, ...] | None:
     """The program behind `--`; None where there is none. Raises `SettingError` for an option of engines beside it."""
+    program: tuple[str, ...] | None = ctx.meta.get(program_key)
+    if program is not None:
+        check_not_given(ctx, *engine_options)
+    return program
+
+
+def check_not_given(ctx: typer.Context, *options: str, of: str = "of networks") -> None:
+    """Raise `SettingError` where one of these options was typed: it is of something else than what is asked."""
     from sweep.runs.errors import SettingError
 
-    program: tuple[str, ...] | None = ctx.meta.get(program_key)
-    for name in engine_options if program is not None else ():
+    for name in options:
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise SettingError((f"--{name}",), "is of networks, and there is a program", "allowed: without it")
-    return program
+            raise SettingError((f"--{name}",), f"is {of}", "allowed: without it")
 
 
 app = typer.Typer(
