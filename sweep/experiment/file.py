@@ -109,8 +109,10 @@ def parse(
         raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
 
 
-def settings(arguments: Sequence[str]) -> dict[str, Any]:
+def settings(arguments: Sequence[str], *, are_of_networks: bool = True) -> dict[str, Any]:
     """Read settings given as NAME=VALUE, each value as in an experiment file. Raises `ExperimentFileError`.
+
+    Settings that are not of networks may have any name but `seed`.
 
     >>> settings(["width=2", "optimizer={name: sgd, momentum: 0.9}"])
     {'width': 2, 'optimizer': {'name': 'sgd', 'momentum': 0.9}}
@@ -120,7 +122,7 @@ def settings(arguments: Sequence[str]) -> dict[str, Any]:
         name, equals, value = argument.partition("=")
         if not equals or not name:
             raise ExperimentFileError(_message(argument, None, (), "no NAME=VALUE", "allowed: width=2"))
-        if name not in hyperparameters:
+        if name == "seed" or (are_of_networks and name not in hyperparameters):
             allowed = "allowed: --seeds N" if name in ("seed", "seeds") else did_you_mean(name, hyperparameters)
             raise ExperimentFileError(_message(argument, None, (), "no such hyperparameter", allowed))
         if name in given:

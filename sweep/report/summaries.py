@@ -11,7 +11,7 @@ from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
 from sweep.results.tables import to_records
-from sweep.runs.endings import Ending
+from sweep.runs.endings import Ending, shortened
 from sweep.runs.errors import did_you_mean
 from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
@@ -145,11 +145,7 @@ def said_at_their_end(results: Results, n_lines: int) -> list[tuple[Ending, str]
     endings = [x for x in results.folder.read_endings() if x.configuration in places]
     for ending in sorted(endings, key=lambda x: places[x.configuration]):
         found.setdefault(ending.outcome, ending)
-    told: list[tuple[Ending, str]] = []
-    for ending in found.values():
-        first, *others = ending.told.splitlines() or [""]
-        told.append((ending, "\n".join([first, *others[-n_lines:]])))
-    return told
+    return [(ending, shortened(ending.told, n_lines)) for ending in found.values()]
 
 
 _allowed_nodes = (

@@ -40,6 +40,16 @@ def first_endings(endings: Iterable[Ending]) -> list[Ending]:
     return list(found.values())
 
 
+def shortened(told: str, n_lines: int) -> str:
+    r"""How a run ended, which is the first line, and the last lines of what it said.
+
+    >>> shortened("exit code 1\na\nb\nc", 2)
+    'exit code 1\nb\nc'
+    """
+    first, *others = told.splitlines() or [""]
+    return "\n".join([first, *others[-n_lines:]])
+
+
 def pack(endings: Sequence[Ending]) -> dict[str, npt.NDArray[np.uint8]]:
     """Endings as an array for a file, a line of JSON for each; no array where there are none."""
     lines = "\n".join(json.dumps(asdict(ending)) for ending in endings)

@@ -196,3 +196,22 @@ reliability: {success: "score >= 2", target: 0.5}
     wrong = text.replace("cost low", "cost")
     with pytest.raises(UserError, match="accuracy high"):
         sweep.run(written(tmp_path, wrong), tmp_path / "other", train=remainders)
+
+
+def test_a_program_is_tried_without_a_file() -> None:
+    script = "test $2 = 4 && { echo oh >&2; exit 3; }; test $2 = 5 && exit 75; echo $(($2 * $1))"
+    command = ["train", "factor=2", "--seeds", "12", "--success", "score >= 6", "--workers", "2"]
+    program = ["--", "sh", "-c", script, "sh", "{factor}", "{seed}"]
+    told = call(*command, *program)
+    assert told.exit_code == 0, told.output
+    lines = told.stdout.splitlines()
+    assert lines[0].endswith("factor 2, success: score >= 6") and lines[1].startswith("learned by 7 of 11 seeds: ")
+    assert lines[2] == "the others: missed 27.3% (3), crashed 9.1% (1)"
+    assert lines[4] == "1 run lost: lost 2 times: exit code 75" and lines[-2:] == ["  exit code 3", "  oh"]
+    record = json.loads(call(*command, "--json", *program).stdout)
+    assert (record["n_runs"], record["n_learned"], record["n_lost"]) == (11, 7, 1)
+    assert record["medians"]["score"] == 12.0 and record["settings"] == {"factor": 2}
+    gone = call("train", "--seeds", "3", "--", "sh", "-c", "exit 75")
+    assert gone.exit_code == 2 and "every run was lost 2 times: exit code 75" in gone.stderr
+    assert call("train", "--success", "a > 1").exit_code == 2
+    assert "allowed: --seeds N" in call("train", "seed=3", *program).stderr

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.report.summaries import Answer, commonest_merge, said_at_their_end, summarise
+from sweep.report.terminal.train import ending_lines, n_said
 from sweep.report.words import bar, counted, describe_settings, describe_size, interval, percent
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
@@ -20,7 +21,6 @@ from sweep.runs.errors import visible
 from sweep.runs.settings import setting_text, title_of
 
 bar_width = 14
-n_said = 4  # lines of what a run said at its end
 verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
 pipe_width = 1000
 _numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}
@@ -50,7 +50,7 @@ def print_answer(results: Results, top: int = 10) -> None:
     answer = summarise(results, top)
     # all is read before a word is printed: a damaged file leaves no half of an answer
     merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows"))
-    said = _ending_lines(results)
+    said = ending_lines(said_at_their_end(results, n_said))
     closing = (*_named_lines(answer), _failure_line(answer, merged), *said, _look_line(results, answer))
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
@@ -184,14 +184,6 @@ def _failure_line(answer: Answer, merged: str | None) -> str:
             most = f" (most often with {merged} given one output)" if merged and name == "stuck" else ""
             parts.append(f"{percent(n / total)} {name}{most}")
     return f"the {counted(total, 'failure')}: " + ", ".join(parts)
-
-
-def _ending_lines(results: Results) -> list[str]:
-    """What runs of one's own said at their end, one for each outcome."""
-    lines: list[str] = []
-    for ending, told in said_at_their_end(results, n_said):
-        lines += [f"{ending.outcome}, {ending.run} for one:", *(f"  {line}" for line in told.splitlines())]
-    return lines
 
 
 def _look_line(results: Results, answer: Answer) -> str:
