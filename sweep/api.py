@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
+from sweep.commands.asking import Asking
 from sweep.commands.check import n_confirmation, plan, spread
 from sweep.commands.model_table import floors_of, table_of
 from sweep.commands.replay import replay
@@ -48,8 +49,9 @@ from sweep.training.costs import describe_seconds
 from sweep.training.functions import Function, Lost
 from sweep.training.keras.importing import from_keras
 from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
+from sweep.training.many import ManyFunction
 
-__all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]
+__all__ = ["Lost", "from_keras", "load", "open", "replay", "rescue", "run", "study", "train"]
 
 Build = Callable[[int], Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
@@ -93,8 +95,9 @@ def run(
 
 
 def study(
-    train: Function,
+    train: Function | None = None,
     *,
+    train_many: ManyFunction | None = None,
     vary: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     seeds: int | Sequence[int] | Mapping[str, int] = 64,
@@ -124,7 +127,12 @@ def study(
     the sampler tpe looks for, `["success_rate", "seconds"]`. The folder is `out`, `results/<name of the function>`
     where not given.
 
-    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes.
+    `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
+    the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
+    another order and in two halves: no seed may touch another.
+
+    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes, or a
+    seed touches another.
     """
     sections = {
         "fixed": dict(fixed or {}),
@@ -141,8 +149,20 @@ def study(
             if value != usual
         },
     }
-    planned = plan_study(train, sections, workers=workers, confirm=confirm)
+    planned = plan_study(train, train_many, sections, workers=workers, confirm=confirm)
     return execute(planned, out, fresh=fresh, observe=observe)
+
+
+def open(  # its name is the contract's; nothing here opens a file
+    path: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, fresh: bool = False
+) -> Asking:
+    """Open an experiment file of settings to ask for its runs and tell what they came to; see `Asking`.
+
+    `job = sweep_.ask()` gives a run, None where none is left; `sweep_.tell(job, {"accuracy": 0.97})` answers it. A job
+    that nobody answered is asked again, by the next call of `open` too. The folder is `out`, `results/<name of the
+    file>` where not given. Raises `ExperimentFileError`, `ResultsError`.
+    """
+    return Asking.of_file(path, out, fresh=fresh)
 
 
 @overload

@@ -12,9 +12,10 @@ from sweep.experiment.file import ExperimentFile
 from sweep.experiment.writing import study_text
 from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
-from sweep.training import functions, programs
+from sweep.training import functions, many, programs
 from sweep.training.executor import Threads
 from sweep.training.functions import Function, name_of
+from sweep.training.many import ManyFunction
 from sweep.training.programs import Command
 from sweep.training.threads import available_cores
 from sweep.training.trainer import Trainer
@@ -45,6 +46,15 @@ def of_function(train: Function) -> MakeTrainer:
     return lambda limits, n_workers: functions.as_trainer(train, limits, n_workers)
 
 
+def of_many(train: ManyFunction) -> MakeTrainer:
+    """What makes a trainer of a function of many seeds. Raises `SettingError` for something that cannot be called."""
+    if not callable(train):
+        raise SettingError(
+            ("train_many",), f"found {type(train).__name__}", "allowed: a function of settings and seeds"
+        )
+    return lambda limits, _: many.as_trainer(train, limits)
+
+
 def of_program(argv: tuple[str, ...], experiment: Experiment) -> MakeTrainer:
     """What makes a trainer of a program. Raises `SettingError` where its places are not those settings."""
     command = Command(argv)
@@ -53,7 +63,7 @@ def of_program(argv: tuple[str, ...], experiment: Experiment) -> MakeTrainer:
     return lambda limits, n_workers: programs.as_trainer(command, limits, n_workers)
 
 
-def as_source(train: Function, sections: Mapping[str, Mapping[str, Any]]) -> ExperimentFile:
+def as_source(train: object, sections: Mapping[str, Mapping[str, Any]]) -> ExperimentFile:
     """An experiment given in Python, as the file that says the same. Raises `ExperimentFileError`."""
     text = study_text(sections, f"sweep.study of the function {name_of(train)}")
     experiment = experiment_file.parse(text, f"sweep.study({name_of(train)})", subject="settings")
@@ -76,11 +86,18 @@ def plan_file(
 
 
 def plan_study(
-    train: Function,
+    train: Function | None,
+    train_many: ManyFunction | None,
     sections: Mapping[str, Mapping[str, Any]],
     *,
     workers: int | None = None,
     confirm: int = n_confirmation,
 ) -> Plan:
-    """What `sweep.study` will do. Raises `SettingError`, `ExperimentFileError`."""
-    return plan_own(as_source(train, sections), of_function(train), workers, confirm)
+    """What `sweep.study` will do, with one of the two functions. Raises `SettingError`, `ExperimentFileError`."""
+    if (train is None) == (train_many is None):
+        found = "found " + ("neither" if train is None else "both")
+        raise SettingError(("train", "train_many"), found, "allowed: one of the two functions")
+    if train is not None:
+        return plan_own(as_source(train, sections), of_function(train), workers, confirm)
+    assert train_many is not None
+    return plan_own(as_source(train_many, sections), of_many(train_many), workers, confirm)

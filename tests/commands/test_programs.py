@@ -210,7 +210,7 @@ def test_a_program_is_tried_without_a_file() -> None:
     assert lines[4] == "1 run lost: lost 2 times: exit code 75" and lines[-2:] == ["  exit code 3", "  oh"]
     record = json.loads(call(*command, "--json", *program).stdout)
     assert (record["n_runs"], record["n_learned"], record["n_lost"]) == (11, 7, 1)
-    assert record["medians"]["score"] == 12.0 and record["settings"] == {"factor": 2}
+    assert record["medians"]["score"] == 13.0 and record["settings"] == {"factor": 2}
     gone = call("train", "--seeds", "3", "--", "sh", "-c", "exit 75")
     assert gone.exit_code == 2 and "every run was lost 2 times: exit code 75" in gone.stderr
     assert call("train", "--success", "a > 1").exit_code == 2
