@@ -221,6 +221,7 @@ _sections = {
     "cases": "mappings, each laid over `fixed` and crossed with `vary`: for settings that belong together",
     "study": "how configurations are chosen",
     "reliability": "when a configuration counts as reliable",
+    "limits": "what a run of one's own program or function may take, see [trainers.md](trainers.md)",
 }
 
 _tasks = """## Tasks
@@ -273,6 +274,7 @@ def experiment_page() -> str:
             f"## reliability\n\n{_section('reliability')}\n\n`margin`: a run learned where the smallest "
             "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2. For "
             "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other.\n",
+            f"## limits\n\n{_section('limits')}\n",
         ]
     )
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, SupportsIndex, overload
 
+from sweep.commands.asking import Asking
 from sweep.commands.check import n_confirmation, plan, spread
 from sweep.commands.replay import replay
 from sweep.commands.rescue.rescue import rescue
 from sweep.commands.run import Observer, execute, ignore
-from sweep.commands.study import plan_study
+from sweep.commands.study import of_function, plan_file, plan_study
 from sweep.commands.train import ask
 from sweep.commands.train_model import BuiltPlan, plan_built, seconds_to_start
 from sweep.experiment.file import with_tables
@@ -30,15 +31,16 @@ from sweep.report.terminal.train import count_lines
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.results import Results, load
 from sweep.results.tables import read_runs, runs_table
-from sweep.runs.errors import visible
+from sweep.runs.errors import SettingError, visible
 from sweep.runs.runs import Entry
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
 from sweep.training.functions import Function, Lost, end_where_imported
 from sweep.training.keras.built import Criterion
 from sweep.training.keras.importing import from_keras
+from sweep.training.many import ManyFunction
 
-__all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]
+__all__ = ["Lost", "from_keras", "load", "open", "replay", "rescue", "run", "study", "train"]
 
 Build = Callable[..., Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
@@ -56,15 +58,25 @@ def run(
     fresh: bool = False,
     confirm: int = n_confirmation,
     observe: Observer = ignore,
+    train: Function | None = None,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
 
     `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
     cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
     of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
-    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. Raises
-    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
+    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. `train`: a function of
+    one's own instead of an engine, as in `study`; the file is of its settings, and `workers` are processes. Raises
+    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`, and `TrainerError` where every first run of a
+    function crashes.
     """
+    if train is not None:
+        for name, given, usual in (("engine", engine, "auto"), ("device", device, "auto"), ("limit", limit, 24.0)):
+            if given != usual:
+                raise SettingError((name,), f"found {given}, with a function of one's own", "allowed: none")
+        own = plan_file(path, lambda _: of_function(train), workers=workers, confirm=confirm)
+        with spread(own, ray, workers, math.inf) as own:
+            return execute(own, out, fresh=fresh, observe=observe)
     limit_here = limit if ray is None else math.inf
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
@@ -72,8 +84,9 @@ def run(
 
 
 def study(
-    train: Function,
+    train: Function | None = None,
     *,
+    train_many: ManyFunction | None = None,
     vary: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     seeds: int | Sequence[int] | Mapping[str, int] = 64,
@@ -84,8 +97,10 @@ def study(
     trials: int | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
+    memory: float | str | None = None,
     retries: int = 1,
+    objective: str | Sequence[str] = "success_rate",
     fresh: bool = False,
     confirm: int = n_confirmation,
     observe: Observer = ignore,
@@ -95,21 +110,49 @@ def study(
     The function returns a number, true or false, or a mapping of numbers by name; a single one is called as `success`
     calls it. `vary` and `fixed` are settings as in an experiment file, under any names; `seeds` a count, a list, or
     `{"count": 8, "up_to": 256}`. `success`: which comparison makes a run a success. Each run has a process, which an
-    exception, a signal or `timeout`, in seconds, ends alone; a run that was lost (killed from outside, or
-    `sweep.Lost`) is tried again `retries` times on its seed. A function that another process cannot import is called
-    here, without limits. The folder is `out`, `results/<name of the function>` where not given.
+    exception, a signal or `timeout`, in seconds or as `"10 min"`, ends alone, and which has at most `memory`, in bytes
+    or as `"2 GiB"`, for its data; a run that was lost (killed from outside, or `sweep.Lost`) is tried again `retries`
+    times on its seed. A function that another process cannot import is called here, without limits. `objective`: what
+    the sampler tpe looks for, `["success_rate", "seconds"]`. The folder is `out`, `results/<name of the function>`
+    where not given.
 
-    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes.
+    `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
+    the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
+    another order and in two halves: no seed may touch another.
+
+    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes, or a
+    seed touches another.
     """
     end_where_imported()
     sections = {
         "fixed": dict(fixed or {}),
         "vary": {**(vary or {}), "seed": seeds},
-        "study": {"sampler": sampler, "trials": trials},
+        "study": {
+            "sampler": sampler,
+            "trials": trials,
+            **({} if objective == "success_rate" else {"objective": objective}),
+        },
         "reliability": {"success": success, "target": target, "confidence": confidence},
+        "limits": {
+            name: value
+            for name, value, usual in (("timeout", timeout, None), ("memory", memory, None), ("retries", retries, 1))
+            if value != usual
+        },
     }
-    planned = plan_study(train, sections, workers=workers, timeout=timeout, retries=retries, confirm=confirm)
+    planned = plan_study(train, train_many, sections, workers=workers, confirm=confirm)
     return execute(planned, out, fresh=fresh, observe=observe)
+
+
+def open(  # its name is the contract's; nothing here opens a file
+    path: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, fresh: bool = False
+) -> Asking:
+    """Open an experiment file of settings to ask for its runs and tell what they came to; see `Asking`.
+
+    `job = sweep_.ask()` gives a run, None where none is left; `sweep_.tell(job, {"accuracy": 0.97})` answers it. A job
+    that nobody answered is asked again, by the next call of `open` too. The folder is `out`, `results/<name of the
+    file>` where not given. Raises `ExperimentFileError`, `ResultsError`.
+    """
+    return Asking.of_file(path, out, fresh=fresh)
 
 
 @overload

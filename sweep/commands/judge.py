@@ -65,6 +65,9 @@ class TableOfRuns:
             on_count(len(found), int(found.learned.sum()))
             yield Kept(identity, found)
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
 
 @dataclass(frozen=True)
 class Judged:

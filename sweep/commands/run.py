@@ -8,7 +8,8 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,8 @@ from sweep.results.tables import (
     runs_blocks,
 )
 from sweep.runs.cohort import Broken, Cohort, Seeds, Subject
-from sweep.runs.curves import Curve, lowest
+from sweep.runs.curves import lowest
+from sweep.runs.endings import Ending, first_endings
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
@@ -79,9 +81,12 @@ class _Training:
         self._observe = observe
         self._guard = Guard(self.broken.append, is_stopped)
 
-    def train(self, cohorts: Sequence[Cohort[Subject]], start: Progress) -> list[Kept]:
-        """Train cohorts; the observer hears of each piece, from `start` on."""
-        started, progress = time.perf_counter(), start
+    def train(self, cohorts: Sequence[Cohort[Subject]], start: Progress) -> Iterator[list[Kept]]:
+        """Train cohorts; what is kept of them, as much at a time as is to be stored together.
+
+        The observer hears of each piece, from `start` on.
+        """
+        progress = start
         self._observe(progress)
 
         def count(n_done: int, n_learned: int) -> None:
@@ -89,9 +94,15 @@ class _Training:
             progress = replace(progress, n_done=progress.n_done + n_done, n_learned=progress.n_learned + n_learned)
             self._observe(progress)
 
-        kept = list(self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard))
+        kept: list[Kept] = []
+        started = time.perf_counter()
+        for one in self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard):
+            kept.append(one)
+            if one.ends_batch:
+                yield kept
+                kept = []
         self.seconds += time.perf_counter() - started
-        return kept
+        yield kept
 
     def end_where_stopped(self) -> None:
         """End as an interruption does, with what was trained stored."""
@@ -99,10 +110,10 @@ class _Training:
             raise KeyboardInterrupt
 
 
-class _Sweep:
+class Sweep:
     """What one execution holds: the folder, the runs stored already, the configurations with their runs so far."""
 
-    def __init__(self, plan: Plan, folder: Folder, training: _Training) -> None:
+    def __init__(self, plan: Plan, folder: Folder, training: _Training, *, is_whole: bool) -> None:
         self.plan = plan
         self.experiment = experiment = plan.experiment
         self.folder = folder
@@ -111,27 +122,53 @@ class _Sweep:
         self.n_repeated = 0
         self.n_trained = 0
         self.n_told = 0
+        self._is_whole = is_whole
         self._allocation = Allocation.of(experiment)
         self._stored = Stored(folder, plan.trained_by, experiment.subject)
         self._examples = self._stored.examples
         self._curves = folder.read_curves()
+        self._endings = folder.read_endings()
 
-    def run(self, search: Search) -> None:
-        """The main loop, round by round: ask, train, diagnose, store, tell."""
+    def rounds(self, search: Search) -> Iterator[list[Cohort[Subject]]]:
+        """The main loop, round by round: what is to be trained, and kept before the next is asked for; then told."""
         for indices in search.rounds(self._n_trials_at_once()):
             suggestions = search.ask(indices)
             self._take_in(suggestions)
             while cohorts := self._missing(suggestions):
-                trained, examples, curves = self._train(cohorts)
-                if trained:
-                    name = f"{max(map(len, cohorts))}-{indices.start:08d}"
-                    self.folder.write_part(name, trained, examples, self.plan.trained_by, curves)
-                self._add(trained, examples, curves)
-                self.training.end_where_stopped()
+                yield cohorts
             for suggestion in suggestions:
                 self._tell(search, suggestion)
         if self.n_trained:
             search.sync()
+
+    def run(self, search: Search) -> None:
+        """Ask, train, diagnose, store, tell."""
+        for cohorts in self.rounds(search):
+            n_done = sum(len(e.runs) for e in self.entries.values())
+            n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
+            for kept in self.training.train(cohorts, Progress("train", n_done, self._n_runs(), n_learned)):
+                self.keep(kept)
+            self.training.end_where_stopped()
+
+    def keep(self, kept: Sequence[Kept]) -> None:
+        """Store what came in of runs: durable first, then known."""
+        blocks: dict[str, list[Runs]] = {}
+        for one in kept:
+            if len(one.runs):
+                blocks.setdefault(one.configuration, []).append(one.runs)
+        trained = {identity: merge(own) for identity, own in blocks.items()}
+        examples, told = [x for k in kept for x in k.examples], [x for k in kept for x in k.endings]
+        curves = {f"{k.configuration}-{seed}": curve for k in kept for seed, curve in k.curves.items()}
+        if trained:
+            name = f"{max(map(len, trained.values()))}-{min(self.entries[i].trial for i in trained):08d}"
+            self.folder.write_part(name, trained, examples, self.plan.trained_by, told, curves)
+        for identity, runs in trained.items():
+            entry = self.entries[identity]
+            self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
+        self.n_trained += sum(map(len, trained.values()))
+        self._examples += examples
+        self._endings = first_endings([*self._endings, *told])
+        self._curves |= curves
 
     def _n_trials_at_once(self) -> int:
         """How many trials are enough work for the executor."""
@@ -181,28 +218,11 @@ class _Sweep:
         own = (b.seeds for b in self.training.broken if b.configuration == entry.configuration.id)
         return np.array([seed for seeds in own for seed in seeds], np.uint32)
 
-    def _train(self, cohorts: Sequence[Cohort[Subject]]) -> tuple[dict[str, Runs], list[Example], dict[str, Curve]]:
-        """Train cohorts: new runs by configuration, examples, and curves by run."""
-        n_done = sum(len(e.runs) for e in self.entries.values())
-        n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
-        kept = self.training.train(cohorts, Progress("train", n_done, self._n_runs(), n_learned))
-        trained = {k.configuration: k.runs for k in kept if len(k.runs)}
-        self.n_trained += sum(map(len, trained.values()))
-        curves = {f"{k.configuration}-{seed}": curve for k in kept for seed, curve in k.curves.items()}
-        return trained, [example for k in kept for example in k.examples], curves
-
     def _n_runs(self) -> int:
         """How many runs there will be, as far as is known: no verdict is known of trials to come."""
         known = sum(len(self._allocation.seeds(e.runs)) for e in self.entries.values())
         n_to_come = self.experiment.n_trials - self.n_repeated - len(self.entries)
         return known + n_to_come * self._allocation.counts()[0]
-
-    def _add(self, trained: Mapping[str, Runs], kept: Sequence[Example], curves: Mapping[str, Curve]) -> None:
-        for identity, runs in trained.items():
-            entry = self.entries[identity]
-            self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
-        self._examples += kept
-        self._curves |= curves
 
     def _tell(self, search: Search, suggestion: Suggestion) -> None:
         if suggestion.is_told:
@@ -212,7 +232,8 @@ class _Sweep:
             search.leave_open(suggestion)
         else:
             runs, n_parameters = entry.runs, entry.configuration.n_parameters
-            search.tell(suggestion, Result(runs.seed, runs.learned, self._allocation.course(runs), n_parameters))
+            course = self._allocation.course(runs)
+            search.tell(suggestion, Result(runs.seed, runs.learned, course, n_parameters, runs.measured))
             self.n_told += 1
 
     def confirm(self) -> Confirmation | None:
@@ -225,9 +246,18 @@ class _Sweep:
         known = self._known_confirmation(named.configuration.id, int(fresh[0]), n)
         if known is not None:
             return known
-        (kept,) = self.training.train([self._cohort(named.configuration, fresh)], Progress("confirm", 0, n, 0))
+        identity = named.configuration.id
+        runs = self._stored.runs(named.configuration)
+        runs = runs.take(np.isin(runs.seed, fresh))
+        cohort = self._cohort(named.configuration, np.setdiff1d(fresh, runs.seed))
+        start = Progress("confirm", len(runs), n, int(runs.learned.sum()))
+        for kept in self.training.train([cohort] if len(cohort) else [], start):
+            block = merge([k.runs for k in kept])
+            runs = merge([runs, block])
+            if len(runs) < n and len(block):  # else all is known, and its summary is stored at once
+                self.folder.write_part(f"confirm-{named.trial:08d}", {identity: block}, (), self.plan.trained_by)
         self.training.end_where_stopped()
-        return summarise(named.configuration.id, int(fresh[0]), kept.runs, reliability)
+        return summarise(identity, int(fresh[0]), runs, reliability)
 
     def _known_confirmation(self, identity: str, first_seed: int, n: int) -> Confirmation | None:
         """What the manifest says of these fresh seeds, where all runs were known: training would say it again."""
@@ -236,11 +266,15 @@ class _Sweep:
             return None
         return known if (known.configuration, known.first_seed, known.n_runs) == (identity, first_seed, n) else None
 
-    def finish(self, began: float, confirmation: Confirmation | None, tables: Iterable[str]) -> None:
+    def finish(self, began: float, confirm: Callable[[], Confirmation | None]) -> None:
         """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable.
 
-        `began`: when the sweep did, by the performance counter; `tables`: files that the experiment names.
+        Where an earlier execution had left nothing to do, nothing is written. `began`: when the sweep did, by the
+        performance counter; `confirm` trains the configuration that the answer names again.
         """
+        if self._is_whole and not (self.n_trained or self.n_told):
+            return
+        confirmation = confirm()
         folder, experiment, trainer = self.folder, self.experiment, self.plan.trainer
         trained = time.perf_counter()
         entries = list(self.entries.values())
@@ -251,11 +285,15 @@ class _Sweep:
         write_atomically(folder.settings, settings_lines((e.configuration for e in in_order), experiment.kind))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
         kept = lowest_seeds(x for x in self._examples if x.configuration in places)
-        kept = sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome)))
+        told = [x for x in self._endings if x.configuration in places]
         curves = {run: curve for run, curve in self._curves.items() if run.partition("-")[0] in places}
-        folder.write_examples(kept, lowest(curves))
+
+        def order(x: Example | Ending) -> tuple[int, int]:
+            return places[x.configuration], outcomes.index(x.outcome)
+
+        folder.write_examples(sorted(kept, key=order), sorted(told, key=order), lowest(curves))
         n_planned = sum(len(self._allocation.seeds(e.runs)) for e in entries)
-        files = folder.digests(tables)
+        files = folder.digests(self.plan.source.tables)
         written = time.perf_counter()
         seconds = (self.training.seconds, written - trained, trained - began - self.training.seconds)
         folder.write_manifest(
@@ -309,24 +347,38 @@ def execute(
     `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
-    source, experiment = plan.source, plan.experiment
-    folder = Folder(Path(out) if out is not None else Path("results") / source.path.stem)
-    folder.check_table_names(source.tables)
-    with held(folder, is_fresh=fresh):
-        for message in prepare(folder, source.content, experiment, source.tables):
-            say(message)
-        study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
-        if is_whole and isinstance(study, Path) and study.exists():
-            return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
-        if isinstance(study, str):
-            try:
-                remember(folder, study)
-            except OSError as error:
-                say(f"{error.filename}: {error.strerror}; commands that read the folder will need --storage")
-        if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
-            folder.write_manifest(Manifest(subject=experiment.subject))
-        sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
-        sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
-        if sweep.n_trained or sweep.n_told or not is_whole:
-            sweep.finish(started, sweep.confirm(), source.tables)
+    folder = Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
+    folder.check_table_names(plan.source.tables)
+    with closing(plan.trainer), held(folder, is_fresh=fresh):
+        begun = begin(plan, folder, observe=observe, say=say, is_stopped=is_stopped)
+        if begun is not None:
+            sweep, search = begun
+            sweep.run(search)
+            sweep.finish(started, sweep.confirm)
     return Results(folder)
+
+
+def begin(
+    plan: Plan,
+    folder: Folder,
+    *,
+    observe: Observer = ignore,
+    say: Callable[[str], None] = ignore_message,
+    is_stopped: Callable[[], bool] = never,
+) -> tuple[Sweep, Search] | None:
+    """The sweep of a plan in a folder that is held for it, and its study; None where it left nothing to do."""
+    source, experiment = plan.source, plan.experiment
+    for message in prepare(folder, source.content, experiment, source.tables):
+        say(message)
+    study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
+    if is_whole and isinstance(study, Path) and study.exists():
+        return None  # unread: a million runs take seconds; a study elsewhere may lack what was told
+    if isinstance(study, str):
+        try:
+            remember(folder, study)
+        except OSError as error:
+            say(f"{error.filename}: {error.strerror}; commands that read the folder will need --storage")
+    if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
+        folder.write_manifest(Manifest(subject=experiment.subject))
+    sweep = Sweep(plan, folder, _Training(plan, observe, is_stopped), is_whole=is_whole)
+    return sweep, Search(experiment, study, study_name(experiment, plan.trainer))

@@ -13,11 +13,13 @@ import numpy as np
 from sweep.commands.check import Plan
 from sweep.commands.study import as_source, plan_own
 from sweep.runs.errors import SettingError, show
+from sweep.runs.limits import Limits
 from sweep.runs.settings import Settings
 from sweep.runs.success import Success
 from sweep.training import functions, threads
 from sweep.training.keras.built import Job, Probe, of_training, probe
 from sweep.training.keras.marking import as_arrays, held_out, keras
+from sweep.training.own import RunByRun
 
 # below this many seconds in one process, starting others takes longer than they spare
 seconds_worth_processes = 30.0
@@ -65,8 +67,11 @@ def plan_built(
     seconds, reason = tried.seconds * n_runs, why_not_elsewhere(job)
     n_workers = choose_n_workers(workers, n_runs, seconds, reason)
     train = job.as_function()
-    trainer = functions.as_trainer(train) if n_workers > 1 else functions.called_here(train)
     confirm = len(source.experiment.seeds) if source.experiment.n_trials > 1 else 0
+
+    def trainer(limits: Limits, n: int) -> RunByRun:
+        return functions.as_trainer(train, limits, n) if n_workers > 1 else functions.called_here(train)
+
     planned = plan_own(source, trainer, n_workers, confirm)
     return BuiltPlan(planned, tried, seconds, reason if n_workers == 1 and seconds > seconds_worth_processes else None)
 

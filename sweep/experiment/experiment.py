@@ -17,12 +17,13 @@ from sweep.experiment.subjects import Kind, kinds
 from sweep.networks.configuration import Configuration
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
+from sweep.runs.limits import Limits
 from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
 
 samplers = ("grid", "random", "qmc", "tpe")
 trial_kinds = ("configuration", "run")
-objectives = ("success_rate", "n_parameters")
+goals = {"success_rate": "high", "n_parameters": "low", "seconds": "low"}  # of objectives that need not say theirs
 max_checked = 2_000
 max_sampled = 20_000
 
@@ -84,12 +85,6 @@ class Study:
             raise SettingError(
                 ("trials",), f"none given for the sampler {self.sampler}", "allowed: a whole number from 1 up"
             )
-        if self.objective not in (("success_rate",), ("success_rate", "n_parameters")):
-            raise SettingError(
-                ("objective",),
-                f"found {show(self.objective)}",
-                "allowed: success_rate, or [success_rate, n_parameters]",
-            )
 
 
 @dataclass(frozen=True)
@@ -107,8 +102,10 @@ class Experiment:
     reliability: Target = Target()
     subject: str = "network"
     success: Success | None = None
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
+        self._check_objective()
         if (self.success is None) != (self.subject == "network"):
             found, allowed = f"found {self.success or 'none'}", "a criterion, accuracy >= 0.95"
             allowed = "margin, for a network" if self.success else allowed
@@ -129,6 +126,30 @@ class Experiment:
             allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
             raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
         _ = self._resolved  # raises the first mistake
+
+    def _check_objective(self) -> None:
+        found, allowed = self.study.objective, "success_rate, or [success_rate, n_parameters]"
+        if self.subject == "network":
+            is_right = found in (("success_rate",), ("success_rate", "n_parameters"))
+        else:
+            allowed = "success_rate, seconds, or a number that runs give and its goal, accuracy high; each once"
+            names = [name for name, _ in self.objectives]
+            is_right = bool(found) and len(set(names)) == len(names) and "n_parameters" not in names
+            is_right &= all(name and goal in ("high", "low") for name, goal in self.objectives)
+        if not is_right:
+            raise SettingError(("study", "objective"), f"found {show(found)}", f"allowed: {allowed}")
+
+    @property
+    def objectives(self) -> tuple[tuple[str, str], ...]:
+        """What the study looks for: the name of a number, and whether it is to be `high` or `low`.
+
+        Of the number that success compares, the comparison says which.
+        """
+        known = dict(goals)
+        if self.success is not None:
+            known[self.success.metric] = "high" if self.success.comparison.startswith(">") else "low"
+        named = [(name, name.rpartition(" ")) for name in self.study.objective]
+        return tuple((name, known[name]) if name in known else (words[0], words[2]) for name, words in named)
 
     def _n_sample_points(self) -> int:
         """How many points `sample_points` gives, at most."""

@@ -12,6 +12,7 @@ from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of
 from sweep.results.tables import to_records
+from sweep.runs.endings import Ending, shortened
 from sweep.runs.errors import did_you_mean
 from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
@@ -153,6 +154,16 @@ def gate(rows: Any) -> tuple[int, str]:
             named = ", ".join(found[:max_gated]) + (", ..." if len(found) > max_gated else "")
             return code, f"gate: {len(found):,} of {counted(len(rows), 'configuration')} {words}: {named}"
     return 0, f"gate: {counted(len(rows), 'configuration')}, all reliable"
+
+
+def said_at_their_end(results: Results, n_lines: int) -> list[tuple[Ending, str]]:
+    """For each outcome, what one run said at its end, of the best configuration that has one: its last lines."""
+    found: dict[str, Ending] = {}
+    places = {identity: place for place, identity in enumerate(results.configurations["configuration"])}
+    endings = [x for x in results.folder.read_endings() if x.configuration in places]
+    for ending in sorted(endings, key=lambda x: places[x.configuration]):
+        found.setdefault(ending.outcome, ending)
+    return [(ending, shortened(ending.told, n_lines)) for ending in found.values()]
 
 
 _allowed_nodes = (

@@ -25,7 +25,9 @@ from sweep.networks.measurements import Example
 from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 from sweep.results.manifest import Manifest
-from sweep.runs.curves import Curve, pack, unpack
+from sweep.runs import curves, endings
+from sweep.runs.curves import Curve
+from sweep.runs.endings import Ending
 from sweep.runs.runs import Runs, merge
 
 
@@ -222,9 +224,10 @@ class Folder:
         runs: Mapping[str, Runs],
         kept: Sequence[Example],
         trainer: str,
-        curves: Mapping[str, Curve] = {},
+        told: Sequence[Ending] = (),
+        by_step: Mapping[str, Curve] = {},
     ) -> None:
-        """Store a round's runs by configuration, its examples, its curves by run; on return they are durable.
+        """Store runs by configuration, examples, what runs told at their end, and curves by run: then durable.
 
         `trainer`: engine and device. The name gets a number that is free: no block is ever overwritten.
         """
@@ -236,7 +239,7 @@ class Folder:
         self.parts.mkdir(exist_ok=True)
         names = (f"{name}-{i:03}.npz" for i in itertools.count())
         path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
-        write_atomically(path, _npz(arrays | _pack_examples(kept) | pack(curves)))
+        write_atomically(path, _npz(arrays | _pack_examples(kept) | endings.pack(told) | curves.pack(by_step)))
 
     def read_parts(self, trainer: str) -> tuple[dict[str, Runs], list[Example]]:
         """The runs by configuration and the examples of every block.
@@ -301,17 +304,31 @@ class Folder:
         with _as_results_error(self.examples):
             return _unpack_examples(_load_npz(self.examples))
 
-    def read_curves(self) -> dict[str, Curve]:
-        """The curves by run, of finished folders and of blocks. Raises `ResultsError` for a file that is damaged."""
-        found: dict[str, Curve] = {}
-        for path in (*([self.examples] if self.examples.exists() else []), *self._part_files()):
+    def _archives(self) -> list[Path]:
+        """The files that hold what a finished folder keeps of single runs, and blocks do."""
+        return [*([self.examples] if self.examples.exists() else []), *self._part_files()]
+
+    def read_endings(self) -> list[Ending]:
+        """What runs told at their end, of a finished folder and of blocks. Raises `ResultsError` for damage."""
+        found: list[Ending] = []
+        for path in self._archives():
             with _as_results_error(path):
-                found |= unpack(_load_npz(path))
+                found += endings.unpack(_load_npz(path))
+        return endings.first_endings(found)
+
+    def read_curves(self) -> dict[str, Curve]:
+        """The curves by run, of a finished folder and of blocks. Raises `ResultsError` for damage."""
+        found: dict[str, Curve] = {}
+        for path in self._archives():
+            with _as_results_error(path):
+                found |= curves.unpack(_load_npz(path))
         return found
 
-    def write_examples(self, kept: Sequence[Example], curves: Mapping[str, Curve] = {}) -> None:
-        """Write the examples, and the curves by run."""
-        write_atomically(self.examples, _npz(_pack_examples(kept) | pack(curves)))
+    def write_examples(
+        self, kept: Sequence[Example], told: Sequence[Ending] = (), by_step: Mapping[str, Curve] = {}
+    ) -> None:
+        """Write the examples, what runs told at their end, and the curves by run."""
+        write_atomically(self.examples, _npz(_pack_examples(kept) | endings.pack(told) | curves.pack(by_step)))
 
 
 def check_is_no_own_file(path: Path) -> None:

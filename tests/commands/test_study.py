@@ -58,6 +58,9 @@ class Sums:
             on_count(len(cohort), int(learned.sum()))
             yield Kept(cohort.configuration.id, Runs(cohort.seeds, codes, {"score": score}))
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
 
 def test_a_trainer_of_a_few_lines_runs_to_tables_and_page(tmp_path: Path) -> None:
     sections = {"vary": {"factor": [1, 3], "seed": 30}, "reliability": {"success": "score >= 15", "target": 0.5}}
@@ -200,7 +203,7 @@ def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) ->
     here = os.getpid()
     results = sweep.study(closure, seeds=10, out=tmp_path / "out", confirm=0)
     assert results.configurations["n_learned"].tolist() == [5]
-    with pytest.raises(SettingError, match="found 3 s, but function closure is no function at the head"):
+    with pytest.raises(SettingError, match="found 3, but function closure is no function at the head"):
         sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
 
 

@@ -74,3 +74,10 @@ def falling(settings: Mapping[str, Any], seed: int) -> Mapping[str, object]:
     noise = random.Random(seed).random() / 1000
     losses = [max(settings["rest"], 2 - settings["rate"] * step) + noise for step in range(100)]
     return {"loss": losses, "accuracy": 1 - losses[-1] / 2}
+
+
+def remainders(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:
+    """Whole numbers, as a few lines of awk give them too; seed 5 crashes."""
+    if seed == 5:
+        raise RuntimeError("no luck")
+    return {"score": (seed * settings["step"]) % 7, "cost": seed + settings["step"]}

@@ -22,16 +22,18 @@ from sweep.networks.measurements import Example
 from sweep.report.page import charts, figures, methods, metrics
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
-from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.summaries import Answer, commonest_merge, said_at_their_end, summarise
 from sweep.report.words import describe_settings
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
 from sweep.results.tables import to_records
 from sweep.runs.curves import Curve
+from sweep.runs.errors import visible
 from sweep.runs.outcomes import failures_of, outcomes_of
 from sweep.runs.settings import setting_text, title_of
 from sweep.statistics.verdicts import verdicts
 
+n_said = 20  # lines of what a run said at its end
 shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
 labels: Mapping[str, str] = {
     "map": "Success rate of every configuration; the table below has the same numbers",
@@ -254,6 +256,7 @@ def build(results: Results) -> str:
         importances=material.importances,
         floors=_floors(material.known),
         front=_front(table, answer),
+        said=[(ending, visible(told)) for ending, told in said_at_their_end(results, n_said)],
         n_runs=int(table["n_runs"].sum()),
         experiment_text=without_passwords(read_text(folder.experiment), experiment.study.storage),
         versions=manifest.versions,

@@ -11,7 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.summaries import Answer, commonest_merge, said_at_their_end, summarise
+from sweep.report.terminal.train import ending_lines, n_said
 from sweep.report.words import bar, counted, describe_settings, describe_size, interval, percent
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
@@ -49,7 +50,8 @@ def print_answer(results: Results, top: int = 10) -> None:
     answer = summarise(results, top)
     # all is read before a word is printed: a damaged file leaves no half of an answer
     merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows"))
-    closing = (*_named_lines(answer), _failure_line(answer, merged), _look_line(results, answer))
+    said = ending_lines(said_at_their_end(results, n_said))
+    closing = (*_named_lines(answer), _failure_line(answer, merged), *said, _look_line(results, answer))
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
     console.print(_answer_sentence(answer) + "\n")
