@@ -16,9 +16,11 @@ def report(
     with user_errors():
         from sweep.report.page import page
         from sweep.report.page.charts import write_figures
-        from sweep.results.results import load
+        from sweep.results.so_far import load_so_far
 
-        loaded = load(results)
+        loaded = load_so_far(results)
+        if loaded.so_far:
+            say(loaded.so_far)
         if figures:
             for path in write_figures(loaded.folder.figures, page.draw_figures(loaded)):
                 say(f"wrote {path}")
@@ -34,6 +36,9 @@ def dashboard(
     """Open the study in optuna-dashboard. It works on a copy of the journal."""
     with user_errors():
         from sweep.commands.dashboard import serve
-        from sweep.results.results import load
+        from sweep.results.so_far import load_so_far
 
-        serve(load(results), port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"), storage)
+        loaded = load_so_far(results, storage)
+        if loaded.so_far:
+            say(loaded.so_far)
+        serve(loaded, port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"), storage)

@@ -36,12 +36,13 @@ def show(
         from sweep.report.terminal.answer import print_answer, print_configurations
         from sweep.results.folder import check_is_no_own_file
         from sweep.results.results import load
+        from sweep.results.so_far import load_so_far
         from sweep.results.tables import check_table_path, export_table, to_records
 
         if export is not None:
             check_table_path(export)
             check_is_no_own_file(export)
-        loaded = load(results)
+        loaded = load(results) if is_gate else load_so_far(results)
         rows = select_rows(loaded.configurations, where, sort)
         code, words = gate(rows) if is_gate else (0, "")
         if export is not None:
@@ -53,6 +54,8 @@ def show(
             print_answer(loaded, top)
         else:
             print_configurations(loaded, rows.head(top))
+        if loaded.so_far and (where, sort, export, as_json) != (None, None, None, False):
+            say(loaded.so_far)  # the answer says it itself
         if is_gate:
             say(words)
             raise typer.Exit(code)

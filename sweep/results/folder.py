@@ -4,6 +4,7 @@ This module owns every file name. While a sweep goes on, each round is one block
 written from all runs and the blocks are removed.
 """
 
+import csv
 import io
 import itertools
 import shutil
@@ -171,6 +172,10 @@ class Folder:
             return False
         return self.read_manifest().files.get(self.experiment.name) == digest_of(self.experiment)
 
+    def is_unfinished(self) -> bool:
+        """Whether a sweep is at work here or was stopped; one of an earlier version that was finished is not."""
+        return not self._has_tables()
+
     def check_is_finished(self) -> None:
         """Raise `ResultsError` with what to do where the folder does not hold all that its experiment asks for."""
         if self.is_finished():
@@ -255,6 +260,16 @@ class Folder:
             for identity, block in runs.items():
                 blocks.setdefault(identity, []).append(block)
         return {identity: merge(many) for identity, many in blocks.items()}, kept
+
+    def trained_by(self) -> str | None:
+        """Engine and device of the runs that are stored, `native on cpu`; None where there are none."""
+        for path in self._part_files():
+            return _read_part(path)[0]
+        if not self.runs.exists():
+            return None
+        with open(self.runs, encoding="utf-8", newline="", opener=regular) as file:
+            row = next(csv.DictReader(file), None)
+        return None if row is None else f"{row.get('engine')} on {row.get('device')}"
 
     def _part_files(self) -> list[Path]:
         check_inside(self.path, self.parts / "any")

@@ -92,7 +92,7 @@ def read_material(results: Results) -> Material:
         table=results.configurations,
         known={identity: results.configuration(identity) for identity in known},
         runs=runs,
-        kept=results.folder.read_examples(),
+        kept=results.examples,
         importances=find_importances(results.configurations, runs, experiment),
         metrics=metrics.metrics_of(runs, experiment),
         curves={} if is_of_networks else results.folder.read_curves(),
@@ -266,7 +266,8 @@ def build(results: Results) -> str:
         methods=methods.describe_methods(results, answer, experiment),
         latex=methods.latex_table(table, answer, experiment.reliability.confidence),
         max_latex_rows=methods.max_latex_rows,
-        csv=read_text(folder.configurations),
+        csv=results.table,
+        so_far=results.so_far,
         data=Markup(to_script_json(page_data(material))),
     )
 

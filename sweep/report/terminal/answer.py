@@ -51,7 +51,8 @@ def print_answer(results: Results, top: int = 10) -> None:
     # all is read before a word is printed: a damaged file leaves no half of an answer
     merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows"))
     said = ending_lines(said_at_their_end(results, n_said))
-    closing = (*_named_lines(answer), _failure_line(answer, merged), *said, _look_line(results, answer))
+    look = [results.so_far] if results.so_far else [_look_line(results, answer)]
+    closing = (*_named_lines(answer), _failure_line(answer, merged), *said, *look)
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
     console.print(_answer_sentence(answer) + "\n")
