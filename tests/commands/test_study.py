@@ -2,9 +2,6 @@
 
 import json
 import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -185,17 +182,6 @@ def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) ->
     assert results.configurations["n_learned"].tolist() == [5]
     with pytest.raises(SettingError, match="found 3, but function closure is no function at the head"):
         sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
-
-
-def test_the_documents_example_runs_as_it_stands(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "trainers.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    (tmp_path / "forest.py").write_text(code)
-    done = subprocess.run([sys.executable, "forest.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    table = sweep.load(tmp_path / "results" / "train").configurations.set_index("trees")
-    assert list(table.index) == [8, 4, 2, 1] and table.loc[8, "verdict"] == "reliable"
-    assert table.loc[1, "verdict"] == "unreliable" and "reliable" in done.stdout
 
 
 @pytest.mark.parametrize(
