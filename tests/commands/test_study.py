@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.folders import contents
-from support.own_functions import broken, coin, moody, parent, vanishing
+from support.own_functions import asked_of_the_process, broken, coin, moody, parent, vanishing
 from support.shell import call
 
 import sweep
@@ -184,9 +184,35 @@ def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) ->
         sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
 
 
+def test_processes_live_over_rounds_with_their_threads_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    results = sweep.study(
+        asked_of_the_process,
+        vary={"place": list(range(40))},  # two rounds
+        fixed={"bytes": 2**31},
+        seeds=4,
+        success="pid >= 1",
+        out=tmp_path / "out",
+        workers=1,
+        memory="1 GiB",
+    )
+    runs = results.runs
+    assert runs["pid"].nunique() == 1 and runs["pid"].iloc[0] != os.getpid()
+    assert set(runs["threads"].dropna()) == {float(len(os.sched_getaffinity(0)))}
+    assert (runs.loc[runs["seed"] == 3, "outcome"] == "crashed").all()
+    assert "MemoryError" in results.folder.read_endings()[0].told
+    pid = int(runs["pid"].iloc[0])
+    assert not Path(f"/proc/{pid}").exists()  # it ended with the sweep
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"memory": "much"}, "limits.memory: found 'much'"),
+        ({"retries": -1}, "limits.retries: found -1"),
+        ({"objective": ["success_rate", "draw"]}, "accuracy high"),
         ({"vary": {"seed": [1]}}, "seed"),
         ({"vary": {"learned": [1, 2]}}, "vary.learned[0]: a column of the tables has that name"),
         ({"vary": {"rate": 3}}, "vary.rate"),
