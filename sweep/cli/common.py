@@ -164,7 +164,7 @@ def user_errors(going_on: str = "") -> Generator[None]:
 
 @contextmanager
 def gentle_stop() -> Generator[Callable[[], bool]]:
-    """Whether Ctrl-C asked for an end; a second one ends the process at once.
+    """Whether Ctrl-C asked for an end; a second one ends the process at once, and its programs, as SIGTERM does.
 
     The messages go past Python's buffers: a signal may come while something is being printed.
     """
@@ -182,8 +182,14 @@ def gentle_stop() -> Generator[Callable[[], bool]]:
             os._exit(130)
         os.write(2, b"\nstopping: what is in training ends and is kept; Ctrl-C again stops at once\n")
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    def on_end(number: int, *_: object) -> None:
+        end_all()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGINT, on_signal), signal.signal(signal.SIGTERM, on_end)
     try:
         yield lambda: n_asked > 0
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)

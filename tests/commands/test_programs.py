@@ -215,3 +215,26 @@ def test_a_program_is_tried_without_a_file() -> None:
     assert gone.exit_code == 2 and "every run was lost 2 times: exit code 75" in gone.stderr
     assert call("train", "--success", "a > 1").exit_code == 2
     assert "allowed: --seeds N" in call("train", "seed=3", *program).stderr
+
+
+@pytest.mark.parametrize(("signals", "code"), [((signal.SIGINT, signal.SIGINT), 130), ((signal.SIGTERM,), -15)])
+def test_programs_end_with_the_sweep_that_is_stopped(
+    tmp_path: Path, signals: tuple[signal.Signals, ...], code: int
+) -> None:
+    path = written(tmp_path, "vary: {x: [1], seed: 4}\nreliability: {success: 'score >= 1'}\n")
+    script = f"sleep 600 & echo $! > {shlex.quote(str(tmp_path))}/child$1; wait"
+    command = [sys.executable, "-m", "sweep", "run", str(path), "--out", str(tmp_path / "out"), "--workers", "2", "--"]
+    process = subprocess.Popen([*command, "sh", "-c", script, "sh", "{seed}", "{x}"], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while len([p for p in tmp_path.glob("child*") if p.read_text().strip()]) < 2:
+        time.sleep(0.02)
+        assert process.poll() is None
+    for place, number in enumerate(signals):
+        while place and b"stopping: " not in process.stderr.readline():
+            pass
+        process.send_signal(number)
+    assert process.wait() == code
+    process.stderr.close()
+    for child in tmp_path.glob("child*"):
+        status = Path(f"/proc/{child.read_text().strip()}/stat")
+        assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"

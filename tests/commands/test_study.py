@@ -2,9 +2,6 @@
 
 import json
 import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.folders import contents
-from support.own_functions import broken, coin, falling, moody, parent, vanishing
+from support.own_functions import asked_of_the_process, broken, coin, falling, moody, parent, vanishing
 from support.shell import call
 
 import sweep
@@ -207,20 +204,35 @@ def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) ->
         sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
 
 
-def test_the_documents_example_runs_as_it_stands(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "trainers.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    (tmp_path / "forest.py").write_text(code)
-    done = subprocess.run([sys.executable, "forest.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    table = sweep.load(tmp_path / "results" / "train").configurations.set_index("trees")
-    assert list(table.index) == [8, 4, 2, 1] and table.loc[8, "verdict"] == "reliable"
-    assert table.loc[1, "verdict"] == "unreliable" and "reliable" in done.stdout
+def test_processes_live_over_rounds_with_their_threads_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    results = sweep.study(
+        asked_of_the_process,
+        vary={"place": list(range(40))},  # two rounds
+        fixed={"bytes": 2**31},
+        seeds=4,
+        success="pid >= 1",
+        out=tmp_path / "out",
+        workers=1,
+        memory="1 GiB",
+    )
+    runs = results.runs
+    assert runs["pid"].nunique() == 1 and runs["pid"].iloc[0] != os.getpid()
+    assert set(runs["threads"].dropna()) == {float(len(os.sched_getaffinity(0)))}
+    assert (runs.loc[runs["seed"] == 3, "outcome"] == "crashed").all()
+    assert "MemoryError" in results.folder.read_endings()[0].told
+    pid = int(runs["pid"].iloc[0])
+    assert not Path(f"/proc/{pid}").exists()  # it ended with the sweep
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"memory": "much"}, "limits.memory: found 'much'"),
+        ({"retries": -1}, "limits.retries: found -1"),
+        ({"objective": ["success_rate", "draw"]}, "accuracy high"),
         ({"vary": {"seed": [1]}}, "seed"),
         ({"vary": {"course": [1, 2]}}, "vary.course[0]: a column of the tables has that name"),
         ({"vary": {"learned": [1, 2]}}, "vary.learned[0]: a column of the tables has that name"),

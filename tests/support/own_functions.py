@@ -81,3 +81,10 @@ def remainders(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:
     if seed == 5:
         raise RuntimeError("no luck")
     return {"score": (seed * settings["step"]) % 7, "cost": seed + settings["step"]}
+
+
+def asked_of_the_process(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:
+    """The number of the process, the threads that its libraries may start; seed 3 takes more memory than it may."""
+    if seed == 3:
+        _ = bytearray(settings["bytes"])
+    return {"pid": os.getpid(), "threads": float(os.environ["OMP_NUM_THREADS"])}

@@ -21,8 +21,8 @@ QUESTION: dict[str, Any] = {"vary": {"step": [1, 2]}, "seeds": 300, "success": "
 def side_by_side(settings: Mapping[str, Any], seeds: Seeds) -> Mapping[str, Any]:
     if 5 in seeds:
         raise RuntimeError("no luck")
-    seeds = seeds.astype(np.int64)
-    return {"score": seeds * settings["step"] % 7, "cost": seeds + settings["step"]}
+    n = seeds.astype(np.int64)
+    return {"score": n * settings["step"] % 7, "cost": n + settings["step"]}
 
 
 def test_the_rows_are_those_of_one_by_one(tmp_path: Path) -> None:

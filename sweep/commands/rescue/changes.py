@@ -5,6 +5,7 @@ A change that changes nothing is left out, by comparing resolved configurations.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
@@ -60,9 +61,19 @@ def _longer(c: Configuration) -> Configuration:
 
 
 def _with_rate(factor: float) -> Change:
+    """Another learning rate; of a schedule all of its rates."""
+
+    def times(rate: Any) -> Any:
+        if isinstance(rate, tuple):
+            return tuple(map(times, cast(tuple[float, ...], rate)))
+        return None if rate is None else min(float(f"{rate * factor:.6g}"), vocabulary.max_number)
+
     def change(c: Configuration) -> Configuration:
-        rate = float(f"{c.learning_rate * factor:.6g}")
-        return replace(c, learning_rate=rate) if rate <= vocabulary.max_number else c
+        rate = c.learning_rate
+        if not isinstance(rate, Named):
+            return replace(c, learning_rate=times(rate)) if rate * factor <= vocabulary.max_number else c
+        arguments = tuple((key, times(x) if key in vocabulary.rates else x) for key, x in rate.arguments)
+        return replace(c, learning_rate=Named(rate.name, arguments))
 
     return change
 

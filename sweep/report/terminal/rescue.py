@@ -7,6 +7,7 @@ from sweep.commands.rescue.rescue import Attempt, Proportion, Rescue, Rescued, m
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
+from sweep.networks.vocabulary import Named
 from sweep.report.words import bar, counted, describe_configuration, interval, percents
 from sweep.runs.outcomes import by_name
 
@@ -162,12 +163,27 @@ def keras_recipe(c: Configuration) -> str:
             text = f"({text}, Dropout({layer.dropout:g}))" if n > 1 else f"{text}, Dropout({layer.dropout:g})"
         parts.append(f"{n} x {text}" if n > 1 else text)
     name = class_names.get(c.optimizer.name, c.optimizer.name.capitalize())
-    shown = c.optimizer.label(vocabulary.optimizers).partition("(")[2].removesuffix(")").replace(",", ", ")
-    arguments = f"{c.learning_rate:g}" + (f", {shown}" if shown else "")
+    shown = _arguments(c.optimizer.label(vocabulary.optimizers))
+    arguments = _rate(c.learning_rate) + (f", {shown}" if shown else "")
     return f"{', '.join(parts)}; {name}({arguments}); fit(epochs={c.epochs}, batch_size={c.batch_size})"
+
+
+def _rate(rate: float | Named) -> str:
+    if not isinstance(rate, Named):
+        return f"{rate:g}"
+    return f"{rate.name.title().replace('_', '')}({_arguments(rate.label(vocabulary.schedules))})"
+
+
+def _arguments(label: str) -> str:
+    return label.partition("(")[2].removesuffix(")").replace(",", ", ")
 
 
 def _extra_arguments(layer: Layer) -> str:
     initializer = layer.kernel_initializer.name
     extra = "" if initializer == "glorot_uniform" else f', kernel_initializer="{initializer}"'
+    for key in ("kernel_regularizer", "bias_regularizer"):
+        regularizer = getattr(layer, key)
+        if regularizer.name != "none":
+            factors = ", ".join(f"{name}={factor:g}" for name, factor in regularizer.arguments)
+            extra += f", {key}={regularizer.name.upper().replace('_', '')}({factors})"
     return extra if layer.use_bias else f"{extra}, use_bias=False"
