@@ -10,7 +10,7 @@ from sweep.statistics.intervals import Rates
 
 @dataclass(frozen=True)
 class Shares:
-    """A step function: `rates` at the values `at` `[step]`, rising; each holds until the next, before the first 0."""
+    """A step function: `rates` at the values `at` `[step]`, rising from minus infinity; each holds until the next."""
 
     at: npt.NDArray[np.float64]
     rates: Rates
@@ -26,10 +26,10 @@ def shares_up_to(values: npt.NDArray[np.float64], confidence: float) -> Shares:
 
     >>> shares = shares_up_to(np.array([20, np.nan, 5, 20]), 0.95)
     >>> shares.at.tolist(), shares.rates.value.tolist()
-    ([5.0, 20.0], [0.25, 0.75])
+    ([-inf, 5.0, 20.0], [0.0, 0.25, 0.75])
     """
     n, finite = len(values), np.sort(values[np.isfinite(values)])
-    at = np.unique(finite)
+    at = np.append(-np.inf, np.unique(finite))
     value = np.searchsorted(finite, at, side="right") / max(n, 1)
     half = np.sqrt(np.log(2 / (1 - confidence)) / (2 * max(n, 1)))
     low, high = np.maximum(0.0, value - half), np.minimum(1.0, value + half)

@@ -262,14 +262,14 @@ def test_tangos_interval_by_its_likelihood_and_at_the_edges() -> None:
 
 def test_the_shares_count_every_run() -> None:
     shares = shares_up_to(np.array([300, np.nan, 5, 20, 20, np.inf, 0, 20]), 0.95)
-    assert shares.at.tolist() == [0, 5, 20, 300]
-    assert (shares.rates.value * 8).tolist() == [1, 2, 5, 6]
+    assert shares.at.tolist() == [-np.inf, 0, 5, 20, 300]
+    assert (shares.rates.value * 8).tolist() == [0, 1, 2, 5, 6]
     half = np.sqrt(np.log(40) / 16)
     np.testing.assert_allclose(shares.rates.high, np.minimum(1, shares.rates.value + half))
     np.testing.assert_allclose(shares.rates.low, np.maximum(0, shares.rates.value - half))
-    assert shares.rates.n.tolist() == [8] * 4 and shares.rates.method == "dkw"
+    assert shares.rates.n.tolist() == [8] * 5 and shares.rates.method == "dkw"
     for nothing in (np.array([np.nan, -np.inf]), np.zeros(0)):
-        assert shares_up_to(nothing, 0.95).at.tolist() == []
+        assert shares_up_to(nothing, 0.95).rates.value.tolist() == [0]
 
 
 def test_seeds_for_a_precision() -> None:

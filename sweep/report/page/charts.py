@@ -127,7 +127,7 @@ def _by_configuration(records: Sequence[Mapping[str, Any]], x: Any) -> Any:
     import altair as alt
 
     present = _in_order(records, "configuration")
-    legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=520)
+    legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=520, symbolOpacity=1)
     scale = alt.Scale(domain=present, range=line_colours[: len(present)])
     return alt.Chart(values(records)).encode(x=x, color=alt.Color("configuration:N", scale=scale, legend=legend))
 

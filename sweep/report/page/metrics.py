@@ -77,13 +77,18 @@ def summarise_shares(runs: Any, labels: Mapping[str, str], success: Success, con
     At or above the threshold, below it where success asks for little; a run without the number never would.
     """
     sign = -1.0 if success.comparison.startswith(">") else 1.0
+    own = runs[runs["configuration"].isin(list(labels))][success.metric].to_numpy(float)
+    ends = sign * np.append(own[np.isfinite(own)], success.threshold)
+    first, last = float(ends.min()), float(ends.max())
     records: list[dict[str, Any]] = []
     for identity, label in labels.items():
         values = runs[success.metric][runs["configuration"] == identity].to_numpy(float)
         found = shares_up_to(sign * values, confidence)
-        for at, value, low, high in zip(found.at, found.rates.value, found.rates.low, found.rates.high, strict=True):
-            steps = {"share": float(value), "low": float(low), "high": float(high)}
-            records.append({"configuration": label, "t": float(f"{sign * at:.6g}"), **steps})
+        rates = found.rates
+        steps = [*zip(np.maximum(found.at, first), rates.value, rates.low, rates.high, strict=True)]
+        for at, *numbers in [*steps, (last, *steps[-1][1:])]:
+            shares = dict(zip(("share", "low", "high"), map(float, numbers), strict=True))
+            records.append({"configuration": label, "t": float(f"{sign * at:.6g}"), **shares})
     return records
 
 
