@@ -140,6 +140,7 @@ of_runs: tuple[Column, ...] = (
         missing=0,
     ),
 )
+of_trainers = ("seconds", "attempts")  # what is measured of any run of one's own
 metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
     "p_00",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from sweep.networks.measurements import Example, lowest_seeds
 from sweep.runs.cohort import Broken, Cohort, Subject
-from sweep.runs.endings import Ending
+from sweep.runs.endings import Ending, first_endings
 from sweep.runs.runs import Runs, merge
 from sweep.training.engine import Engine
 
@@ -45,7 +45,9 @@ class Kept(NamedTuple):
 def join_kept(cohort: Cohort[Subject], parts: Sequence[Kept]) -> Kept:
     """What is kept of a cohort, from its parts in any order."""
     runs = merge([kept.runs for kept in parts])
-    return Kept(cohort.configuration.id, runs, lowest_seeds(example for kept in parts for example in kept.examples))
+    examples = lowest_seeds(example for kept in parts for example in kept.examples)
+    endings = first_endings(ending for kept in parts for ending in kept.endings)
+    return Kept(cohort.configuration.id, runs, examples, endings)
 
 
 class Trainer(Protocol):
