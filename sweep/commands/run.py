@@ -174,7 +174,7 @@ class Sweep:
         """How many trials are enough work for the executor."""
         executor = self.plan.executor
         wanted = executor.seconds_at_once * executor.n_workers
-        if not wanted:
+        if not wanted or not self.plan.core_seconds:
             return 1
         return math.ceil(wanted * self.experiment.n_trials / self.plan.core_seconds)
 

@@ -147,6 +147,7 @@ course = Column(
     "`at rest`, `still falling`, `wandering`",
     is_needed=False,
 )
+of_trainers = ("seconds", "attempts")  # what is measured of any run of one's own
 metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
     "p_00",

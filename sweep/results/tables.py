@@ -26,6 +26,7 @@ from sweep.results.columns import (
     metric,
     of_any_run,
     of_runs,
+    of_trainers,
 )
 from sweep.results.files import ResultsError, write_atomically
 from sweep.runs.cohort import Subject
@@ -119,13 +120,25 @@ def kind_of(entries: Sequence[Entry[Subject]]) -> str:
     return "network" if all(isinstance(e.configuration, Configuration) for e in entries) else "settings"
 
 
+def measured_names(entries: Sequence[Entry[Subject]]) -> list[str]:
+    """What was measured of any of these runs, in the order of the tables.
+
+    Of runs of one's own: the number that success compares, the others by name, and what the trainer measures; not in
+    the order in which they came in, which is another one each time.
+    """
+    names = list(dict.fromkeys(name for e in entries for name in e.runs.measured))
+    if kind_of(entries) == "network":
+        return names
+    return [*names[:1], *sorted(set(names[1:]) - set(of_trainers)), *(name for name in of_trainers if name in names)]
+
+
 def runs_blocks(entries: Sequence[Entry[Subject]], columns: Sequence[str], engine: str, device: str) -> Iterator[bytes]:
     """runs.csv piece by piece, the header first: a million runs as one table would need gigabytes.
 
     The entries' rows, which are sorted by seed, in the order of the entries.
     """
     of_tasks = (name for e in entries for name in prediction_names(e.configuration))
-    measured = dict.fromkeys([*of_tasks, *(name for e in entries for name in e.runs.measured)])
+    measured = dict.fromkeys([*of_tasks, *measured_names(entries)])
     names = header(columns_of_runs(kind_of(entries)), columns, measured)
     yield f"{_line(names)}\n".encode()
     for entry in entries:
@@ -200,10 +213,8 @@ def _medians_of_networks(entries: Sequence[Entry[Subject]]) -> dict[str, list[st
 
 def _medians(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
     """The median of each metric over the runs that have it."""
-    measured = (name for e in entries for name in e.runs.measured)
-    names = dict.fromkeys(name for name in measured if measured_column(name, "settings") is metric)
     found: dict[str, list[str]] = {}
-    for name in names:
+    for name in (name for name in measured_names(entries) if measured_column(name, "settings") is metric):
         values = [e.runs.measured.get(name, np.zeros(0)) for e in entries]
         finite = [own[np.isfinite(own)] for own in values]
         found[f"median_{name}"] = exact(np.array([np.median(own) if len(own) else np.nan for own in finite]))

@@ -69,7 +69,8 @@ def as_trainer(function: Function, limits: Limits, n_workers: int) -> RunByRun:
     processes.check_memory_limit(limits.memory)
     if reason is None:
         workers = _Workers(function, limits, max(1, available_cores() // n_workers))
-        return RunByRun(name, workers.make, workers.end, limits.retries)
+        recipe = None if function.__module__ == "__main__" else FunctionRecipe(function, limits)
+        return RunByRun(name, workers.make, workers.end, limits.retries, recipe=recipe)
     for limit in ("timeout", "memory"):
         if getattr(limits, limit) is not None:
             found = f"found {getattr(limits, limit):g}, but {name} {reason}"
@@ -84,6 +85,18 @@ def called_here(function: Function, retries: int = 1) -> RunByRun:
         return _call(function, settings, seed, metric)
 
     return RunByRun(f"function {name_of(function)}", make, lambda: None, retries, is_threaded=False)
+
+
+@dataclass(frozen=True)
+class FunctionRecipe:
+    """What another machine makes a function's trainer of; it imports the function's module."""
+
+    function: Function
+    limits: Limits
+
+    def make(self) -> RunByRun:
+        """The trainer, for one worker of several."""
+        return as_trainer(self.function, self.limits, available_cores())
 
 
 def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str) -> Given:

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from time import perf_counter, sleep
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -155,24 +155,30 @@ def _batch(cohorts: Sequence[Cohort[Any]], ended: Mapping[int, Sequence[Ended]])
         yield as_kept(cohorts[i], ended[i])._replace(ends_batch=i == max(ended))
 
 
-class _Crashes:
-    """What is said of the first runs, as long as all of them crash."""
+class Crashes:
+    """How many of the first runs crashed, as long as all do; so many are enough to end it, 0 never are."""
 
-    def __init__(self, name: str, n_runs: int) -> None:
+    def __init__(self, name: str, n_enough: int) -> None:
         self._name = name
-        self._n_enough = min(n_first, n_runs)
-        self._told: list[str] | None = []
+        self._n_enough = n_enough
+        self._n_crashed: int | None = 0 if n_enough else None
 
-    def watch(self, given: Given) -> None:
+    def watch(self, outcome: str, told: str) -> None:
         """Raise `TrainerError` where the first runs all crashed."""
-        if self._told is None or given.outcome != "crashed":
-            self._told = None
+        if self._n_crashed is None or outcome != "crashed":
+            self._n_crashed = None
             return
-        self._told.append(given.told)
-        if len(self._told) >= self._n_enough:
-            raise TrainerError(
-                f"{self._name}: each of the first {len(self._told)} runs crashed; one said\n{given.told}"
-            )
+        self._n_crashed += 1
+        if self._n_crashed >= self._n_enough:
+            raise TrainerError(f"{self._name}: each of the first {self._n_crashed} runs crashed; one said\n{told}")
+
+
+class Recipe(Protocol):
+    """What another process makes a trainer of its own of: it can be pickled, and equal ones make equal trainers."""
+
+    def make(self) -> "RunByRun":
+        """The trainer, for one worker."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,8 @@ class RunByRun:
 
     make: of settings, a seed and the name of the metric that a single number is; retries: how often a run that was
     lost is tried again, on the same seed; end: ends what `make` has begun or keeps. `is_threaded`: whether `make` may
-    be called by several threads.
+    be called by several threads. recipe: of which other machines make the same trainer; None where none can.
+    n_first: so many first runs that all crash end it; 0 for never.
     """
 
     name: str
@@ -191,6 +198,8 @@ class RunByRun:
     is_threaded: bool = True
     device: str = "cpu"
     n_programs: int = 0
+    recipe: Recipe | None = None
+    n_first: int = n_first
 
     @property
     def title(self) -> str:
@@ -206,7 +215,7 @@ class RunByRun:
 
         Raises `TrainerError` where all of the first runs crash.
         """
-        crashes = _Crashes(self.name, sum(map(len, cohorts)))
+        crashes = Crashes(self.name, min(self.n_first, sum(map(len, cohorts))))
         n_threads = workers if self.is_threaded else 1
         is_over = threading.Event()
         places = ((i, place) for i, cohort in enumerate(cohorts) for place in range(len(cohort)))
@@ -223,7 +232,7 @@ class RunByRun:
                 for future in wait(waiting, seconds_between[0], FIRST_COMPLETED)[0]:
                     i, result = waiting.pop(future), future.result()
                     if result is not None and self._is_kept(cohorts[i], result, on_count, guard):
-                        crashes.watch(result.given)
+                        crashes.watch(result.given.outcome, result.given.told)
                         ended.setdefault(i, []).append(result)
                 now, (shortest, longest) = perf_counter(), seconds_between
                 if now - given_at > min(longest, max(shortest, (now - started) / 100)):

@@ -120,7 +120,19 @@ def as_trainer(command: Command, limits: Limits, n_workers: int) -> RunByRun:
     """
     processes.check_memory_limit(limits.memory)
     runs = _Runs(command, limits, max(1, available_cores() // n_workers))
-    return RunByRun(command.name, runs.make, runs.end, limits.retries)
+    return RunByRun(command.name, runs.make, runs.end, limits.retries, recipe=ProgramRecipe(command, limits))
+
+
+@dataclass(frozen=True)
+class ProgramRecipe:
+    """What another machine makes a program's trainer of; the program is there, in the folder where runs begin."""
+
+    command: Command
+    limits: Limits
+
+    def make(self) -> RunByRun:
+        """The trainer, for one worker of several."""
+        return as_trainer(self.command, self.limits, available_cores())
 
 
 class _Runs:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.folders import written
-from support.own_functions import remainders
+from support.own_functions import BY_AWK, remainders
 from support.shell import call
 
 import sweep
@@ -23,12 +23,7 @@ vary: {step: [1, 2, 3], seed: 12}
 reliability: {success: "score >= 2", target: 0.5}
 limits: {timeout: 1 min}
 """
-# as `support.own_functions.remainders`
-AWK = (
-    'BEGIN { if (seed == 5) { print "no luck" > "/dev/stderr"; exit 1 } '
-    'printf "{\\"score\\": %d, \\"cost\\": %d}\\n", (seed * step) % 7, seed + step }'
-)
-PROGRAM = ("--", "awk", "-v", "step={step}", "-v", "seed={seed}", AWK)
+PROGRAM = ("--", *BY_AWK)
 
 
 def sections_without(text: str, name: str) -> str:
@@ -118,7 +113,7 @@ def test_commands_that_are_refused(tmp_path: Path, arguments: list[str], message
 
 
 def test_another_command_does_not_go_on(swept: Path, tmp_path: Path) -> None:
-    result = call("run", written(tmp_path, TEXT), "--out", swept, "--", "awk", "-v", "x={step}", AWK)
+    result = call("run", written(tmp_path, TEXT), "--out", swept, "--", "awk", "-v", "x={step}", BY_AWK[-1])
     assert result.exit_code == 2 and "now asked for: program awk -v" in result.stderr
 
 

@@ -62,7 +62,7 @@ def test_a_run_is_what_plain_keras_does_with_its_seed() -> None:
     columns = [c for c in table if c not in ("course", "merged_rows", "epochs_to_learn", "dead_layer")]
     assert columns == [
         *("run", "trial", "configuration", "epochs", "batch_size", "data", "model", "seed", "engine", "device"),
-        *("learned", "outcome", "loss", "accuracy", "dead_units_initial", "dead_units", "margin"),
+        *("learned", "outcome", "accuracy", "dead_units", "dead_units_initial", "loss", "margin"),
         *("p_00", "p_01", "p_10", "p_11", "seconds", "attempts"),
     ]
 

@@ -88,3 +88,11 @@ def asked_of_the_process(settings: Mapping[str, Any], seed: int) -> Mapping[str,
     if seed == 3:
         _ = bytearray(settings["bytes"])
     return {"pid": os.getpid(), "threads": float(os.environ["OMP_NUM_THREADS"])}
+
+
+# the same as `remainders`, as a program
+AWK = (
+    'BEGIN { if (seed == 5) { print "no luck" > "/dev/stderr"; exit 1 } '
+    'printf "{\\"score\\": %d, \\"cost\\": %d}\\n", (seed * step) % 7, seed + step }'
+)
+BY_AWK = ("awk", "-v", "step={step}", "-v", "seed={seed}", AWK)
