@@ -56,6 +56,10 @@ examples: Mapping[str, Sequence[str]] = {
     ],
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
     "compare": ["sweep compare results/mine width=4,depth=1,optimizer=adam width=8,depth=1,optimizer=adam"],
+    "judge": [
+        "sweep judge results/mine/runs.csv --configuration width,depth,optimizer --seed seed "
+        "--success 'final_loss < 0.1' --out judged",
+    ],
     "importance": ["sweep importance results/mine"],
     "plan": [
         "sweep plan --rate 0.95 --target 0.9",
@@ -74,7 +78,7 @@ commands_head = """# Commands
 
 Results go to standard output, progress and messages to standard error. Exit codes: 0 done; 1 finished, and something is
 wrong (a broken run, a failed audit or verification); 2 bad input: one message that says where, what was found, what is
-allowed; 130 interrupted, the same command goes on.
+allowed; 3 and 4 are answers of `sweep show --gate`; 130 interrupted, the same command goes on.
 
 An EXPERIMENT is a file as [experiment-file.md](experiment-file.md) describes it, RESULTS a folder as
 [results/README.md](../results/README.md) does. A configuration is given by its id, a unique beginning of it, or by what
@@ -236,6 +240,7 @@ _sections = {
     "cases": "mappings, each laid over `fixed` and crossed with `vary`: for settings that belong together",
     "study": "how configurations are chosen",
     "reliability": "when a configuration counts as reliable",
+    "limits": "what a run of one's own program or function may take, see [trainers.md](trainers.md)",
 }
 
 _tasks = """## Tasks
@@ -299,6 +304,7 @@ def experiment_page() -> str:
             "rows), `max_error` the largest distance of an output from its target, `margin` as above; `>`, `>=`, "
             "`<` or `<=` a number, after the last epoch with dropout off. It decides `learned`, `epochs_to_learn` "
             "and the outcome, and is no part of a configuration's id.\n",
+            f"## limits\n\n{_section('limits')}\n",
         ]
     )
 

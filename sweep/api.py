@@ -7,55 +7,46 @@ import io
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, SupportsIndex, overload
 
+from sweep.commands.asking import Asking
 from sweep.commands.check import n_confirmation, plan, spread
-from sweep.commands.model_table import floors_of, table_of
 from sweep.commands.replay import replay
 from sweep.commands.rescue.rescue import rescue
 from sweep.commands.run import Observer, execute, ignore
 from sweep.commands.settle import check_settle
-from sweep.commands.study import plan_study
+from sweep.commands.study import of_function, plan_file, plan_study
 from sweep.commands.train import ask
-from sweep.commands.train_model import (
-    check_job,
-    choose_n_workers,
-    fit_all,
-    identity_of,
-    in_worker,
-    seconds_to_start,
-    seconds_worth_processes,
-    why_not_elsewhere,
-)
+from sweep.commands.train_model import BuiltPlan, plan_built, seconds_to_start
 from sweep.experiment.file import read_success, with_tables
-from sweep.experiment.seeds import seed_block
+from sweep.experiment.seeds import SeedBlock, seed_block
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.criterion import check_success
 from sweep.networks.settings import resolve
-from sweep.report.page.own_page import write_page
-from sweep.report.terminal.progress import watched
+from sweep.report.page.page import write_page
+from sweep.report.terminal.progress import shown_progress
 from sweep.report.terminal.train import count_lines
 from sweep.results.columns import hyperparameter_columns
-from sweep.results.folder import Folder
-from sweep.results.lock import locked
-from sweep.results.results import Results
+from sweep.results.results import Results, load
 from sweep.results.tables import read_runs, runs_table
-from sweep.results.trainings import Store, count_outcomes, load
-from sweep.runs.errors import SettingError, at
+from sweep.runs.errors import SettingError, at, visible
 from sweep.runs.runs import Entry
 from sweep.runs.success import above_margin
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
-from sweep.training.functions import Function, Lost
+from sweep.training.functions import Function, Lost, end_where_imported
+from sweep.training.keras.built import Criterion
 from sweep.training.keras.importing import from_keras
-from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
+from sweep.training.many import ManyFunction
 from sweep.training.torch_models import from_torch
 
-__all__ = ["Lost", "from_keras", "from_torch", "load", "replay", "rescue", "run", "study", "train"]
+__all__ = ["Lost", "from_keras", "from_torch", "load", "open", "replay", "rescue", "run", "study", "train"]
 
-Build = Callable[[int], Any]
+Build = Callable[..., Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
 
 
@@ -72,6 +63,7 @@ def run(
     confirm: int = n_confirmation,
     settle: str | None = None,
     observe: Observer = ignore,
+    train: Function | None = None,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
 
@@ -80,9 +72,18 @@ def run(
     of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
     on how many fresh seeds the configuration that the answer names is trained again, 0 for none. `settle`: `smaller`
     gives the inconclusive configurations below the smallest reliable one up to 1,024 fresh seeds, until each is
-    settled. Raises `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
+    settled. `train`: a function of one's own instead of an engine, as in `study`; the file is of its settings, and
+    `workers` are processes. Raises `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`, and
+    `TrainerError` where every first run of a function crashes.
     """
     check_settle(settle)
+    if train is not None:
+        for name, given, usual in (("engine", engine, "auto"), ("device", device, "auto"), ("limit", limit, 24.0)):
+            if given != usual:
+                raise SettingError((name,), f"found {given}, with a function of one's own", "allowed: none")
+        own = plan_file(path, lambda _: of_function(train), workers=workers, confirm=confirm)
+        with spread(own, ray, workers, math.inf) as own:
+            return execute(own, out, fresh=fresh, is_settling=settle is not None, observe=observe)
     limit_here = limit if ray is None else math.inf
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
@@ -90,8 +91,9 @@ def run(
 
 
 def study(
-    train: Function,
+    train: Function | None = None,
     *,
+    train_many: ManyFunction | None = None,
     vary: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     seeds: int | Sequence[int] | Mapping[str, int] = 64,
@@ -102,8 +104,10 @@ def study(
     trials: int | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
+    memory: float | str | None = None,
     retries: int = 1,
+    objective: str | Sequence[str] = "success_rate",
     fresh: bool = False,
     confirm: int = n_confirmation,
     observe: Observer = ignore,
@@ -113,20 +117,49 @@ def study(
     The function returns a number, true or false, or a mapping of numbers by name; a single one is called as `success`
     calls it. `vary` and `fixed` are settings as in an experiment file, under any names; `seeds` a count, a list, or
     `{"count": 8, "up_to": 256}`. `success`: which comparison makes a run a success. Each run has a process, which an
-    exception, a signal or `timeout`, in seconds, ends alone; a run that was lost (killed from outside, or
-    `sweep.Lost`) is tried again `retries` times on its seed. A function that another process cannot import is called
-    here, without limits. The folder is `out`, `results/<name of the function>` where not given.
+    exception, a signal or `timeout`, in seconds or as `"10 min"`, ends alone, and which has at most `memory`, in bytes
+    or as `"2 GiB"`, for its data; a run that was lost (killed from outside, or `sweep.Lost`) is tried again `retries`
+    times on its seed. A function that another process cannot import is called here, without limits. `objective`: what
+    the sampler tpe looks for, `["success_rate", "seconds"]`. The folder is `out`, `results/<name of the function>`
+    where not given.
 
-    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes.
+    `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
+    the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
+    another order and in two halves: no seed may touch another.
+
+    Raises `ExperimentFileError`, `SettingError`, `ResultsError`, and `TrainerError` where every first run crashes, or a
+    seed touches another.
     """
+    end_where_imported()
     sections = {
         "fixed": dict(fixed or {}),
         "vary": {**(vary or {}), "seed": seeds},
-        "study": {"sampler": sampler, "trials": trials},
+        "study": {
+            "sampler": sampler,
+            "trials": trials,
+            **({} if objective == "success_rate" else {"objective": objective}),
+        },
         "reliability": {"success": success, "target": target, "confidence": confidence},
+        "limits": {
+            name: value
+            for name, value, usual in (("timeout", timeout, None), ("memory", memory, None), ("retries", retries, 1))
+            if value != usual
+        },
     }
-    planned = plan_study(train, sections, workers=workers, timeout=timeout, retries=retries, confirm=confirm)
+    planned = plan_study(train, train_many, sections, workers=workers, confirm=confirm)
     return execute(planned, out, fresh=fresh, observe=observe)
+
+
+def open(  # its name is the contract's; nothing here opens a file
+    path: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, fresh: bool = False
+) -> Asking:
+    """Open an experiment file of settings to ask for its runs and tell what they came to; see `Asking`.
+
+    `job = sweep_.ask()` gives a run, None where none is left; `sweep_.tell(job, {"accuracy": 0.97})` answers it. A job
+    that nobody answered is asked again, by the next call of `open` too. The folder is `out`, `results/<name of the
+    file>` where not given. Raises `ExperimentFileError`, `ResultsError`.
+    """
+    return Asking.of_file(path, out, fresh=fresh)
 
 
 @overload
@@ -147,10 +180,12 @@ def train(
     *,
     build: Build,
     data: tuple[Any, Any],
-    seeds: Seeds = 50,
+    seeds: Seeds | Mapping[str, int] = 64,
     epochs: int = 1000,
     batch_size: int = 32,
-    learned: Criterion | None = None,
+    success: str | Criterion | None = None,
+    test: tuple[Any, Any] | float | None = None,
+    vary: Mapping[str, Any] | None = None,
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -161,7 +196,7 @@ def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any
     """Train one network under many seeds: a DataFrame with a row for each, its columns those of runs.csv.
 
     `train({"width": 2, "depth": 3}, seeds=1000)`: see `train_settings`. `train(build=function, data=(x, y),
-    seeds=50)`: see `train_built`.
+    seeds=64)`: see `train_built`.
     """
     if settings is not None:
         return train_settings(settings, *given, **options)
@@ -173,102 +208,84 @@ def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any
 def train_built(
     build: Build,
     data: tuple[Any, Any],
-    seeds: Seeds = 50,
+    seeds: Seeds | Mapping[str, int] = 64,
     *,
     epochs: int = 1000,
     batch_size: int = 32,
-    learned: Criterion | None = None,
+    success: str | Criterion | None = None,
+    test: tuple[Any, Any] | float | None = None,
+    vary: Mapping[str, Any] | None = None,
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
 ) -> Any:
-    """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: a row for each seed.
+    """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: the runs as a DataFrame.
 
-    epochs, batch_size: of `model.fit`. learned: a function (model, x, y) that says whether a model has learned, asked
-    before training and after every epoch; a training accuracy of 1 where it is not given. Columns of runs.csv that the
-    model, its loss or the data do not have are left out (docs/method.md). workers: processes, as many as pay where it
-    is not given; several need a function that another process can import, and in a script the call under
-    `if __name__ == "__main__":`. out: a folder that keeps each run when it is done; the same call goes on there, and
-    its tables and page are of all seeds that were ever trained there (`sweep.load`, `sweep show`). Says
-    on stderr how long it will take, how far it is and what came of it, unless `quiet`. Keras's and NumPy's global seeds
-    are set on the way.
+    With `vary`, settings as in an experiment file, `build(seed, **settings)` is asked for each of them, and `Results`
+    come back; `epochs` and `batch_size`, of `model.fit`, may be varied too. success: one comparison of a number that
+    the model gives, or a function (model, x, y) that says whether it learned, asked after every epoch; a training
+    accuracy of 1 where it is not given. test: x and y that are only evaluated, or a share of the rows that is kept for
+    that. workers: processes, as many as pay where it is not given; several need a function that another process can
+    import, and in a script the call under `if __name__ == "__main__":`. out: a results folder like any other, with
+    `vary` `results/<name of the function>` where it is not given, else nothing is kept. The same call goes on there, a
+    larger count of seeds extends it. Says on stderr how long it will take, how far it is and what came of it, unless
+    `quiet`. Keras's and NumPy's global seeds are set on the way. docs/method.md has the columns.
 
-    Raises `SettingError` for what cannot be trained, `ResultsError` for a folder of another training; what `build`
-    raises, with a note of the seed.
+    Raises `SettingError` for what cannot be trained, `ResultsError` for a folder of another training, and what `build`
+    raises under each of the first seeds; an exception of one run is how that run ended.
     """
-    if os.environ.get(in_worker):
-        sys.exit(3)  # a process of ours runs the script that called; the one that started it says what to do
-    job = check_job(Job(build, data, epochs, batch_size, learned))
-    wanted = seed_block(seeds).seeds().tolist()
-    tried = probe(job, wanted[0])
-    if out is None:
-        fits: dict[int, Fit] = {}
-        _train_left(job, wanted, tried, fits, workers, quiet, None)
-    else:
-        store = Store(Path(out), identity_of(job, tried))
-        with locked(store.folder.lock):
-            fits = {f.seed: f for f in store.read()}
-            _train_left(job, wanted, tried, fits, workers, quiet, store)
-            every = [fits[seed] for seed in sorted(fits)]
-            write_page(store.finish(table_of(job, every, tried), floors_of(job, every, tried)))
-    asked = [fits[seed] for seed in wanted]
-    table = table_of(job, asked, tried)
+    end_where_imported()
+    wanted = dict(seeds) if isinstance(seeds, Mapping) else seed_block(seeds)
+    if isinstance(wanted, SeedBlock):
+        wanted = wanted.count if wanted.listed is None else list(wanted.listed)
+    fixed, varied = {"epochs": epochs, "batch_size": batch_size}, {**(vary or {}), "seed": wanted}
+    planned = plan_built(build, data, fixed, varied, success=success, test=test, workers=workers)
     if not quiet:
-        counts = count_outcomes(table)
-        lines = count_lines(wilson(counts["learned"], len(table), 0.95), counts)
-        if len(wanted) > 1 and len({tuple(f.losses) for f in asked}) == 1:
-            lines.append("every seed gave the same run, so this says nothing of others: does build fix a seed itself?")
-        if out is not None:
-            lines.append(f"look: {Folder(Path(out)).report}   rows: {Folder(Path(out)).runs}")
-        print("\n".join(lines), file=sys.stderr, flush=True)
-    return table
+        _say_plan(planned)
+    if vary is not None or out is not None:
+        results = _execute_built(planned, out, quiet=quiet)
+        write_page(results)
+        _say(f"look: {results.folder.report}   rows: {results.folder.runs}", quiet=quiet)
+        return results if vary is not None else results.runs
+    with TemporaryDirectory(prefix="sweep-") as folder:
+        return _execute_built(planned, Path(folder) / "train", quiet=quiet).runs
 
 
-def _train_left(
-    job: Job,
-    wanted: Sequence[int],
-    tried: Probe,
-    fits: dict[int, Fit],
-    workers: int | None,
-    quiet: bool,
-    store: Store | None,
-) -> None:
-    """Add what `fits` lacks of the seeds wanted, and keep each run where there is a store."""
-    left = [seed for seed in wanted if seed not in fits]
-    if not left:
-        return
-    seconds = tried.seconds * len(left)
-    n_workers = choose_n_workers(job, workers, len(left), seconds)
+def _execute_built(planned: BuiltPlan, out: Path | str | None, *, quiet: bool) -> Results:
+    try:
+        with shown_progress(quiet=quiet) as observe:
+            results = execute(planned.plan, out, observe=observe, say=lambda message: _say(message, quiet=quiet))
+    except KeyboardInterrupt:
+        _say("interrupted; with a folder the same call goes on", quiet=False)
+        raise
+    rows = results.runs
+    counts = Counter(rows["outcome"])
+    if planned.plan.experiment.n_trials == 1:
+        lines = count_lines(wilson(counts["learned"], len(rows), 0.95), counts)
+        numbers = rows.drop(columns=["run", "seed", "seconds", "attempts"])
+        if len(rows) > 1 and len(numbers.drop_duplicates()) == 1:
+            lines.append("every seed gave the same numbers, so this says nothing of others: does build fix a seed?")
+        _say("\n".join(lines), quiet=quiet)
+    return results
+
+
+def _say(words: str, *, quiet: bool) -> None:
     if not quiet:
-        _say_plan(job, tried, len(left), n_workers, seconds)
-    known = {seed: fits[seed] for seed in wanted if seed in fits}
-    with watched(len(wanted), quiet=quiet) as watch:
-        try:
-            for done in fit_all(job, left, n_workers):
-                fits[done.seed] = known[done.seed] = done
-                if store:
-                    store.add(done)
-                watch(len(known), sum(f.learned for f in known.values()))
-        except KeyboardInterrupt:
-            kept = (
-                f"kept in {store.folder.path}; the same call goes on"
-                if store
-                else "nothing is kept, without out=FOLDER"
-            )
-            print(f"\ninterrupted after {len(known)} of {len(wanted)} seeds: {kept}", file=sys.stderr, flush=True)
-            raise
+        print(visible(words), file=sys.stderr, flush=True)
 
 
-def _say_plan(job: Job, tried: Probe, n_seeds: int, n_workers: int, seconds: float) -> None:
+def _say_plan(planned: BuiltPlan) -> None:
+    n_workers, experiment = planned.plan.executor.n_workers, planned.plan.experiment
     start = seconds_to_start if n_workers > 1 else 0.0
+    n = planned.plan.n_configurations
     words = [
-        f"{n_seeds:,} seeds x {job.epochs:,} epochs",
-        f"{tried.n_parameters:,} parameters",
+        *([f"{n:,} configurations"] if n > 1 else []),
+        f"{experiment.seeds.amount()} seeds x {experiment.fixed.get('epochs', 'varied')} epochs",
+        f"{planned.tried.n_parameters:,} parameters",
         "this process" if n_workers == 1 else f"{n_workers} processes",
-        f"about {describe_seconds(start + seconds / n_workers)}",
+        f"about {describe_seconds(start + planned.seconds / n_workers)}",
     ]
-    reason = why_not_elsewhere(job) if n_workers == 1 and seconds > seconds_worth_processes else None
-    print("; ".join(words) + (f" ({reason})" if reason else ""), file=sys.stderr, flush=True)
+    _say("; ".join(words) + (f" ({planned.reason})" if planned.reason else ""), quiet=False)
 
 
 def train_settings(

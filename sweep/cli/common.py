@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 order = (
-    *("new", "check", "run", "audit", "report", "show", "train", "import", "rescue", "replay", "compare"),
+    *("new", "check", "run", "audit", "report", "show", "train", "import", "rescue", "replay", "compare", "judge"),
     *("importance", "plan", "verify", "dashboard"),
 )
 
@@ -22,6 +22,43 @@ class _InOrder(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """The commands in the order in which one meets them, and not of the modules that define them."""
         return sorted(super().list_commands(ctx), key=order.index)
+
+
+class WithProgram(TyperCommand):
+    """A command behind which, after `--`, a program and its arguments may stand: they are nobody else's."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the program out, so that no option of it is one of ours."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[program_key] = tuple(args[place + 1 :])
+            args = args[:place]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The usage, with the program."""
+        return [*super().collect_usage_pieces(ctx), "[-- PROGRAM ARG...]"]
+
+
+program_key = "sweep.program"
+
+
+def program_of(ctx: typer.Context, *, engine_options: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    """The program behind `--`; None where there is none. Raises `SettingError` for an option of engines beside it."""
+    program: tuple[str, ...] | None = ctx.meta.get(program_key)
+    if program is not None:
+        check_not_given(ctx, *engine_options)
+    return program
+
+
+def check_not_given(ctx: typer.Context, *options: str, of: str = "of networks") -> None:
+    """Raise `SettingError` where one of these options was typed: it is of something else than what is asked."""
+    from sweep.runs.errors import SettingError
+
+    for name in options:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise SettingError((f"--{name}",), f"is {of}", "allowed: without it")
 
 
 app = typer.Typer(
@@ -127,23 +164,32 @@ def user_errors(going_on: str = "") -> Generator[None]:
 
 @contextmanager
 def gentle_stop() -> Generator[Callable[[], bool]]:
-    """Whether Ctrl-C asked for an end; a second one ends the process at once.
+    """Whether Ctrl-C asked for an end; a second one ends the process at once, and its programs, as SIGTERM does.
 
     The messages go past Python's buffers: a signal may come while something is being printed.
     """
+    from sweep.training.processes import end_all
+
     n_asked = 0
 
     def on_signal(*_: object) -> None:
         nonlocal n_asked
         n_asked += 1
         if n_asked > 1:
+            end_all()  # the programs of runs have groups of their own
             show_cursor = "\033[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
             os.write(2, f"\n{show_cursor}stopped at once; the same command goes on where it stopped\n".encode())
             os._exit(130)
         os.write(2, b"\nstopping: what is in training ends and is kept; Ctrl-C again stops at once\n")
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    def on_end(number: int, *_: object) -> None:
+        end_all()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(signal.SIGINT, on_signal), signal.signal(signal.SIGTERM, on_end)
     try:
         yield lambda: n_asked > 0
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)

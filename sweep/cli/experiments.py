@@ -11,9 +11,11 @@ from sweep.cli.common import (
     EngineName,
     ExperimentPath,
     Quiet,
+    WithProgram,
     Workers,
     app,
     gentle_stop,
+    program_of,
     say,
     tell,
     user_errors,
@@ -35,23 +37,40 @@ def new(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to w
         say(f"wrote {file} (and {schema}, for editors); next: sweep check {file}")
 
 
-@app.command()
+@app.command(cls=WithProgram)
 def check(
-    experiment: ExperimentPath, engine: EngineName = "auto", device: DeviceName = "auto", workers: Workers = None
+    context: typer.Context,
+    experiment: ExperimentPath,
+    engine: EngineName = "auto",
+    device: DeviceName = "auto",
+    workers: Workers = None,
 ) -> None:
-    """Validate an experiment: how large, how long. Trains nothing."""
+    """Validate an experiment: how large, how long. Trains nothing, but makes three runs of a program.
+
+    A PROGRAM is tried under one seed twice and under another once: does it work, is it repeatable, is its seed used?
+    """
     with user_errors():
         from sweep.commands.check import plan
-        from sweep.report.terminal.progress import describe_plan, describe_power
+        from sweep.commands.probe import probe
+        from sweep.commands.study import of_program, plan_file
+        from sweep.report.terminal.progress import describe_plan, describe_power, describe_probe
 
-        planned = plan(experiment, engine=engine, device=device, workers=workers)
+        program = program_of(context, engine_options=("engine", "device"))
+        if program is None:
+            planned = plan(experiment, engine=engine, device=device, workers=workers)
+        else:
+            planned = plan_file(experiment, lambda asked: of_program(program, asked), workers=workers)
+        found = None if program is None else probe(planned)
         tell(f"{experiment}: ok")
         tell(describe_plan(planned))
         tell(describe_power(planned.experiment))
+        for line in () if found is None else describe_probe(planned, found):
+            tell(line)
 
 
-@app.command()
+@app.command(cls=WithProgram)
 def run(
+    context: typer.Context,
     experiment: ExperimentPath,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The results folder.", show_default="results/<name>")
@@ -80,17 +99,25 @@ def run(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run an experiment. Goes on by itself where the folder holds the same one."""
+    """Run an experiment. Goes on by itself where the folder holds the same one.
+
+    A PROGRAM is run in place of an engine, {name} in its arguments filled by each setting; see docs/trainers.md.
+    """
     with user_errors("; the same command goes on where it stopped"):
         from sweep.commands.check import plan, spread
         from sweep.commands.run import execute
         from sweep.commands.settle import check_settle
+        from sweep.commands.study import of_program, plan_file
         from sweep.report.terminal.answer import print_answer
         from sweep.report.terminal.progress import describe_broken, describe_plan, describe_power, shown_progress
 
         check_settle(settle)
-        limit_here = limit if ray is None else math.inf
-        planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit_here)
+        program = program_of(context, engine_options=("engine", "device", "limit"))
+        if program is None:
+            limit_here = limit if ray is None else math.inf
+            planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit_here)
+        else:
+            planned = plan_file(experiment, lambda asked: of_program(program, asked), workers=workers)
         with spread(planned, ray, workers, limit) as planned:
             if not quiet:
                 say(describe_plan(planned))

@@ -3,11 +3,11 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sweep.cli.common import EngineName, Quiet, ResultsPath, Workers, app, say, tell, user_errors
+from sweep.cli.common import EngineName, Quiet, ResultsPath, Workers, app, check_not_given, say, tell, user_errors
 
 
 @app.command()
@@ -54,6 +54,7 @@ def rescue(
 
 @app.command()
 def replay(
+    context: typer.Context,
     results: ResultsPath,
     run: Annotated[
         str,
@@ -68,8 +69,11 @@ def replay(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the network as a .keras file.", show_default=False)
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Of a run of a program: run the recorded command, and compare.")
+    ] = False,
 ) -> None:
-    """Train one run again: is it the same, why did it end so."""
+    """Train one run again: is it the same, why did it end so. Of a run of a program it shows the recorded command."""
     with user_errors():
         from sweep.commands import replay as replays
         from sweep.report.page.training_figure import check_figure_path, draw_training, write_figure
@@ -80,7 +84,13 @@ def replay(
             check_figure_path(figure)
         if save is not None:
             replays.check_save_path(save)
-        replayed = replays.replay(load(results), run, engine=engine)
+        loaded = load(results)
+        if loaded.manifest.subject != "network":
+            check_not_given(context, "engine", "figure", "save")
+            _repeat(loaded, run, again)
+            return
+        check_not_given(context, "again", of="of programs")
+        replayed = replays.replay(loaded, run, engine=engine)
         tell("\n".join(describe_replay(replayed)))
         is_wrong = bool(replayed.differences) and replayed.engine == replayed.trainer
         if figure is not None:
@@ -92,3 +102,17 @@ def replay(
             is_wrong |= not saved.is_equal
     if is_wrong:
         raise typer.Exit(1)
+
+
+def _repeat(results: Any, run: str, again: bool) -> None:
+    """Show the command that made a run of `Results`; run it where the user says so."""
+    from sweep.commands.repeat import find_recorded, repeat
+    from sweep.report.terminal.repeat import describe_recorded, describe_repeated
+
+    recorded = find_recorded(results, run)
+    tell("\n".join(describe_recorded(recorded, is_run=again)))
+    if again:
+        repeated = repeat(results, recorded)
+        tell("\n".join(describe_repeated(repeated)))
+        if not repeated.is_same:
+            raise typer.Exit(1)

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import DeviceName, EngineName, Quiet, Workers, app, say, tell, user_errors
+from sweep.cli.common import (
+    DeviceName,
+    EngineName,
+    Quiet,
+    WithProgram,
+    Workers,
+    app,
+    check_not_given,
+    program_of,
+    say,
+    tell,
+    user_errors,
+)
 
 Settings = Annotated[
     list[str] | None,
@@ -21,8 +33,9 @@ max_seeds = 1_000_000
 seconds_worth_a_word = 5.0
 
 
-@app.command()
+@app.command(cls=WithProgram)
 def train(
+    context: typer.Context,
     settings: Settings = None,
     seeds: Annotated[int, typer.Option(min=1, max=max_seeds, metavar="N", help="How many seeds.")] = 64,
     engine: EngineName = "auto",
@@ -32,12 +45,26 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Write it as an experiment file instead of training.", show_default=False),
     ] = None,
+    success: Annotated[
+        str,
+        typer.Option(
+            metavar="COMPARISON", help="Of a program: which number makes a run a success, 'accuracy >= 0.95'."
+        ),
+    ] = "success >= 1",
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train one configuration under many seeds, at once. Says how often it learns and how the others end."""
+    """Train one configuration under many seeds, at once. Says how often it learns and how the others end.
+
+    A PROGRAM is run in place of a network, {seed} and {NAME} in its arguments filled; see docs/trainers.md.
+    """
     given = settings or []
     with user_errors("; nothing is kept"):
+        program = program_of(context, engine_options=("engine", "device", "save"))
+        if program is not None:
+            _train_program(program, given, seeds, success, workers, as_json=as_json, quiet=quiet)
+            return
+        check_not_given(context, "success", of="of programs")
         from sweep.commands.rescue.likely import find_likely
         from sweep.commands.train import ask, count_runs, to_record
         from sweep.experiment import file as experiment_file
@@ -63,6 +90,28 @@ def train(
         else:
             advice = advice_lines(configuration, answer.outcomes, likely, [*given, "--seeds", str(seeds)])
             tell("\n".join([*answer_lines(answer), "", *advice]))
+
+
+def _train_program(
+    program: tuple[str, ...],
+    given: list[str],
+    n_seeds: int,
+    success: str,
+    workers: int | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a program under many seeds, and say how often it succeeds."""
+    from sweep.commands.train_program import train_program
+    from sweep.experiment import file as experiment_file
+    from sweep.report.terminal.progress import watched
+    from sweep.report.terminal.train import program_lines
+
+    settings = experiment_file.settings(given, are_of_networks=False)
+    with watched(n_seeds, quiet=quiet) as watch:
+        found = train_program(program, settings, n_seeds, success, workers=workers, watch=watch)
+    tell(json.dumps(found.record(), indent=2, allow_nan=False) if as_json else "\n".join(program_lines(found)))
 
 
 def _save(path: Path, text: str) -> None:

@@ -14,17 +14,17 @@ def report(
 ) -> None:
     """Build report.html, the page to look at. One file, from the files of the results folder alone."""
     with user_errors():
-        from sweep.report.page import own_page, page
+        from sweep.report.page import page
         from sweep.report.page.charts import write_figures
-        from sweep.results.trainings import OwnResults, load
+        from sweep.results.so_far import load_so_far
 
-        loaded = load(results)
+        loaded = load_so_far(results)
+        if loaded.so_far:
+            say(loaded.so_far)
         if figures:
-            drawn = own_page.draw_figures(loaded) if isinstance(loaded, OwnResults) else page.draw_figures(loaded)
-            for path in write_figures(loaded.folder.figures, drawn):
+            for path in write_figures(loaded.folder.figures, page.draw_figures(loaded)):
                 say(f"wrote {path}")
-        written = own_page.write_page(loaded) if isinstance(loaded, OwnResults) else page.write_page(loaded)
-        tell(f"look: {written}")
+        tell(f"look: {page.write_page(loaded)}")
 
 
 @app.command()
@@ -36,6 +36,9 @@ def dashboard(
     """Open the study in optuna-dashboard. It works on a copy of the journal."""
     with user_errors():
         from sweep.commands.dashboard import serve
-        from sweep.results.results import load
+        from sweep.results.so_far import load_so_far
 
-        serve(load(results), port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"), storage)
+        loaded = load_so_far(results, storage)
+        if loaded.so_far:
+            say(loaded.so_far)
+        serve(loaded, port, lambda address: say(f"the study of {results}: {address} (Ctrl-C ends it)"), storage)

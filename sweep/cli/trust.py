@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, Storage, Workers, app, say, tell, user_errors
+from sweep.cli.common import ResultsPath, Storage, WithProgram, Workers, app, program_of, say, tell, user_errors
 
 
 def _sample_size(text: str | None) -> int | None:
@@ -19,15 +19,16 @@ def _sample_size(text: str | None) -> int | None:
     raise ResultsError(f"--sample: found {text}; allowed: a number of runs from 0 up, or all")
 
 
-@app.command()
+@app.command(cls=WithProgram)
 def verify(
+    context: typer.Context,
     results: ResultsPath,
     sample: Annotated[
         str | None,
         typer.Option(
             metavar="K|all",
             help="How many runs to train again.",
-            show_default="1000; 10 with another engine than native",
+            show_default="1000; 10 of a program, or with another engine than native",
         ),
     ] = None,
     engine: Annotated[
@@ -40,12 +41,24 @@ def verify(
     workers: Workers = None,
     storage: Storage = None,
 ) -> None:
-    """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing."""
+    """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing.
+
+    Runs of a program are made again by the PROGRAM that is given, the one that made them.
+    """
     with user_errors():
         from sweep.commands.verify import verify
         from sweep.report.terminal.verify import describe_sample
 
-        found = verify(results, _sample_size(sample), engine=engine, workers=workers, storage=storage, nonce=nonce)
+        program = program_of(context, engine_options=("engine",))
+        found = verify(
+            results,
+            _sample_size(sample),
+            engine=engine,
+            workers=workers,
+            storage=storage,
+            nonce=nonce,
+            program=program,
+        )
         for finding in found.findings:
             tell(finding)
         if found.comparison is not None and found.sample is not None:

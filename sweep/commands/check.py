@@ -90,7 +90,8 @@ class Plan:
     """What an experiment will do: the configurations it will ask for, what trains them, and where.
 
     `n_confirmation`: on how many fresh seeds the configuration that the answer names is trained again. `core_seconds`:
-    about how long training would take on one core; `n_programs`: how many programs the engine compiles, at most.
+    about how long training would take on one core, 0 where nobody knows; `n_programs`: how many programs the engine
+    compiles, at most.
     """
 
     source: ExperimentFile

@@ -111,7 +111,13 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
 
 
 def find_run(results: Results, run: str) -> tuple[Configuration, Mapping[str, str]]:
-    """The configuration and the row of runs.csv that `run` names. Raises `ResultsError`."""
+    """The network and the row of runs.csv that `run` names. Raises `ResultsError`."""
+    identity, row = find_row(results, run)
+    return results.configuration(identity), row
+
+
+def find_row(results: Results, run: str) -> tuple[str, Mapping[str, str]]:
+    """The id of the configuration and the row of runs.csv that `run` names. Raises `ResultsError`."""
     named, dash, seed = run.rpartition("-")
     if not dash or not seed.isdecimal():
         raise ResultsError(f"{run}: no run; allowed: <configuration>-<seed>, as in the first column of runs.csv")
@@ -121,7 +127,7 @@ def find_run(results: Results, run: str) -> tuple[Configuration, Mapping[str, st
         seeds = results.runs.loc[results.runs["configuration"] == identity, "seed"].tolist()
         shown = " ".join(map(str, seeds[:8])) + (f" ... {seeds[-1]}" if len(seeds) > 8 else "")
         raise ResultsError(f"{run}: {identity} has no run with seed {int(seed)}; allowed: {shown}")
-    return results.configuration(identity), row
+    return identity, row
 
 
 def _row(entry: Entry[Configuration], row: Mapping[str, str], trainer: tuple[str, str]) -> dict[str, str]:

@@ -8,7 +8,8 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,8 @@ from sweep.results.tables import (
     runs_blocks,
 )
 from sweep.runs.cohort import Broken, Cohort, Seeds, Subject
+from sweep.runs.curves import lowest
+from sweep.runs.endings import Ending, first_endings
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
@@ -71,6 +74,20 @@ def never() -> bool:
     return False
 
 
+def nothing_settled() -> tuple[Confirmation, ...]:
+    """No configuration gets fresh seeds."""
+    return ()
+
+
+def _runs_of(kept: Sequence[Kept]) -> dict[str, Runs]:
+    """The runs that came in, by configuration; none of one that has none."""
+    blocks: dict[str, list[Runs]] = {}
+    for one in kept:
+        if len(one.runs):
+            blocks.setdefault(one.configuration, []).append(one.runs)
+    return {identity: merge(own) for identity, own in blocks.items()}
+
+
 class _Training:
     """What trains the cohorts of one execution, and what came of it: `seconds` that it took, what broke."""
 
@@ -81,9 +98,12 @@ class _Training:
         self._observe = observe
         self._guard = Guard(self.broken.append, is_stopped)
 
-    def train(self, cohorts: Sequence[Cohort[Subject]], start: Progress) -> list[Kept]:
-        """Train cohorts; the observer hears of each piece, from `start` on."""
-        started, progress = time.perf_counter(), start
+    def train(self, cohorts: Sequence[Cohort[Subject]], start: Progress) -> Iterator[list[Kept]]:
+        """Train cohorts; what is kept of them, as much at a time as is to be stored together.
+
+        The observer hears of each piece, from `start` on.
+        """
+        progress = start
         self._observe(progress)
 
         def count(n_done: int, n_learned: int) -> None:
@@ -91,9 +111,15 @@ class _Training:
             progress = replace(progress, n_done=progress.n_done + n_done, n_learned=progress.n_learned + n_learned)
             self._observe(progress)
 
-        kept = list(self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard))
+        kept: list[Kept] = []
+        started = time.perf_counter()
+        for one in self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard):
+            kept.append(one)
+            if one.ends_batch:
+                yield kept
+                kept = []
         self.seconds += time.perf_counter() - started
-        return kept
+        yield kept
 
     def end_where_stopped(self) -> None:
         """End as an interruption does, with what was trained stored."""
@@ -101,10 +127,10 @@ class _Training:
             raise KeyboardInterrupt
 
 
-class _Sweep:
+class Sweep:
     """What one execution holds: the folder, the runs stored already, the configurations with their runs so far."""
 
-    def __init__(self, plan: Plan, folder: Folder, training: _Training) -> None:
+    def __init__(self, plan: Plan, folder: Folder, training: _Training, *, is_whole: bool) -> None:
         self.plan = plan
         self.experiment = experiment = plan.experiment
         self.folder = folder
@@ -113,35 +139,59 @@ class _Sweep:
         self.n_repeated = 0
         self.n_trained = 0
         self.n_told = 0
+        self._is_whole = is_whole
         self._allocation = Allocation.of(experiment)
         self._block = experiment.seeds.seeds()
         self._n_expected = 0
         self._stored = Stored(folder, plan.trained_by, experiment.subject)
         self._examples = self._stored.examples
+        self._curves = folder.read_curves()
+        self._endings = folder.read_endings()
 
-    def run(self, search: Search) -> None:
-        """The main loop, round by round: ask, train, diagnose, store, tell."""
+    def rounds(self, search: Search) -> Iterator[list[Cohort[Subject]]]:
+        """The main loop, round by round: what is to be trained, and kept before the next is asked for; then told."""
         size = self._n_trials_at_once()
         for indices in search.rounds(size, are_joined=self._allocation.is_together):
             suggestions = search.ask(indices)
             asked = self._take_in(suggestions)
             while cohorts := self._missing(asked):
-                for some in (cohorts[i : i + size] for i in range(0, len(cohorts), size)):
-                    trained = self._train(some)
-                    if trained[0]:
-                        name = f"{max(map(len, some))}-{indices.start:08d}"
-                        self.folder.write_part(name, *trained, self.plan.trained_by)
-                    self._add(*trained)
-                    self.training.end_where_stopped()
+                yield from (cohorts[i : i + size] for i in range(0, len(cohorts), size))
             self._tell(search, suggestions, asked)
         if self.n_trained:
             search.sync()
+
+    def run(self, search: Search) -> None:
+        """Ask, train, diagnose, store, tell."""
+        for cohorts in self.rounds(search):
+            n_done = sum(len(e.runs) for e in self.entries.values())
+            n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
+            for kept in self.training.train(cohorts, Progress("train", n_done, self._n_expected, n_learned)):
+                self.keep(kept)
+            self.training.end_where_stopped()
+
+    def keep(self, kept: Sequence[Kept]) -> None:
+        """Store what came in of runs: durable first, then known."""
+        trained = _runs_of(kept)
+        examples, told = [x for k in kept for x in k.examples], [x for k in kept for x in k.endings]
+        curves = {f"{k.configuration}-{seed}": curve for k in kept for seed, curve in k.curves.items()}
+        if trained:
+            name = f"{max(map(len, trained.values()))}-{min(self.entries[i].trial for i in trained):08d}"
+            self.folder.write_part(name, trained, examples, self.plan.trained_by, told, curves)
+        for identity, runs in trained.items():
+            entry = self.entries[identity]
+            self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
+        self.n_trained += sum(map(len, trained.values()))
+        self._examples += examples
+        self._endings = first_endings([*self._endings, *told])
+        self._curves |= curves
 
     def _n_trials_at_once(self) -> int:
         """How many trials are trained together: those of a round, or as many rounds as are enough for the executor."""
         executor, of_a_round = self.plan.executor, self.experiment.study.trials_per_round
         wanted = executor.seconds_at_once * executor.n_workers
-        enough = wanted * self.experiment.n_trials / self.plan.core_seconds if wanted else 1
+        if not wanted or not self.plan.core_seconds:
+            return of_a_round
+        enough = wanted * self.experiment.n_trials / self.plan.core_seconds
         return of_a_round * max(1, math.ceil(enough / of_a_round))
 
     def _take_in(self, suggestions: Sequence[Suggestion]) -> list[str]:
@@ -191,21 +241,6 @@ class _Sweep:
         own = (b.seeds for b in self.training.broken if b.configuration == entry.configuration.id)
         return np.array([seed for seeds in own for seed in seeds], np.uint32)
 
-    def _train(self, cohorts: Sequence[Cohort[Subject]]) -> tuple[dict[str, Runs], list[Example]]:
-        """Train cohorts: new runs by configuration, and examples."""
-        n_done = sum(len(e.runs) for e in self.entries.values())
-        n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
-        kept = self.training.train(cohorts, Progress("train", n_done, self._n_expected, n_learned))
-        trained = {k.configuration: k.runs for k in kept if len(k.runs)}
-        self.n_trained += sum(map(len, trained.values()))
-        return trained, [example for k in kept for example in k.examples]
-
-    def _add(self, trained: Mapping[str, Runs], kept: Sequence[Example]) -> None:
-        for identity, runs in trained.items():
-            entry = self.entries[identity]
-            self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
-        self._examples += kept
-
     def _tell(self, search: Search, suggestions: Sequence[Suggestion], asked: Sequence[str]) -> None:
         """Tell the study what came of a round; a trial that is not all there stays open.
 
@@ -223,8 +258,9 @@ class _Sweep:
             if is_open[entry.configuration.id] or (self._allocation.is_together and any(is_open.values())):
                 search.leave_open(suggestion)
                 continue
-            course, n_parameters = self._allocation.course(entry.runs), entry.configuration.n_parameters
-            search.tell(suggestion, Result(entry.runs.seed, entry.runs.learned, course, n_parameters))
+            runs, n_parameters = entry.runs, entry.configuration.n_parameters
+            course = self._allocation.course(runs)
+            search.tell(suggestion, Result(runs.seed, runs.learned, course, n_parameters, runs.measured))
             self.n_told += 1
 
     def confirm(self) -> Confirmation | None:
@@ -237,9 +273,18 @@ class _Sweep:
         known = self._known_confirmation(named.configuration.id, int(fresh[0]), n)
         if known is not None:
             return known
-        (kept,) = self.training.train([self._cohort(named.configuration, fresh)], Progress("confirm", 0, n, 0))
+        identity = named.configuration.id
+        runs = self._stored.runs(named.configuration)
+        runs = runs.take(np.isin(runs.seed, fresh))
+        cohort = self._cohort(named.configuration, np.setdiff1d(fresh, runs.seed))
+        start = Progress("confirm", len(runs), n, int(runs.learned.sum()))
+        for kept in self.training.train([cohort] if len(cohort) else [], start):
+            block = merge([k.runs for k in kept])
+            runs = merge([runs, block])
+            if len(runs) < n and len(block):  # else all is known, and its summary is stored at once
+                self.folder.write_part(f"confirm-{named.trial:08d}", {identity: block}, (), self.plan.trained_by)
         self.training.end_where_stopped()
-        return summarise(named.configuration.id, int(fresh[0]), kept.runs, reliability)
+        return summarise(identity, int(fresh[0]), runs, reliability)
 
     def settle(self) -> tuple[Confirmation, ...]:
         """Train the inconclusive configurations below the smallest reliable one on fresh seeds until all is settled."""
@@ -257,13 +302,14 @@ class _Sweep:
         def train(seeds: Mapping[str, Seeds], n_expected: int) -> dict[str, Runs]:
             nonlocal done
             cohorts = [self._cohort(configurations[identity], own) for identity, own in seeds.items()]
-            kept = self.training.train(cohorts, replace(done, n_runs=n_expected))
+            batches = self.training.train(cohorts, replace(done, n_runs=n_expected))
+            runs = _runs_of([kept for batch in batches for kept in batch])
             self.training.end_where_stopped()
-            n_learned = sum(int(k.runs.learned.sum()) for k in kept)
+            n_learned = sum(int(own.learned.sum()) for own in runs.values())
             done = replace(
                 done, n_done=done.n_done + sum(map(len, seeds.values())), n_learned=done.n_learned + n_learned
             )
-            return {k.configuration: k.runs for k in kept}
+            return runs
 
         return settle(list(configurations), fresh, allocation, train)
 
@@ -274,22 +320,25 @@ class _Sweep:
             return None
         return known if (known.configuration, known.first_seed, known.n_runs) == (identity, first_seed, n) else None
 
-    def _is_kept(self, example: Example) -> bool:
-        """Whether the run of an example is in the tables."""
-        entry = self.entries.get(example.configuration)
-        return entry is not None and example.seed in entry.runs.seed
+    def _is_kept(self, told: Example | Ending) -> bool:
+        """Whether the run that something is known of is in the tables."""
+        entry = self.entries.get(told.configuration)
+        return entry is not None and told.seed in entry.runs.seed
 
     def finish(
         self,
         began: float,
-        confirmation: Confirmation | None,
-        settled: tuple[Confirmation, ...],
-        tables: Iterable[str],
+        confirm: Callable[[], Confirmation | None],
+        settle: Callable[[], tuple[Confirmation, ...]],
     ) -> None:
         """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable.
 
-        `began`: when the sweep did, by the performance counter; `tables`: files that the experiment names.
+        Where an earlier execution had left nothing to do, nothing is written. `began`: when the sweep did, by the
+        performance counter; `confirm` and `settle` train on fresh seeds what the answer says of them.
         """
+        if self._is_whole and not (self.n_trained or self.n_told):
+            return
+        confirmation, settled = confirm(), settle()
         folder, experiment, trainer = self.folder, self.experiment, self.plan.trainer
         trained = time.perf_counter()
         entries = list(self.entries.values())
@@ -300,9 +349,15 @@ class _Sweep:
         write_atomically(folder.settings, settings_lines((e.configuration for e in in_order), experiment.kind))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
         kept = lowest_seeds(x for x in self._examples if self._is_kept(x))
-        folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
+        told = [x for x in self._endings if self._is_kept(x)]
+        curves = {run: curve for run, curve in self._curves.items() if run.partition("-")[0] in places}
+
+        def order(x: Example | Ending) -> tuple[int, int]:
+            return places[x.configuration], outcomes.index(x.outcome)
+
+        folder.write_examples(sorted(kept, key=order), sorted(told, key=order), lowest(curves))
         n_planned = int(self._allocation.wanted([e.runs for e in entries]).sum())
-        files = folder.digests(tables)
+        files = folder.digests(self.plan.source.tables)
         written = time.perf_counter()
         seconds = (self.training.seconds, written - trained, trained - began - self.training.seconds)
         folder.write_manifest(
@@ -367,27 +422,40 @@ def execute(
     comes to hold, what is in training ends and is stored, then `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
-    source, experiment = plan.source, plan.experiment
-    folder = Folder(Path(out) if out is not None else Path("results") / source.path.stem)
-    folder.check_table_names(source.tables)
-    with held(folder, is_fresh=fresh):
-        for message in prepare(folder, source.content, experiment, source.tables):
-            say(message)
-        study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
-        known = folder.read_manifest().settled if is_whole else ()
-        is_whole = is_whole and (bool(known) or not is_settling)
-        if is_whole and isinstance(study, Path) and study.exists():
-            return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
-        if isinstance(study, str):
-            try:
-                remember(folder, study)
-            except OSError as error:
-                say(f"{error.filename}: {error.strerror}; commands that read the folder will need --storage")
-        if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
-            folder.write_manifest(Manifest(subject=experiment.subject))
-        sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
-        sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
-        if sweep.n_trained or sweep.n_told or not is_whole:
-            confirmation = sweep.confirm()
-            sweep.finish(started, confirmation, sweep.settle() if is_settling else (), source.tables)
+    folder = Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
+    folder.check_table_names(plan.source.tables)
+    with closing(plan.trainer), held(folder, is_fresh=fresh):
+        begun = begin(plan, folder, is_settling=is_settling, observe=observe, say=say, is_stopped=is_stopped)
+        if begun is not None:
+            sweep, search = begun
+            sweep.run(search)
+            sweep.finish(started, sweep.confirm, sweep.settle if is_settling else nothing_settled)
     return Results(folder)
+
+
+def begin(
+    plan: Plan,
+    folder: Folder,
+    *,
+    is_settling: bool = False,
+    observe: Observer = ignore,
+    say: Callable[[str], None] = ignore_message,
+    is_stopped: Callable[[], bool] = never,
+) -> tuple[Sweep, Search] | None:
+    """The sweep of a plan in a folder that is held for it, and its study; None where it left nothing to do."""
+    source, experiment = plan.source, plan.experiment
+    for message in prepare(folder, source.content, experiment, source.tables):
+        say(message)
+    study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
+    is_whole = is_whole and (not is_settling or bool(folder.read_manifest().settled))
+    if is_whole and isinstance(study, Path) and study.exists():
+        return None  # unread: a million runs take seconds; a study elsewhere may lack what was told
+    if isinstance(study, str):
+        try:
+            remember(folder, study)
+        except OSError as error:
+            say(f"{error.filename}: {error.strerror}; commands that read the folder will need --storage")
+    if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
+        folder.write_manifest(Manifest(subject=experiment.subject))
+    sweep = Sweep(plan, folder, _Training(plan, observe, is_stopped), is_whole=is_whole)
+    return sweep, Search(experiment, study, study_name(experiment, plan.trainer))

@@ -1,157 +1,160 @@
-"""`sweep.train`: a configuration by its settings, or any Keras model at all that a function of one's own builds.
+"""`sweep.train(build=...)`: any Keras model at all that a function of one's own builds, as a trainer of one's own.
 
-A model of one's own is trained by plain `model.fit`, one seed after the other, over several processes where that pays.
-The function never comes from a file. With a folder each run is kept when it is done (`results.trainings`).
+A model is trained by plain `model.fit`, over several processes where that pays. The function never comes from a file.
 """
 
 import hashlib
-import multiprocessing
-import os
-import signal
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sweep.commands.model_table import leaves
-from sweep.runs.errors import SettingError
+from sweep.commands.check import Plan
+from sweep.commands.study import as_source, plan_own
+from sweep.runs.errors import SettingError, show
+from sweep.runs.limits import Limits
+from sweep.runs.settings import Settings
+from sweep.runs.success import Success
 from sweep.training import functions, threads
-from sweep.training.keras.marking import as_arrays
-from sweep.training.keras.own_model import Fit, Job, Probe, fit
+from sweep.training.keras.built import Job, Probe, of_training, probe
+from sweep.training.keras.marking import as_arrays, held_out, keras
+from sweep.training.own import RunByRun
 
 # below this many seconds in one process, starting others takes longer than they spare
 seconds_worth_processes = 30.0
 # what a process needs to import Keras
 seconds_to_start = 8.0
-in_worker = "XOR_SWEEP_WORKER"
+n_probed = 3  # seeds: an exception of one is a run's affair
+digits = 12
 
 
-def check_job(job: Job) -> Job:
+@dataclass(frozen=True)
+class BuiltPlan:
+    """What `sweep.train(build=...)` will do; why it is done in one process where several would pay, else None."""
+
+    plan: Plan
+    tried: Probe
+    seconds: float
+    reason: str | None
+
+
+def plan_built(
+    build: Callable[..., Any],
+    data: Any,
+    fixed: Mapping[str, Any],
+    vary: Mapping[str, Any],
+    *,
+    success: Any,
+    test: Any,
+    workers: int | None,
+) -> BuiltPlan:
+    """What will be trained, and how; a few epochs are, to find out. Raises `SettingError`, `ExperimentFileError`.
+
+    `fixed`: epochs and batch size, where they are not in `vary`, which has the seeds too.
+    """
+    for name in of_training:
+        _check_whole(name, fixed[name])
+    job = _job(build, data, test, success, tuple(name for name in vary if name not in (*of_training, "seed")))
+    fixed = {name: value for name, value in fixed.items() if name not in vary} | {"data": _digest_of_data(job)}
+    sections = {"fixed": fixed, "vary": vary, "reliability": {"success": str(job.criterion)}}
+    asked = as_source(build, sections, "sweep.train").experiment
+    tried = _tried(job, asked.configuration(next(asked.sample_points())), asked.seeds.seeds()[:n_probed].tolist())
+    described = f"{tried.description} {functions.name_of(job.success)}"
+    fixed["model"] = hashlib.sha256(described.encode()).hexdigest()[:digits]
+    source = as_source(build, sections, "sweep.train")
+    n_runs = source.experiment.n_trials * len(source.experiment.seeds)
+    seconds, reason = tried.seconds * n_runs, why_not_elsewhere(job)
+    n_workers = choose_n_workers(workers, n_runs, seconds, reason)
+    train = job.as_function()
+    confirm = len(source.experiment.seeds) if source.experiment.n_trials > 1 else 0
+
+    def trainer(limits: Limits, n: int) -> RunByRun:
+        return functions.as_trainer(train, limits, n) if n_workers > 1 else functions.called_here(train)
+
+    planned = plan_own(source, trainer, n_workers, confirm)
+    return BuiltPlan(planned, tried, seconds, reason if n_workers == 1 and seconds > seconds_worth_processes else None)
+
+
+def _tried(job: Job, first: Any, seeds: Sequence[int]) -> Probe:
+    """What a model is like: the one of the first seed that does not raise."""
+    for place, seed in enumerate(seeds, start=1):
+        try:
+            return probe(job, first.values if isinstance(first, Settings) else {}, seed)
+        except SettingError:
+            raise
+        except Exception:  # whatever the user's function raises is how that run will end; of all, it is an answer
+            if place == len(seeds):
+                raise
+    raise ValueError("no seeds")
+
+
+def _job(build: Any, data: Any, test: Any, success: Any, names: tuple[str, ...]) -> Job:
     """The job with its data as arrays. Raises `SettingError` for what cannot be trained."""
-    for name, function in (("build", job.build), ("learned", job.learned)):
-        if not callable(function) and not (name == "learned" and function is None):
-            allowed = "allowed: a function of a seed" if name == "build" else "allowed: a function of model, x and y"
-            raise SettingError((name,), f"found {type(function).__name__}", allowed)
-    pair: Any = job.data
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise SettingError(("data",), f"found {type(pair).__name__}", "allowed: (x, y)")
+    if not callable(build):
+        raise SettingError(("build",), f"found {type(build).__name__}", "allowed: a function of a seed")
     try:
-        x, y = map(as_arrays, pair)
+        success = Success.parse("accuracy >= 1" if success is None else success) if not callable(success) else success
+    except (ValueError, TypeError) as error:
+        allowed = "one comparison, accuracy >= 0.95, or a function of model, x and y"
+        raise SettingError(("success",), f"found {show(success)}", f"allowed: {allowed}") from error
+    pair = _pair("data", data)
+    if isinstance(test, float):
+        if not 0 < test < 1:
+            raise SettingError(("test",), f"found {test:g}", "allowed: (x, y), or a share of the rows between 0 and 1")
+        pair, test = held_out(pair, test)
+    tested = None if test is None else _pair("test", test)
+    return Job(build, pair, tested, success, names, keras().config.dtype_policy().name)
+
+
+def _pair(name: str, given: Any) -> tuple[Any, Any]:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise SettingError((name,), f"found {type(given).__name__}", "allowed: (x, y)")
+    try:
+        x, y = map(as_arrays, given)
     except ValueError as error:  # rows of unequal length
-        raise SettingError(("data",), f"no arrays: {error}", "allowed: (x, y), arrays or lists of numbers") from None
-    for name, part in (("x", x), ("y", y)):
-        for leaf in leaves(part):
+        raise SettingError((name,), f"no arrays: {error}", "allowed: (x, y), arrays or lists of numbers") from None
+    for part, own in (("x", x), ("y", y)):
+        for leaf in leaves(own):
             if leaf.dtype.kind not in "biuf":
-                raise SettingError(("data",), f"{name} of type {leaf.dtype}", "allowed: arrays of numbers")
+                raise SettingError((name,), f"{part} of type {leaf.dtype}", "allowed: arrays of numbers")
             if not leaf.size or leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
-                found = f"{name} has no rows" if not leaf.size else f"{name} has numbers that are not finite"
-                raise SettingError(("data",), found, "allowed: (x, y) with at least one row, finite numbers")
-    numbers: dict[str, Any] = {"epochs": job.epochs, "batch_size": job.batch_size}
-    for name, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SettingError((name,), f"found {value!r}", "allowed: a whole number from 1 up")
-    return replace(job, data=(x, y))
+                found = f"{part} has no rows" if not leaf.size else f"{part} has numbers that are not finite"
+                raise SettingError((name,), found, "allowed: (x, y) with at least one row, finite numbers")
+    return x, y
 
 
-def choose_n_workers(job: Job, workers: int | None, n_seeds: int, seconds: float) -> int:
-    """How many processes: as asked for, else as many as pay. Raises `SettingError` where none can have the function."""
-    if workers is not None and workers < 1:
-        raise SettingError(("workers",), f"found {workers}", "allowed: a whole number from 1 up")
-    reason = why_not_elsewhere(job)
-    if workers is None:
-        pays = seconds > seconds_worth_processes and reason is None
-        return min(threads.available_cores(), n_seeds) if pays else 1
-    if workers > 1 and reason is not None:
-        raise SettingError(("workers",), f"found {workers}, but {reason}", "allowed: 1, or a function in a module")
-    return min(workers, n_seeds)
+def leaves(data: Any) -> Iterator[Any]:
+    """The arrays of x or y, which may be a list or a mapping of arrays."""
+    yield from keras().tree.flatten(data)
+
+
+def _check_whole(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SettingError((name,), f"found {value!r}", "allowed: a whole number from 1 up")
+
+
+def _digest_of_data(job: Job) -> str:
+    """What tells the data and the test rows of two jobs apart."""
+    digest = hashlib.sha256()
+    for leaf in (*leaves(job.data), *leaves(job.test or ())):
+        digest.update(f"{leaf.dtype} {leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()[:digits]
 
 
 def why_not_elsewhere(job: Job) -> str | None:
     """Why another process cannot have the functions, in words; None where it can."""
-    for function in filter(None, (job.build, job.learned)):
+    for function in filter(callable, (job.build, job.success)):
         reason = functions.why_not_elsewhere(function)
         if reason is not None:
             return f"{functions.name_of(function)} {reason}"
     return None
 
 
-# processes ------------------------------------------------------------------------------------------------------------
-
-_job: list[Job] = []  # of a worker process
-
-
-def _keep(job: Job) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches every process: these end without a traceback
-    _job.append(job)
-
-
-def _fit_here(seed: int) -> Fit:
-    return _noted(_job[0], seed)
-
-
-def _noted(job: Job, seed: int) -> Fit:
-    try:
-        return fit(job, seed)
-    except Exception as error:
-        error.add_note(f"in the run of seed {seed}")
-        raise
-
-
-def fit_all(job: Job, seeds: Sequence[int], n_workers: int) -> Iterator[Fit]:
-    """The runs, each when it is done."""
-    if n_workers == 1:
-        for seed in seeds:
-            yield _noted(job, seed)
-        return
-    context = multiprocessing.get_context("spawn")
-    with (
-        _environment_of_workers(n_workers),
-        ProcessPoolExecutor(n_workers, context, initializer=_keep, initargs=(job,)) as pool,
-    ):
-        futures = [pool.submit(_fit_here, seed) for seed in seeds]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool:
-            found = "a process ended that should have trained"
-            allowed = 'allowed: in a script, the call of sweep.train under if __name__ == "__main__":; or workers=1'
-            raise SettingError(("workers",), found, allowed) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _environment_of_workers(n_workers: int) -> Generator[None]:
-    """Variables that the processes find at their start: each has its share of the cores."""
-    share = str(max(1, threads.available_cores() // n_workers))
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    wanted = {in_worker: "1", "TF_CPP_MIN_LOG_LEVEL": "2", **dict.fromkeys(names, share)}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def identity_of(job: Job, tried: Probe) -> dict[str, Any]:
-    """What a folder must agree with to be gone on with."""
-    digest = hashlib.sha256()
-    for leaf in (*leaves(job.data[0]), *leaves(job.data[1])):
-        digest.update(f"{leaf.dtype} {leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
-    return {
-        "build": functions.name_of(job.build),
-        "epochs": job.epochs,
-        "batch_size": job.batch_size,
-        "learned": "training accuracy 1" if job.learned is None else functions.name_of(job.learned),
-        "data": digest.hexdigest(),
-        "model": hashlib.sha256(tried.description.encode()).hexdigest(),
-    }
+def choose_n_workers(workers: int | None, n_runs: int, seconds: float, reason: str | None) -> int:
+    """How many processes: as asked for, else as many as pay. Raises `SettingError` where none can have the function."""
+    if workers is None:
+        return min(threads.available_cores(), n_runs) if seconds > seconds_worth_processes and reason is None else 1
+    if workers > 1 and reason is not None:
+        raise SettingError(("workers",), f"found {workers}, but {reason}", "allowed: 1, or a function in a module")
+    return min(workers, n_runs)

@@ -18,13 +18,14 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import check_success
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
+from sweep.runs.limits import Limits
 from sweep.runs.success import Success, above_margin
 from sweep.statistics.seeds import runs_for_any_rate_looked_at
 from sweep.statistics.verdicts import Target, families
 
 samplers = ("grid", "random", "qmc", "tpe")
 trial_kinds = ("configuration", "run")
-objectives = ("success_rate", "n_parameters")
+goals = {"success_rate": "high", "n_parameters": "low", "seconds": "low"}  # of objectives that need not say theirs
 max_checked = 2_000
 max_sampled = 20_000
 
@@ -86,12 +87,6 @@ class Study:
             raise SettingError(
                 ("trials",), f"none given for the sampler {self.sampler}", "allowed: a whole number from 1 up"
             )
-        if self.objective not in (("success_rate",), ("success_rate", "n_parameters")):
-            raise SettingError(
-                ("objective",),
-                f"found {show(self.objective)}",
-                "allowed: success_rate, or [success_rate, n_parameters]",
-            )
 
 
 @dataclass(frozen=True)
@@ -109,8 +104,10 @@ class Experiment:
     reliability: Target = Target()
     subject: str = "network"
     success: Success | None = None
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
+        self._check_objective()
         if self.success is None and self.subject != "network":
             raise SettingError(("reliability", "success"), "found none", "allowed: a criterion, accuracy >= 0.95")
         if self.success is not None and self.subject == "network":
@@ -150,6 +147,30 @@ class Experiment:
         most = runs_for_any_rate_looked_at(half_width, 1 - (1 - reliability.confidence) / max(1, n))
         with at("vary", "seed"):
             return replace(self.seeds, up_to=max(most, self.seeds.count + 1))
+
+    def _check_objective(self) -> None:
+        found, allowed = self.study.objective, "success_rate, or [success_rate, n_parameters]"
+        if self.subject == "network":
+            is_right = found in (("success_rate",), ("success_rate", "n_parameters"))
+        else:
+            allowed = "success_rate, seconds, or a number that runs give and its goal, accuracy high; each once"
+            names = [name for name, _ in self.objectives]
+            is_right = bool(found) and len(set(names)) == len(names) and "n_parameters" not in names
+            is_right &= all(name and goal in ("high", "low") for name, goal in self.objectives)
+        if not is_right:
+            raise SettingError(("study", "objective"), f"found {show(found)}", f"allowed: {allowed}")
+
+    @property
+    def objectives(self) -> tuple[tuple[str, str], ...]:
+        """What the study looks for: the name of a number, and whether it is to be `high` or `low`.
+
+        Of the number that success compares, the comparison says which.
+        """
+        known = dict(goals)
+        if self.success is not None:
+            known[self.success.metric] = "high" if self.success.comparison.startswith(">") else "low"
+        named = [(name, name.rpartition(" ")) for name in self.study.objective]
+        return tuple((name, known[name]) if name in known else (words[0], words[2]) for name, words in named)
 
     def _n_sample_points(self) -> int:
         """How many points `sample_points` gives, at most."""

@@ -21,6 +21,7 @@ from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import hyperparameters, resolve
 from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
+from sweep.runs.limits import Limits
 from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
 
@@ -98,14 +99,20 @@ def parse(
     try:
         if mistakes:
             raise min(mistakes, key=lambda mistake: source.line(mistake.place))
+        own = _settings_of_ones_own(document) if subject == "network" else None
+        if own is not None:
+            told = f"{own} of one's own: say what runs them: sweep run {name} -- PROGRAM ARG..., or train=function"
+            raise ExperimentFileError(_message(name, None, (), told, ""))
         return _experiment(document, tables or TableFiles(Path()), subject)
     except SettingError as error:
         found, allowed = _explained(error, source)
         raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
 
 
-def settings(arguments: Sequence[str]) -> dict[str, Any]:
+def settings(arguments: Sequence[str], *, are_of_networks: bool = True) -> dict[str, Any]:
     """Read settings given as NAME=VALUE, each value as in an experiment file. Raises `ExperimentFileError`.
+
+    Settings that are not of networks may have any name but `seed`.
 
     >>> settings(["width=2", "optimizer={name: sgd, momentum: 0.9}"])
     {'width': 2, 'optimizer': {'name': 'sgd', 'momentum': 0.9}}
@@ -115,7 +122,7 @@ def settings(arguments: Sequence[str]) -> dict[str, Any]:
         name, equals, value = argument.partition("=")
         if not equals or not name:
             raise ExperimentFileError(_message(argument, None, (), "no NAME=VALUE", "allowed: width=2"))
-        if name not in hyperparameters:
+        if name == "seed" or (are_of_networks and name not in hyperparameters):
             allowed = "allowed: --seeds N" if name in ("seed", "seeds") else did_you_mean(name, hyperparameters)
             raise ExperimentFileError(_message(argument, None, (), "no such hyperparameter", allowed))
         if name in given:
@@ -195,6 +202,20 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
     return given
 
 
+def _settings_of_ones_own(document: Mapping[str, Any]) -> str | None:
+    """What of a file no network has, in words, where it is clearly of something else; None where it may be of networks.
+
+    A name that no network has is a slip of the pen, unless the file says what success is, or what a run may take.
+    """
+    sections = [document.get("fixed") or {}, document.get("vary") or {}, *(document.get("cases") or ())]
+    names = {name: None for section in sections for name in section}
+    unknown = [name for name in names if name not in (*hyperparameters, "seed")]
+    success = (document.get("reliability") or {}).get("success")
+    if document.get("limits"):
+        return "limits of runs"
+    return f"settings ({', '.join(unknown[:3])})" if unknown and success is not None else None
+
+
 def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -> Experiment:
     fixed, vary = dict(document.get("fixed") or {}), dict(document.get("vary") or {})
     under_fixed, under_vary = fixed.pop("seed", None), vary.pop("seed", None)
@@ -210,6 +231,8 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
     if success is not None and "margin" in reliability:
         allowed = "allowed: one of the two; success: margin > 0.1 says the same"
         raise SettingError(("reliability", "margin"), "beside success", allowed)
+    with at("limits"):
+        limits = Limits.of(document.get("limits") or {})
     cases: list[Any] = list(document.get("cases") or ())
     if subject == "network":
         with at("fixed"):
@@ -228,6 +251,7 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         reliability=Target(**reliability),
         success=success,
         subject=subject,
+        limits=limits,
     )
 
 

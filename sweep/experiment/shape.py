@@ -13,6 +13,7 @@ from sweep.experiment.experiment import Study, samplers, trial_kinds
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.settings import hyperparameters
 from sweep.runs.errors import SettingError, did_you_mean, show
+from sweep.runs.limits import Limits, allowed_memory, allowed_time
 from sweep.statistics.verdicts import Target, families
 
 Schema = dict[str, Any]
@@ -49,7 +50,10 @@ _study = {
         "a whole number from 0 to 2^32 - 1", type="integer", minimum=0, exclusiveMaximum=2**32, default=Study.seed
     ),
     "objective": _key(
-        "success_rate, or [success_rate, n_parameters]", oneOf=_text_or_texts, default=list(Study.objective)
+        "success_rate, or [success_rate, n_parameters]; of a program or function of one's own any number that it "
+        "gives, with its goal: [success_rate, seconds], [success_rate, memory low]",
+        oneOf=_text_or_texts,
+        default=list(Study.objective),
     ),
     "trials_per_round": _key("a whole number from 1 up", type="integer", minimum=1, default=Study.trials_per_round),
     "trial": _key("configuration, or run", type="string", enum=list(trial_kinds), default=Study.trial),
@@ -68,7 +72,18 @@ _reliability = {
     ),
     "success": _key(
         "instead of margin, one comparison, accuracy >= 0.95: of a network's accuracy, loss, margin or max_error, or "
-        "of a number that a function of one's own gives",
+        "of a number that a program or function of one's own gives",
+        anyOf=_or_null({"type": "string"}),
+        default=None,
+    ),
+}
+_amount = [{"type": "string"}, {"type": "number"}]
+_limits = {
+    "timeout": _key(allowed_time, anyOf=[*_amount, {"type": "null"}], default=None),
+    "memory": _key(allowed_memory, anyOf=[*_amount, {"type": "null"}], default=None),
+    "retries": _key("a whole number from 0 up", type="integer", minimum=0, default=Limits.retries),
+    "stop": _key(
+        "one comparison of a number of the curve, and a step: accuracy < 0.2 at step 50",
         anyOf=_or_null({"type": "string"}),
         default=None,
     ),
@@ -87,6 +102,7 @@ _sections = {
         }
     ),
     "_Fixed": _section({"seed": _seed}, others=True),
+    "_Limits": _section(_limits),
     "_Range": _section(
         {
             "low": _key("a number", type="number"),
@@ -107,6 +123,7 @@ _forms_of_keys: Mapping[str, tuple[str, Schema]] = {
     "cases": ("a list of mappings, [{batch_size: 1, epochs: 250}]", _cases),
     "study": (f"a mapping, {', '.join(_study)}", {"$ref": "#/$defs/_Study"}),
     "reliability": (f"a mapping, {', '.join(_reliability)}", {"$ref": "#/$defs/_Reliability"}),
+    "limits": (f"a mapping, {', '.join(_limits)}", {"$ref": "#/$defs/_Limits"}),
 }
 document: Schema = {
     "$defs": _sections,

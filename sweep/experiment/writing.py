@@ -29,12 +29,15 @@ def flow(value: Any) -> str:
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
-def study_text(sections: Mapping[str, Mapping[str, Any]], head: str) -> str:
-    """An experiment of these sections, a line for each setting; sections without any are left out."""
+def study_text(sections: Mapping[str, Mapping[str, Any] | Sequence[Any]], head: str) -> str:
+    """An experiment of these sections, a line for each setting or case; sections without any are left out."""
     lines = [f"# {_comment(head)}"]
     for section, settings in sections.items():
-        if settings:
-            lines += [f"{section}:", *(f"  {flow(name)}: {flow(value)}" for name, value in settings.items())]
+        if isinstance(settings, Mapping):
+            listed = [f"  {flow(name)}: {flow(value)}" for name, value in settings.items()]
+        else:
+            listed = [f"  - {flow(case)}" for case in settings]
+        lines += [f"{section}:", *listed] if listed else []
     return "\n".join(lines) + "\n"
 
 

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.experiment.experiment import Experiment
+from sweep.report.words import counted
 from sweep.results.files import ResultsError
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
 from sweep.results.selection import hyperparameters_of, learned_by_seed
 from sweep.results.tables import to_records
+from sweep.runs.endings import Ending, shortened
 from sweep.runs.errors import did_you_mean
 from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
 from sweep.statistics.exact_tests import Count, count_of_reliable, discoveries
 
 max_merge = 40  # characters
+max_gated = 5
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,32 @@ def shorten_merge(merged: str) -> str:
     """
     counts = [str(group.count("+") + 1) for group in merged.split()]
     return merged if len(merged) <= max_merge else f"{' and '.join(counts)} rows"
+
+
+def gate(rows: Any) -> tuple[int, str]:
+    """Whether all of some configurations are reliable, as an exit code and in words.
+
+    0: all are; 3: one is found unreliable; 4: none is, but the seeds cannot tell of all. Raises `ResultsError` for
+    no rows, of which that would be true.
+    """
+    if rows.empty:
+        raise ResultsError("--gate: no configuration is asked for; allowed: a --where that holds for one or more")
+    for code, verdict, words in ((3, "unreliable", "not reliable"), (4, "inconclusive", "open, the seeds cannot tell")):
+        found = rows["configuration"][rows["verdict"] == verdict].tolist()
+        if found:
+            named = ", ".join(found[:max_gated]) + (", ..." if len(found) > max_gated else "")
+            return code, f"gate: {len(found):,} of {counted(len(rows), 'configuration')} {words}: {named}"
+    return 0, f"gate: {counted(len(rows), 'configuration')}, all reliable"
+
+
+def said_at_their_end(results: Results, n_lines: int) -> list[tuple[Ending, str]]:
+    """For each outcome, what one run said at its end, of the best configuration that has one: its last lines."""
+    found: dict[str, Ending] = {}
+    places = {identity: place for place, identity in enumerate(results.configurations["configuration"])}
+    endings = [x for x in results.folder.read_endings() if x.configuration in places]
+    for ending in sorted(endings, key=lambda x: places[x.configuration]):
+        found.setdefault(ending.outcome, ending)
+    return [(ending, shortened(ending.told, n_lines)) for ending in found.values()]
 
 
 _allowed_nodes = (

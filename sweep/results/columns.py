@@ -1,7 +1,7 @@
 """The columns of runs.csv and configurations.csv, each said once: they are written, read and documented by this."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweep.experiment.experiment import Experiment
 from sweep.networks.settings import hyperparameters, scalars
@@ -148,6 +148,14 @@ of_runs: tuple[Column, ...] = (
         missing=0,
     ),
 )
+course = Column(
+    "course",
+    "str",
+    "of a run of one's own that missed and has a curve of `loss`, how that ended, by the rules for networks: "
+    "`at rest`, `still falling`, `wandering`",
+    is_needed=False,
+)
+of_trainers = ("seconds", "attempts")  # what is measured of any run of one's own
 metric = Column("metric", "number", "a number that a trainer of one's own gave", is_needed=False)
 prediction = Column(
     "p_00",
@@ -208,17 +216,23 @@ evidence = ("p_reliable", "p_unreliable", "e_reliable", "e_unreliable")
 of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome"}
 _of_any_count = {"configuration", "trial", "n_runs", "n_learned", "success_rate", "ci_low", "ci_high", "ci_method"}
 measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
+# the columns of text that runs of one's own may have
+words_of_settings = {c.name: replace(c, is_needed=False) for c in (course, measured_of_networks["merged_rows"])}
 
 
-def measured_column(name: str) -> Column:
-    """The column of a number that was measured of networks."""
+def measured_column(name: str, subject: str = "network") -> Column:
+    """The column of what was measured of runs of this kind of subject."""
+    if subject != "network":
+        return words_of_settings.get(name, metric)
     usual = predicted_class if name.startswith("class_") else prediction
     return measured_of_networks.get(name, usual)
 
 
 def columns_of_runs(subject: str) -> tuple[Column, ...]:
     """The columns of runs.csv that are known of runs of this kind of subject."""
-    return of_runs if subject == "network" else tuple(c for c in of_runs if c.name in of_any_run)
+    if subject == "network":
+        return of_runs
+    return (*(c for c in of_runs if c.name in of_any_run), *words_of_settings.values())
 
 
 def columns_of_configurations(subject: str) -> tuple[Column, ...]:

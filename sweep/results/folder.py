@@ -4,6 +4,7 @@ This module owns every file name. While a sweep goes on, each round is one block
 written from all runs and the blocks are removed.
 """
 
+import csv
 import io
 import itertools
 import shutil
@@ -25,6 +26,9 @@ from sweep.networks.measurements import Example
 from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 from sweep.results.manifest import Manifest
+from sweep.runs import curves, endings
+from sweep.runs.curves import Curve
+from sweep.runs.endings import Ending
 from sweep.runs.runs import Runs, merge
 
 
@@ -99,20 +103,10 @@ class Folder:
         return self.path / ".lock"
 
     @property
-    def training(self) -> Path:
-        """Which training it is, in a folder of `sweep.train(build=...)`; such a folder has no experiment."""
-        return self.path / "training.json"
-
-    @property
-    def training_runs(self) -> Path:
-        """The runs of such a training, a line for each that is done."""
-        return self.path / "runs.jsonl"
-
-    @property
     def own_files(self) -> frozenset[Path]:
         """Every file and folder that has a name here; no table of an experiment may have one of these."""
         others = (self.journal, self.manifest, self.report, self.figures, self.audit, self.parts, self.lock)
-        return frozenset((*self.written, *others, self.training, self.training_runs))
+        return frozenset((*self.written, *others))
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -123,10 +117,10 @@ class Folder:
         """Raise `ResultsError` where the folder is no sweep's."""
         if self.experiment.exists():
             return
-        if self.training.exists():
+        if (self.path / "training.json").exists():
             raise ResultsError(
-                f"{self.path}: runs of a network that a function of one's own builds, and the function is not in the "
-                "folder; allowed: a sweep's folder, or sweep show and sweep report for this one"
+                f"{self.path}: runs of sweep.train(build=...) as an earlier version kept them; the same call trains "
+                "them anew in another folder"
             )
         raise ResultsError(f"{self.path}: no results folder (no {self.experiment.name})")
 
@@ -178,6 +172,10 @@ class Folder:
             return False
         return self.read_manifest().files.get(self.experiment.name) == digest_of(self.experiment)
 
+    def is_unfinished(self) -> bool:
+        """Whether a sweep is at work here or was stopped; one of an earlier version that was finished is not."""
+        return not self._has_tables()
+
     def check_is_finished(self) -> None:
         """Raise `ResultsError` with what to do where the folder does not hold all that its experiment asks for."""
         if self.is_finished():
@@ -225,8 +223,16 @@ class Folder:
 
     # blocks ----------------------------------------------------------------------------------------------------------
 
-    def write_part(self, name: str, runs: Mapping[str, Runs], kept: Sequence[Example], trainer: str) -> None:
-        """Store a round's runs by configuration, and its examples; on return they are durable.
+    def write_part(
+        self,
+        name: str,
+        runs: Mapping[str, Runs],
+        kept: Sequence[Example],
+        trainer: str,
+        told: Sequence[Ending] = (),
+        by_step: Mapping[str, Curve] = {},
+    ) -> None:
+        """Store runs by configuration, examples, what runs told at their end, and curves by run: then durable.
 
         `trainer`: engine and device. The name gets a number that is free: no block is ever overwritten.
         """
@@ -238,7 +244,7 @@ class Folder:
         self.parts.mkdir(exist_ok=True)
         names = (f"{name}-{i:03}.npz" for i in itertools.count())
         path = next(p for p in map(self.parts.joinpath, names) if not p.exists())
-        write_atomically(path, _npz(arrays | _pack_examples(kept)))
+        write_atomically(path, _npz(arrays | _pack_examples(kept) | endings.pack(told) | curves.pack(by_step)))
 
     def read_parts(self, trainer: str) -> tuple[dict[str, Runs], list[Example]]:
         """The runs by configuration and the examples of every block.
@@ -254,6 +260,16 @@ class Folder:
             for identity, block in runs.items():
                 blocks.setdefault(identity, []).append(block)
         return {identity: merge(many) for identity, many in blocks.items()}, kept
+
+    def trained_by(self) -> str | None:
+        """Engine and device of the runs that are stored, `native on cpu`; None where there are none."""
+        for path in self._part_files():
+            return _read_part(path)[0]
+        if not self.runs.exists():
+            return None
+        with open(self.runs, encoding="utf-8", newline="", opener=regular) as file:
+            row = next(csv.DictReader(file), None)
+        return None if row is None else f"{row.get('engine')} on {row.get('device')}"
 
     def _part_files(self) -> list[Path]:
         check_inside(self.path, self.parts / "any")
@@ -303,16 +319,38 @@ class Folder:
         with _as_results_error(self.examples):
             return _unpack_examples(_load_npz(self.examples))
 
-    def write_examples(self, kept: Sequence[Example]) -> None:
-        """Write the examples."""
-        write_atomically(self.examples, _npz(_pack_examples(kept)))
+    def _archives(self) -> list[Path]:
+        """The files that hold what a finished folder keeps of single runs, and blocks do."""
+        return [*([self.examples] if self.examples.exists() else []), *self._part_files()]
+
+    def read_endings(self) -> list[Ending]:
+        """What runs told at their end, of a finished folder and of blocks. Raises `ResultsError` for damage."""
+        found: list[Ending] = []
+        for path in self._archives():
+            with _as_results_error(path):
+                found += endings.unpack(_load_npz(path))
+        return endings.first_endings(found)
+
+    def read_curves(self) -> dict[str, Curve]:
+        """The curves by run, of a finished folder and of blocks. Raises `ResultsError` for damage."""
+        found: dict[str, Curve] = {}
+        for path in self._archives():
+            with _as_results_error(path):
+                found |= curves.unpack(_load_npz(path))
+        return found
+
+    def write_examples(
+        self, kept: Sequence[Example], told: Sequence[Ending] = (), by_step: Mapping[str, Curve] = {}
+    ) -> None:
+        """Write the examples, what runs told at their end, and the curves by run."""
+        write_atomically(self.examples, _npz(_pack_examples(kept) | endings.pack(told) | curves.pack(by_step)))
 
 
 def check_is_no_own_file(path: Path) -> None:
     """Raise `ResultsError` for a path to write a table to at which a results folder has one of its own files."""
     path = path.parent.resolve() / path.name
     for folder in map(Folder, path.parents):
-        if folder.manifest.is_file() and (folder.experiment.is_file() or folder.training.is_file()):
+        if folder.manifest.is_file() and folder.experiment.is_file():
             inside = path.relative_to(folder.path)
             own = {file.name for file in folder.own_files}
             if inside.parts[0] in own or inside.as_posix() in folder.read_manifest().files:

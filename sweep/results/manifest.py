@@ -59,8 +59,7 @@ class Manifest:
 
     `files`: SHA-256 by name. `machine`: the system, and how the executor trained. `subject`: what its runs are of, see
     `sweep.experiment.subjects`. The counts are a sweep's, as are `broken`, `confirmation`, `settled` (smaller
-    configurations, on fresh seeds) and `timings_seconds`. `floors`: of the loss, each with its name, for models that a
-    function builds.
+    configurations, on fresh seeds) and `timings_seconds`.
     """
 
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +77,6 @@ class Manifest:
     confirmation: Confirmation | None = None
     settled: tuple[Confirmation, ...] = ()
     timings_seconds: Timings | None = None
-    floors: tuple[tuple[float, str], ...] | None = None
 
     def __post_init__(self) -> None:
         if self.subject not in kinds:
@@ -152,10 +150,7 @@ def _typed(kind: Any, value: Any, place: tuple[str, ...]) -> Any:
     if origin is UnionType:
         return None if value is None else _typed(inner[0], value, place)
     if origin is tuple and isinstance(value, list):
-        items = cast(list[Any], value)
-        kinds = inner[:1] * len(items) if inner[-1] is Ellipsis else inner
-        if len(items) == len(kinds):
-            return tuple(_typed(k, v, (*place, str(i))) for i, (k, v) in enumerate(zip(kinds, items, strict=True)))
+        return tuple(_typed(inner[0], v, (*place, str(i))) for i, v in enumerate(cast(list[Any], value)))
     elif isinstance(value, dict) and (origin is Mapping or is_dataclass(kind)):
         content = cast(dict[str, Any], value)
         if is_dataclass(kind):

@@ -10,9 +10,10 @@ from typing import Any
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
-from sweep.experiment.regular_files import regular
+from sweep.experiment.regular_files import read_text, regular
 from sweep.experiment.subjects import kinds
 from sweep.networks.configuration import Configuration
+from sweep.networks.measurements import Example
 from sweep.results.configurations import Recorded, read_settings
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
@@ -22,9 +23,24 @@ from sweep.results.tables import read_configurations, read_runs
 
 @dataclass(frozen=True)
 class Results:
-    """A finished results folder: its tables as pandas DataFrames, its manifest."""
+    """A results folder: its tables as pandas DataFrames, its manifest; finished, where nothing else is said."""
 
     folder: Folder
+
+    @property
+    def so_far(self) -> str | None:
+        """How far an unfinished sweep is, in words; None of a finished one."""
+        return None
+
+    @cached_property
+    def table(self) -> str:
+        """configurations.csv as text."""
+        return read_text(self.folder.configurations)
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """One run of each outcome of each configuration in full."""
+        return self.folder.read_examples()
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -85,6 +85,7 @@ def _extendable(experiment: Experiment) -> dict[str, Any]:
     plain = _plain(experiment)
     plain["study"].pop("trials")
     plain["study"]["storage"] = shown_storage(experiment.study.storage)
+    plain["limits"].pop("retries")
     if experiment.seeds.listed is None:
         plain["seeds"].pop("count")
     plain["seeds"]["up_to"] = "given" if experiment.seeds.up_to else "not given"

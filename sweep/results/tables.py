@@ -27,6 +27,7 @@ from sweep.results.columns import (
     metric,
     of_any_run,
     of_runs,
+    of_trainers,
 )
 from sweep.results.files import ResultsError, write_atomically
 from sweep.runs.cohort import Subject
@@ -57,8 +58,8 @@ def _run_columns(entry: Entry[Subject], columns: Sequence[str], engine: str, dev
         "learned": plain(runs.learned),
         "outcome": np.array(outcomes, object)[runs.outcome].tolist(),
     }
-    is_network = isinstance(configuration, Configuration)
-    return known | {k: _texts(measured_column(k) if is_network else metric, v) for k, v in runs.measured.items()}
+    subject = kind_of([entry])
+    return known | {k: _texts(measured_column(k, subject), v) for k, v in runs.measured.items()}
 
 
 def _texts(column: Column, values: npt.NDArray[Any]) -> list[str]:
@@ -119,13 +120,25 @@ def kind_of(entries: Sequence[Entry[Subject]]) -> str:
     return "network" if all(isinstance(e.configuration, Configuration) for e in entries) else "settings"
 
 
+def measured_names(entries: Sequence[Entry[Subject]]) -> list[str]:
+    """What was measured of any of these runs, in the order of the tables.
+
+    Of runs of one's own: the number that success compares, the others by name, and what the trainer measures; not in
+    the order in which they came in, which is another one each time.
+    """
+    names = list(dict.fromkeys(name for e in entries for name in e.runs.measured))
+    if kind_of(entries) == "network":
+        return names
+    return [*names[:1], *sorted(set(names[1:]) - set(of_trainers)), *(name for name in of_trainers if name in names)]
+
+
 def runs_blocks(entries: Sequence[Entry[Subject]], columns: Sequence[str], engine: str, device: str) -> Iterator[bytes]:
     """runs.csv piece by piece, the header first: a million runs as one table would need gigabytes.
 
     The entries' rows, which are sorted by seed, in the order of the entries.
     """
     of_tasks = (name for e in entries for name in prediction_names(e.configuration))
-    measured = dict.fromkeys([*of_tasks, *(name for e in entries for name in e.runs.measured)])
+    measured = dict.fromkeys([*of_tasks, *measured_names(entries)])
     names = header(columns_of_runs(kind_of(entries)), columns, measured)
     yield f"{_line(names)}\n".encode()
     for entry in entries:
@@ -201,9 +214,8 @@ def _medians_of_networks(entries: Sequence[Entry[Subject]]) -> dict[str, list[st
 
 def _medians(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
     """The median of each metric over the runs that have it."""
-    names = dict.fromkeys(name for e in entries for name in e.runs.measured)
     found: dict[str, list[str]] = {}
-    for name in names:
+    for name in (name for name in measured_names(entries) if measured_column(name, "settings") is metric):
         values = [e.runs.measured.get(name, np.zeros(0)) for e in entries]
         finite = [own[np.isfinite(own)] for own in values]
         found[f"median_{name}"] = exact(np.array([np.median(own) if len(own) else np.nan for own in finite]))
@@ -213,25 +225,21 @@ def _medians(entries: Sequence[Entry[Subject]]) -> dict[str, list[str]]:
 def read_runs(
     source: Path | io.BytesIO,
     only: Callable[[str], bool] = lambda column: True,
-    needed: Sequence[str] | None = None,
     subject: str = "network",
 ) -> Any:
     """runs.csv as a pandas DataFrame; see `_read_table`.
 
-    `only` says which columns to keep: a million runs with all of them need gigabytes. `needed`: which there must be,
-    those of a sweep where it is not given; `subject`: what its runs are of.
+    `only` says which columns to keep: a million runs with all of them need gigabytes. `subject`: what its runs are of.
     """
-    return _read_table(source, columns_of_runs(subject), only, needed)
+    return _read_table(source, columns_of_runs(subject), only)
 
 
 def read_configurations(source: Path | io.BytesIO, subject: str = "network") -> Any:
     """configurations.csv as a pandas DataFrame; see `_read_table`."""
-    return _read_table(source, columns_of_configurations(subject), lambda column: True, None)
+    return _read_table(source, columns_of_configurations(subject), lambda column: True)
 
 
-def _read_table(
-    path: Path | io.BytesIO, columns: Sequence[Column], only: Callable[[str], bool], needed: Sequence[str] | None
-) -> Any:
+def _read_table(path: Path | io.BytesIO, columns: Sequence[Column], only: Callable[[str], bool]) -> Any:
     """A table with the types of its columns: text, Int64 where numbers may be missing, float32, bool.
 
     What unlike layers join, as `4-2`, is text where the table has such networks, else of its own type. Raises
@@ -239,7 +247,7 @@ def _read_table(
     """
     try:
         found = _read_csv(path, nrows=0).columns
-        missing = [c for c in needed or [c.name for c in columns if c.is_needed] if c not in found]
+        missing = [c.name for c in columns if c.is_needed and c.name not in found]
         if missing:
             raise ValueError(f"no column {missing[0]}")
         found = [c for c in found if only(c)]
@@ -292,7 +300,7 @@ def runs_from_table(rows: Any, configuration: Subject) -> Runs:
         columns |= {name: measured_column(name) for name in configuration.prediction_names}
     else:
         others = {*of_any_run, *configuration.labels()}
-        columns = {str(name): metric for name in rows.columns if name not in others}
+        columns = {str(name): measured_column(name, "settings") for name in rows.columns if name not in others}
     measured = {name: _values(column, rows[name]) for name, column in columns.items()}
     outcome = rows["outcome"].map(outcomes.index).to_numpy(np.int8)
     return Runs(rows["seed"].to_numpy(np.uint32), outcome, measured)
@@ -313,13 +321,6 @@ def frame(records: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> Any:
     import pandas as pd
 
     return pd.DataFrame(records)
-
-
-def whole_numbers(values: Sequence[int | None]) -> Any:
-    """A column of whole numbers of which some are missing, as reading a table gives it."""
-    import pandas as pd
-
-    return pd.array(values, "Int64")
 
 
 table_formats = (".csv", ".parquet")

@@ -52,15 +52,15 @@ def merge(blocks: Sequence[Runs]) -> Runs:
 
 
 def concatenate(blocks: Sequence[Runs]) -> Runs:
-    """Blocks of one configuration one after the other; NaN where a block has no such column."""
+    """Blocks of one configuration one after the other; where a block has no such column, NaN, of text nothing."""
     blocks = [block for block in blocks if len(block)] or [no_runs]
     if len(blocks) == 1:
         return blocks[0]
-    names = dict.fromkeys(name for b in blocks for name in b.measured)
+    nothing = {name: "" if values.dtype.kind == "U" else np.nan for b in blocks for name, values in b.measured.items()}
     return Runs(
         np.concatenate([b.seed for b in blocks]),
         np.concatenate([b.outcome for b in blocks]),
-        {k: np.concatenate([b.measured.get(k, np.full(len(b), np.nan)) for b in blocks]) for k in names},
+        {k: np.concatenate([b.measured.get(k, np.full(len(b), gap)) for b in blocks]) for k, gap in nothing.items()},
     )
 
 

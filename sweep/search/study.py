@@ -8,7 +8,7 @@ would have gone on without.
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, show
 from sweep.search.parameters import as_parameter, at_share, distribution_of, value_of
 from sweep.search.storage import Journal, lost_storage, open_study
+
+# Optuna takes an infinite value, and what its samplers compute of it is none
+worst_value = 1e300
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,14 @@ class Result:
     """What training a trial's configuration came to.
 
     `seeds` `[run]`, rising, and whether they `learned`; `course`: the number of seeds and the success rate at each look
-    at them, the last one the result; `n_parameters` of the configuration.
+    at them, the last one the result; `n_parameters` of the configuration; `measured` of each run.
     """
 
     seeds: npt.NDArray[np.uint32]
     learned: npt.NDArray[np.bool_]
     course: Sequence[tuple[int, float]]
     n_parameters: int
+    measured: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -67,7 +71,7 @@ class Search:
         self._dimensions = experiment.dimensions()
         self._distributions: dict[str, BaseDistribution] = {k: distribution_of(d) for k, d in self._dimensions.items()}
         self._distributions["seed"] = CategoricalDistribution((experiment.seeds.label(),))
-        directions: list[Any] = ["maximize" if o == "success_rate" else "minimize" for o in experiment.study.objective]
+        directions: list[Any] = ["maximize" if goal == "high" else "minimize" for _, goal in experiment.objectives]
         self._storage = str(storage)
         self._journal = Journal(storage) if isinstance(storage, Path) else None
         opened = open_study(self._journal or str(storage), name, directions)
@@ -214,11 +218,12 @@ class Search:
             self._tell(suggestion, result)
 
     def _tell(self, suggestion: Suggestion, result: Result) -> None:
-        values = _values(self._experiment, result.rate, result.n_parameters)
+        values = objective_values(self._experiment, result.rate, result.n_parameters, result.measured)
         trial_id = self._in_flight.pop(suggestion.index)._trial_id  # pyright: ignore[reportPrivateUsage]
         trial = optuna.Trial(self._study, trial_id)
         before = self._known.get(suggestion.index)
-        for n_runs, rate in result.course if len(values) == 1 else ():  # Optuna has these for one objective only
+        is_rate = self._experiment.study.objective == ("success_rate",)
+        for n_runs, rate in result.course if is_rate else ():  # Optuna has these for one objective only
             if before is None or n_runs not in before.intermediate_values:  # it has where a process was killed here
                 trial.report(rate, step=n_runs)
         if len(result.seeds) != trial.user_attrs["n_seeds"]:
@@ -238,9 +243,27 @@ class Search:
             self._journal.sync()
 
 
-def _values(experiment: Experiment, rate: float, n_parameters: int) -> list[float]:
-    """The values of a trial, in the order of the objectives."""
-    return [rate if o == "success_rate" else float(n_parameters) for o in experiment.study.objective]
+def objective_values(
+    experiment: Experiment,
+    rate: float,
+    n_parameters: int,
+    measured: Mapping[str, npt.NDArray[Any]],
+) -> list[float]:
+    """The values of a trial, in the order of the objectives: the success rate, or the median of a number over all runs.
+
+    A run that did not give the number counts as the worst there is; where that reaches the middle the value is that.
+    """
+    known = {"success_rate": rate, "n_parameters": float(n_parameters)}
+    return [
+        known[name] if name in known else _median(measured.get(name, np.array([np.nan])), goal)
+        for name, goal in experiment.objectives
+    ]
+
+
+def _median(values: npt.NDArray[Any], goal: str) -> float:
+    """The median of numbers of which those that are not finite are the worst there is."""
+    worst = -worst_value if goal == "high" else worst_value
+    return float(np.median(np.where(np.isfinite(values), values, worst)))
 
 
 class _Networks:
@@ -259,13 +282,18 @@ class _Networks:
         parameters = {k: v for k, v in trial.params.items() if k != "seed"}
         distributions = {k: v for k, v in trial.distributions.items() if k != "seed"} | {"seed": self._seed}
         attributes = {"configuration": trial.user_attrs["configuration"], "index": suggestion.index}
-        for seed, learned in zip(result.seeds.tolist(), result.learned.tolist(), strict=True):
+        for i, seed in enumerate(result.seeds.tolist()):
             if (suggestion.index, seed) in self._known:
                 continue
             network = optuna.trial.create_trial(
                 params=parameters | {"seed": seed},
                 distributions=distributions,
-                values=_values(self._experiment, float(learned), result.n_parameters),
+                values=objective_values(
+                    self._experiment,
+                    float(result.learned[i]),
+                    result.n_parameters,
+                    {name: values[i : i + 1] for name, values in result.measured.items()},
+                ),
                 user_attrs=attributes,
             )
             self._study.add_trial(network)

@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -19,12 +20,14 @@ from typing import Any, NamedTuple
 
 from sweep.networks.measurements import NetworkCohort
 from sweep.runs.cohort import Broken, Cohort
+from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import no_runs
 from sweep.training import choice
 from sweep.training.cohorts import EngineTrainer
 from sweep.training.costs import run_seconds
 from sweep.training.engine import Engine
 from sweep.training.executor import ExecutorError, Threads
+from sweep.training.own import Crashes, Recipe, RunByRun
 from sweep.training.threads import available_cores
 from sweep.training.trainer import Guard, Kept, OnCount, Trainer, ignore_count, join_kept
 
@@ -38,7 +41,7 @@ class Part(NamedTuple):
     """Some models of the cohort that has this place among all."""
 
     place: int
-    cohort: NetworkCohort
+    cohort: Cohort[Any]
 
 
 class Done(NamedTuple):
@@ -60,13 +63,26 @@ def sources_digest() -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class EngineRecipe:
+    """What a node makes an engine of."""
+
+    name: str
+    device: str
+
+    def make(self) -> EngineTrainer:
+        """The engine."""
+        return EngineTrainer(choice.choose(self.name, self.device, ()))
+
+
 @cache
-def _trainer(name: str, device: str) -> EngineTrainer:
-    """The engine of this process of a node, made once: what it compiles or loads serves all tasks."""
-    return EngineTrainer(choice.choose(name, device, ()))
+def _trainer(recipe: EngineRecipe | Recipe) -> Trainer:
+    """The trainer of this process of a node, made once: what it compiles, loads or starts serves all tasks."""
+    made = recipe.make()
+    return replace(made, n_first=0) if isinstance(made, RunByRun) else made  # the driver sees all runs
 
 
-def train_task(name: str, device: str, cohorts: Sequence[NetworkCohort], sources: str) -> Done:
+def train_task(recipe: EngineRecipe | Recipe, cohorts: Sequence[Cohort[Any]], sources: str) -> Done:
     """Train parts of cohorts on a node; one thread, since Ray starts a process for each core."""
     started = perf_counter()
     if sources != sources_digest():
@@ -74,7 +90,10 @@ def train_task(name: str, device: str, cohorts: Sequence[NetworkCohort], sources
     is_first = _trainer.cache_info().currsize == 0
     broken: list[Broken] = []
     guard = Guard(broken.append, is_stopped=lambda: False)
-    kept = list(Threads(1).train(_trainer(name, device), cohorts, ignore_count, guard))
+    kept = list(Threads(1).train(_trainer(recipe), cohorts, ignore_count, guard))
+    if not isinstance(recipe, EngineRecipe):  # its runs come in any number of parts
+        (cohort,) = cohorts
+        kept = [join_kept(cohort, kept)]
     return Done(kept, broken, perf_counter() - started, is_first)
 
 
@@ -91,6 +110,7 @@ class Cluster:
         self._task_seconds = 0.0
         self._busy_seconds = 0.0
         self._n_tasks = 0
+        self._own_seconds, self._n_own = 0.0, 0
 
     @property
     def n_workers(self) -> int:
@@ -111,41 +131,81 @@ class Cluster:
     def train(
         self, trainer: Trainer, cohorts: Sequence[Cohort[Any]], on_count: OnCount, guard: Guard
     ) -> Iterator[Kept]:
-        """Train cohorts; see `Executor`. Raises `ExecutorError` for a trainer that is no engine."""
-        if not isinstance(trainer, EngineTrainer):
-            raise ExecutorError(f"Ray: found the {trainer.title}; allowed: an engine")
-        engine = trainer.engine
+        """Train cohorts; see `Executor`. Raises `ExecutorError` for a trainer that no node can make."""
+        if isinstance(trainer, EngineTrainer):
+            yield from self._train_engine(trainer.engine, cohorts, on_count, guard)
+        elif isinstance(trainer, RunByRun) and trainer.recipe is not None:
+            yield from self._train_own(trainer, trainer.recipe, cohorts, on_count, guard)
+        else:
+            allowed = "allowed: an engine, a program, or a function of a module that the nodes have"
+            raise ExecutorError(f"Ray: found the {trainer.title}; {allowed}")
+
+    def _train_engine(
+        self, engine: Engine, cohorts: Sequence[Cohort[Any]], on_count: OnCount, guard: Guard
+    ) -> Iterator[Kept]:
         tasks = deque(self._tasks(engine, cohorts))
         n_open = [0] * len(cohorts)
         for part in (part for task in tasks for part in task):
             n_open[part.place] += len(part.cohort)
         found: list[list[Kept]] = [[] for _ in cohorts]
-        running: dict[Any, list[Part]] = {}
         n_given = 0
-        while running or (tasks and not guard.is_stopped()):
-            # beyond what is running a task waits at each worker, so that none is idle until the driver hears of it
-            n_at_once = self.n_workers if self._most is not None else 2 * self.n_workers
-            while tasks and len(running) < n_at_once and not guard.is_stopped():
-                task = tasks.popleft()
-                parts = [part.cohort for part in task]
-                running[self._remote.remote(engine.name, engine.device, parts, sources_digest())] = task
-            # Python hears of Ctrl-C between two calls: of two within one call as if there had been one
-            for reference in self._ray.wait(list(running), num_returns=1, timeout=0.1)[0]:
-                task = running.pop(reference)
-                done = self._result(reference, task)
-                self._count(engine, task, done)
-                for broken in done.broken:
-                    guard.on_broken(broken)
-                for part, kept in zip(task, done.kept, strict=True):
-                    on_count(len(kept.runs), int(kept.runs.learned.sum()))
-                    found[part.place].append(kept)
-                    n_open[part.place] -= len(part.cohort)
+        for task, done in self._done(EngineRecipe(engine.name, engine.device), tasks, guard):
+            self._count(engine, task, done)
+            for part, kept in zip(task, done.kept, strict=True):
+                on_count(len(kept.runs), int(kept.runs.learned.sum()))
+                found[part.place].append(kept)
+                n_open[part.place] -= len(part.cohort)
             while n_given < len(cohorts) and n_open[n_given] == 0:
                 yield join_kept(cohorts[n_given], found[n_given])
                 found[n_given] = []
                 n_given += 1
         for cohort, kept in zip(cohorts[n_given:], found[n_given:], strict=True):
             yield join_kept(cohort, kept)
+
+    def _train_own(
+        self, trainer: RunByRun, recipe: Recipe, cohorts: Sequence[Cohort[Any]], on_count: OnCount, guard: Guard
+    ) -> Iterator[Kept]:
+        """Make runs of somebody's own; what has ended comes about every second."""
+        size = max(1, int(task_seconds * self._n_own / self._own_seconds)) if self._own_seconds else 1
+        tasks = deque([Part(place, part)] for place, cohort in enumerate(cohorts) for part in cohort.split(size))
+        crashes = Crashes(trainer.name, min(trainer.n_first, sum(map(len, cohorts))))
+        waiting: list[Kept] = []
+        given_at = perf_counter()
+        for _, done in self._done(recipe, tasks, guard):
+            (kept,) = done.kept
+            self._n_tasks += 1
+            self._busy_seconds += done.seconds
+            self._own_seconds += 0.0 if done.is_first else done.seconds
+            self._n_own += 0 if done.is_first else len(kept.runs)
+            on_count(len(kept.runs), int(kept.runs.learned.sum()))
+            told = kept.endings[0].told if kept.endings else ""
+            for code in kept.runs.outcome:
+                crashes.watch(outcomes[code], told)
+            waiting.append(kept)
+            if perf_counter() - given_at > task_seconds:
+                yield from (*waiting[:-1], waiting[-1]._replace(ends_batch=True))
+                waiting, given_at = [], perf_counter()
+        yield from waiting
+
+    def _done(
+        self, recipe: EngineRecipe | Recipe, tasks: deque[list[Part]], guard: Guard
+    ) -> Iterator[tuple[list[Part], Done]]:
+        """Tasks as they are done, in any order; of what broke the guard is told."""
+        running: dict[Any, list[Part]] = {}
+        while running or (tasks and not guard.is_stopped()):
+            # beyond what is running a task waits at each worker, so that none is idle until the driver hears of it
+            n_at_once = self.n_workers if self._most is not None else 2 * self.n_workers
+            while tasks and len(running) < n_at_once and not guard.is_stopped():
+                task = tasks.popleft()
+                parts = [part.cohort for part in task]
+                running[self._remote.remote(recipe, parts, sources_digest())] = task
+            # Python hears of Ctrl-C between two calls: of two within one call as if there had been one
+            for reference in self._ray.wait(list(running), num_returns=1, timeout=0.1)[0]:
+                task = running.pop(reference)
+                done = self._result(reference, task)
+                for broken in done.broken:
+                    guard.on_broken(broken)
+                yield task, done
 
     def _tasks(self, engine: Engine, cohorts: Sequence[NetworkCohort]) -> Iterator[list[Part]]:
         """Parts of cohorts that together train for about a second; less, where that keeps every worker busy."""

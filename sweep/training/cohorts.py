@@ -83,6 +83,9 @@ class EngineTrainer:
         for cohort, measurements, runs in train_cohorts(self.engine, cohorts, workers, on_count, guard):
             yield Kept(cohort.configuration.id, runs, examples(cohort, measurements, runs))
 
+    def close(self) -> None:
+        """Keep nothing: an engine's programs serve the next sweep."""
+
 
 def _diagnosed(cohort: NetworkCohort, measurements: Measurements, guard: Guard) -> Iterator[Trained]:
     """A cohort that is diagnosed; where that raises, its halves, down to the runs that cause it.

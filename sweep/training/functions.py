@@ -13,28 +13,30 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from time import perf_counter
+from typing import Any
 
+from sweep.runs.endings import max_told
 from sweep.runs.errors import SettingError
-from sweep.training.own import Given, RunByRun, max_told, numbers_of
+from sweep.runs.limits import Limits
+from sweep.training import processes
+from sweep.training.own import Given, RunByRun, given_of
+from sweep.training.threads import available_cores
 
 Function = Callable[[Mapping[str, Any], int], object]
 
-lost_exit_code = 75  # EX_TEMPFAIL: as a program says that another try may do
-# what ends a process from outside; other signals are its own doing
-from_outside = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-seconds_to_die = 2.0
+
+def end_where_imported() -> None:
+    """End a process of ours that runs the script that called; the one that started it says what to do."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing asks it itself
+        sys.exit(processes.unguarded_exit_code)
 
 
 class Lost(Exception):
     """Raised by a function of one's own: the run came to nothing for a reason that is none of its own. Tried again."""
-
-
-class _Worker(NamedTuple):
-    process: BaseProcess
-    connection: Connection
 
 
 def why_not_elsewhere(function: Callable[..., object]) -> str | None:
@@ -53,101 +55,161 @@ def name_of(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def as_trainer(function: Function, *, timeout: float | None = None, retries: int = 1) -> RunByRun:
-    """A function of settings and a seed as a trainer.
+def as_trainer(function: Function, limits: Limits, n_workers: int) -> RunByRun:
+    """A function of settings and a seed as a trainer, for as many workers as there will be.
 
-    It returns a number, true or false, or a mapping of numbers by name. `timeout`: seconds of one run. Raises
-    `SettingError` for a limit on a function that no other process can have.
+    It returns a number, true or false, or a mapping of numbers by name. Raises `SettingError` for limits on a function
+    that no other process can have, and for a rule on the curve, which a function gives when all is over.
     """
     name, reason = f"function {name_of(function)}", why_not_elsewhere(function)
+    if limits.stop is not None:
+        raise SettingError(
+            ("limits", "stop"), f"found {limits.stop}, but {name} gives its curve at its end", "allowed: none"
+        )
+    processes.check_memory_limit(limits.memory)
     if reason is None:
-        workers = _Workers(function, timeout)
-        return RunByRun(name, workers.make, workers.close, retries)
-    if timeout is not None:
-        raise SettingError(("timeout",), f"found {timeout:g} s, but {name} {reason}", "allowed: none")
+        workers = _Workers(function, limits, max(1, available_cores() // n_workers))
+        recipe = None if function.__module__ == "__main__" else FunctionRecipe(function, limits)
+        return RunByRun(name, workers.make, workers.end, limits.retries, recipe=recipe)
+    for limit in ("timeout", "memory"):
+        if getattr(limits, limit) is not None:
+            found = f"found {getattr(limits, limit):g}, but {name} {reason}"
+            raise SettingError(("limits", limit), found, "allowed: none")
+    return called_here(function, limits.retries)
+
+
+def called_here(function: Function, retries: int = 1) -> RunByRun:
+    """A function of settings and a seed as a trainer that calls it in this process, without limits."""
 
     def make(settings: Mapping[str, Any], seed: int, metric: str) -> Given:
         return _call(function, settings, seed, metric)
 
-    return RunByRun(name, make, lambda: None, retries, is_threaded=False)
+    return RunByRun(f"function {name_of(function)}", make, lambda: None, retries, is_threaded=False)
+
+
+@dataclass(frozen=True)
+class FunctionRecipe:
+    """What another machine makes a function's trainer of; it imports the function's module."""
+
+    function: Function
+    limits: Limits
+
+    def make(self) -> RunByRun:
+        """The trainer, for one worker of several."""
+        return as_trainer(self.function, self.limits, available_cores())
 
 
 def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str) -> Given:
     """What one call of a function came to."""
+    started = perf_counter()
     try:
-        return Given(numbers_of(function(settings, seed), metric))
+        given = given_of(function(settings, seed), metric)
     except Lost as error:
-        return Given(outcome="lost", told=str(error))
+        given = Given(outcome="lost", told=str(error))
     except Exception:  # whatever the user's function raises is how that run ended
-        return Given(outcome="crashed", told=traceback.format_exc()[-max_told:])
+        given = Given(outcome="crashed", told=traceback.format_exc()[-max_told:])
+    return replace(given, seconds=perf_counter() - started)
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    is_new: bool = True
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, and of its group."""
+        return self.process.pid or 0
 
 
 class _Workers:
-    """Processes that call a function, one for each thread that asks."""
+    """Processes that call a function: one for each thread that asks, kept for the next call."""
 
-    def __init__(self, function: Function, timeout: float | None) -> None:
-        self._function = function
-        self._timeout = timeout
-        self._by_thread: dict[int, _Worker] = {}
+    def __init__(self, function: Function, limits: Limits, n_threads: int) -> None:
+        self._function = pickle.dumps(function)
+        self._limits = limits
+        self._n_threads = n_threads
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._lock = threading.Lock()
         self._context = multiprocessing.get_context("spawn")
 
     def make(self, settings: Mapping[str, Any], seed: int, metric: str) -> Given:
-        """What a run came to in this thread's process."""
-        thread = threading.get_ident()
-        worker = self._by_thread.get(thread) or self._start()
-        self._by_thread[thread] = worker
+        """What a run came to, in a process that is idle, or a new one."""
+        with self._lock:
+            worker = self._idle.pop() if self._idle else self._start()
+            self._busy.add(worker)
+        started, timeout = perf_counter(), self._limits.timeout
+        given: Given | None = None
+        is_usable = False
         try:
-            worker.connection.send((settings, seed, metric))
-            if worker.connection.poll(self._timeout):
-                return worker.connection.recv()
-            given = Given(outcome="timeout", told=f"ended after {self._timeout:g} s")
+            given = worker.connection.recv() if worker.is_new else None  # why it has no function, if it has none
+            if given is None:  # how long it took to import it is no part of a run
+                worker.is_new, started = False, perf_counter()
+                worker.connection.send((settings, seed, metric))
+                is_usable = worker.connection.poll(timeout)
+                told = f"ended after {timeout or 0:g} s"
+                given = worker.connection.recv() if is_usable else Given(outcome="timeout", told=told)
         except (EOFError, ConnectionError):
-            worker.process.join(seconds_to_die)
-            given = _death(worker.process.exitcode)
-        _end(self._by_thread.pop(thread))
-        return given
+            given, is_usable = None, False
+        with self._lock:
+            self._busy.discard(worker)
+            if is_usable:
+                self._idle.append(worker)
+        exit_code = None if is_usable else _end(worker)
+        if given is None:
+            given = Given({}, *processes.death(exit_code))
+        return given if is_usable else replace(given, seconds=perf_counter() - started)
 
     def _start(self) -> _Worker:
         here, there = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(there, self._function), daemon=True)
-        process.start()
+        arguments = (there, self._function, self._limits.memory)
+        process = self._context.Process(target=_serve, args=arguments, daemon=True)
+        with processes.environment(processes.thread_settings(self._n_threads)):
+            process.start()
         there.close()
-        return _Worker(process, here)
+        worker = _Worker(process, here)
+        processes.note_group(worker.pid)
+        return worker
 
-    def close(self) -> None:
-        """End every process."""
-        while self._by_thread:
-            _end(self._by_thread.popitem()[1])
+    def end(self) -> None:
+        """End every process; those that are busy by the thread that waits for each."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            for worker in self._busy:
+                processes.signal_group(worker.pid, signal.SIGKILL)
+        for worker in idle:
+            _end(worker)
 
 
-def _end(worker: _Worker) -> None:
-    """End a process and what it started: asked first, then killed."""
+def _end(worker: _Worker) -> int | None:
+    """End a process and what it started, asked first, then killed; its exit code, where it had ended by itself."""
     worker.connection.close()
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(worker.process.pid or 0, sign)
-        if sign == signal.SIGTERM:
-            worker.process.join(seconds_to_die)
-    worker.process.kill()  # where it died, or had not begun, before it had a group of its own
+    has_ended = wait([worker.process.sentinel], processes.seconds_to_settle)
+    if not has_ended:
+        processes.signal_group(worker.pid, signal.SIGTERM)
+        wait([worker.process.sentinel], processes.seconds_to_die)
+    processes.forget_group(worker.pid)
     worker.process.join()
+    exit_code = worker.process.exitcode
     worker.process.close()
+    return exit_code
 
 
-def _death(exit_code: int | None) -> Given:
-    """What the end of a process says of the run that was in it."""
-    if exit_code is None or exit_code == lost_exit_code or -exit_code in from_outside:
-        how = "ended from outside" if exit_code != lost_exit_code else f"exit code {lost_exit_code}"
-        return Given(outcome="lost", told=how)
-    own = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}"
-    return Given(outcome="crashed", told=own)
-
-
-def _serve(connection: Connection, function: Function) -> None:
+def _serve(connection: Connection, content: bytes, memory: int | None) -> None:
     """Call the function for whoever asks, until nobody does."""
     os.setsid()  # what it starts ends with it
+    processes.limit_memory(0, memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdin = open(os.devnull)  # noqa: SIM115  (open as long as the process is)
     with contextlib.suppress(EOFError, ConnectionError):
+        try:
+            function: Function = pickle.loads(content)
+        except Exception:  # whatever its module raises is why no run of it can be made
+            connection.send(Given(outcome="crashed", told=traceback.format_exc()[-max_told:]))
+            return
+        connection.send(None)
         while True:
             settings, seed, metric = connection.recv()
             connection.send(_call(function, settings, seed, metric))

@@ -3,26 +3,34 @@
 What a run comes to is judged by the numbers alone; nothing here knows a network.
 """
 
+import itertools
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from numbers import Real
-from time import perf_counter
-from typing import Any, cast
+from time import perf_counter, sleep
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from sweep.runs.cohort import Broken, Cohort
+from sweep.runs.curves import Curve, Points
+from sweep.runs.endings import Ending, first_endings, max_told
 from sweep.runs.errors import UserError, show
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Runs
 from sweep.runs.settings import Settings, reserved
 from sweep.runs.success import Success
+from sweep.training.courses import course_of_loss, last_numbers
 from sweep.training.trainer import Guard, Kept, OnCount
 
-max_told = 4_000  # characters of what a crash said
 n_first = 4  # runs that all crash before anything else ends: then all will
+# what has ended is handed on after so long, so that it can be stored: a hundredth of the time so far, within these
+seconds_between = (1.0, 10.0)
+seconds_to_look = 0.05
 
 
 class TrainerError(UserError):
@@ -31,11 +39,26 @@ class TrainerError(UserError):
 
 @dataclass(frozen=True)
 class Given:
-    """What a run came to: numbers, or else an outcome, `crashed`, `timeout` or `lost`, and what was told about it."""
+    """What a run came to: numbers, or else an outcome, `crashed`, `timeout`, `lost` or `missed`, and what was told.
+
+    seconds: how long it took; curve: `(step, numbers)` of each point that it gave on its way; words: cells for the
+    columns of text that the tables know.
+    """
 
     numbers: Mapping[str, float] = field(default_factory=dict)
     outcome: str = ""
     told: str = ""
+    seconds: float = 0.0
+    curve: Points = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+class Ended(NamedTuple):
+    """A run of a cohort that ended: its place, what it gave, how often it was tried."""
+
+    place: int
+    given: Given
+    attempts: int
 
 
 def numbers_of(value: object, metric: str) -> dict[str, float]:
@@ -57,6 +80,28 @@ def numbers_of(value: object, metric: str) -> dict[str, float]:
     return numbers
 
 
+def given_of(value: object, metric: str) -> Given:
+    """What a run gave, by what it returned; a list of numbers is a curve, as `Model.fit(..).history` holds them.
+
+    >>> given_of({"loss": [2, 1]}, "success").numbers
+    {'loss': 1.0}
+    """
+    if isinstance(value, Given):
+        return value
+    if not isinstance(value, Mapping):
+        return Given(numbers_of(value, metric))
+    last, points = last_numbers(cast(Mapping[object, object], value))
+    return Given(numbers_of(last, metric), curve=tuple((n, numbers_of(own, metric)) for n, own in points))
+
+
+def with_metric(given: Given, metric: str) -> Given:
+    """What a run came to; it crashed, where it ended by itself and did not give the number that success compares."""
+    if given.outcome or metric in given.numbers:
+        return given
+    found = ", ".join(given.numbers) or "nothing"
+    return replace(given, numbers={}, outcome="crashed", told=f"it gave {found}, and no {metric}")
+
+
 def outcome_of(given: Given, success: Success) -> str:
     """How a run ended, by what it gave.
 
@@ -69,16 +114,71 @@ def outcome_of(given: Given, success: Success) -> str:
     return "diverged" if not math.isfinite(value) else "learned" if success.holds(value) else "missed"
 
 
-def as_runs(cohort: Cohort[Settings], success: Success, ended: Sequence[tuple[int, Given, float, int]]) -> Runs:
-    """The runs of a cohort that ended: each by its place, what it gave, its seconds and how often it was tried."""
-    names = dict.fromkeys(name for _, given, _, _ in ended for name in given.numbers)
-    measured = {name: np.array([g.numbers.get(name, np.nan) for _, g, _, _ in ended]) for name in names}
+def as_kept(cohort: Cohort[Settings], ended: Sequence[Ended]) -> Kept:
+    """The runs of a cohort that ended, the metric that success compares first, and what those said that failed."""
+    success = cohort.success
+    names = dict.fromkeys([success.metric, *(name for e in ended for name in e.given.numbers)])
+    measured = {name: np.array([e.given.numbers.get(name, np.nan) for e in ended]) for name in names}
     measured |= {
-        "seconds": np.array([round(seconds, 3) for *_, seconds, _ in ended]),
-        "attempts": np.array([float(attempts) for *_, attempts in ended]),
+        "seconds": np.array([float(f"{e.given.seconds:.4g}") for e in ended]),
+        "attempts": np.array([float(e.attempts) for e in ended]),
     }
-    codes = np.array([outcomes.index(outcome_of(given, success)) for _, given, _, _ in ended], np.int8)
-    return Runs(cohort.seeds[[place for place, *_ in ended]], codes, measured)
+    ends = [outcome_of(e.given, success) for e in ended]
+    curves = [Curve.of(e.given.curve) for e in ended]
+    measured |= _texts([e.given for e in ended], ends, curves)
+    seeds = cohort.seeds[[e.place for e in ended]]
+    runs = Runs(seeds, np.array([outcomes.index(end) for end in ends], np.int8), measured)
+    said = (
+        Ending(cohort.configuration.id, int(seed), end, e.given.told[-max_told:])
+        for seed, end, e in zip(seeds, ends, ended, strict=True)
+        if e.given.told
+    )
+    by_seed = {int(seed): curve for seed, curve in zip(seeds, curves, strict=True) if curve is not None}
+    return Kept(cohort.configuration.id, runs, endings=first_endings(said), curves=by_seed)
+
+
+def _texts(
+    given: Sequence[Given], ends: Sequence[str], curves: Sequence[Curve | None]
+) -> dict[str, npt.NDArray[np.str_]]:
+    """The columns of text of runs that ended so: what they gave, and how the loss of those went that missed."""
+    rows = [dict(g.words) for g in given]
+    for row, end, curve in zip(rows, ends, curves, strict=True):
+        if end == "missed" and (course := course_of_loss(curve)):
+            row["course"] = course
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, "") for row in rows], np.str_) for name in names}
+
+
+def _batch(cohorts: Sequence[Cohort[Any]], ended: Mapping[int, Sequence[Ended]]) -> Iterator[Kept]:
+    """What came in of cohorts, by their place, as what is stored together."""
+    for i in sorted(ended):
+        yield as_kept(cohorts[i], ended[i])._replace(ends_batch=i == max(ended))
+
+
+class Crashes:
+    """How many of the first runs crashed, as long as all do; so many are enough to end it, 0 never are."""
+
+    def __init__(self, name: str, n_enough: int) -> None:
+        self._name = name
+        self._n_enough = n_enough
+        self._n_crashed: int | None = 0 if n_enough else None
+
+    def watch(self, outcome: str, told: str) -> None:
+        """Raise `TrainerError` where the first runs all crashed."""
+        if self._n_crashed is None or outcome != "crashed":
+            self._n_crashed = None
+            return
+        self._n_crashed += 1
+        if self._n_crashed >= self._n_enough:
+            raise TrainerError(f"{self._name}: each of the first {self._n_crashed} runs crashed; one said\n{told}")
+
+
+class Recipe(Protocol):
+    """What another process makes a trainer of its own of: it can be pickled, and equal ones make equal trainers."""
+
+    def make(self) -> "RunByRun":
+        """The trainer, for one worker."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,69 +186,86 @@ class RunByRun:
     """A trainer that makes one run after the other, several at a time: `make` gives what a run came to.
 
     make: of settings, a seed and the name of the metric that a single number is; retries: how often a run that was
-    lost is tried again, on the same seed; close: ends what `make` keeps. `is_threaded`: whether `make` may be called by
-    several threads.
+    lost is tried again, on the same seed; end: ends what `make` has begun or keeps. `is_threaded`: whether `make` may
+    be called by several threads. recipe: of which other machines make the same trainer; None where none can.
+    n_first: so many first runs that all crash end it; 0 for never.
     """
 
     name: str
     make: Callable[[Mapping[str, Any], int, str], Given]
-    close: Callable[[], None]
+    end: Callable[[], None]
     retries: int = 1
     is_threaded: bool = True
     device: str = "cpu"
     n_programs: int = 0
+    recipe: Recipe | None = None
+    n_first: int = n_first
 
     @property
     def title(self) -> str:
         """What it is called in words."""
         return self.name
 
+    def close(self) -> None:
+        """End what it keeps."""
+        self.end()
+
     def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
-        """Make the runs of cohorts; see `Trainer`. Raises `TrainerError` where all of the first ones crash."""
-        crashed: list[str] | None = []
+        """Make the runs of cohorts; see `Trainer`. What has ended comes about every second, a cohort in parts.
 
-        def watch(given: Given) -> None:
-            nonlocal crashed
-            if crashed is not None:
-                crashed = [*crashed, given.told] if given.outcome == "crashed" else None
-            if crashed is not None and len(crashed) >= min(n_first, sum(map(len, cohorts))):
-                raise TrainerError(
-                    f"{self.name}: each of the first {len(crashed)} runs crashed; one said\n{crashed[0]}"
-                )
-
-        pool = ThreadPoolExecutor(workers if self.is_threaded else 1, "run")
+        Raises `TrainerError` where all of the first runs crash.
+        """
+        crashes = Crashes(self.name, min(self.n_first, sum(map(len, cohorts))))
+        n_threads = workers if self.is_threaded else 1
+        is_over = threading.Event()
+        places = ((i, place) for i, cohort in enumerate(cohorts) for place in range(len(cohort)))
+        pool = ThreadPoolExecutor(n_threads, "run")
+        waiting: dict[Future[Ended | None], int] = {}
+        ended: dict[int, list[Ended]] = {}
+        started = given_at = perf_counter()
         try:
-            futures = [[pool.submit(self._attempt, c, i, guard) for i in range(len(c))] for c in cohorts]
-            for cohort, own in zip(cohorts, futures, strict=True):
-                ended: list[tuple[int, Given, float, int]] = []
-                for place, future in enumerate(own):
-                    result = future.result()
-                    if result is None:
-                        continue
-                    given, seconds, attempts = result
-                    if given.outcome == "lost":
-                        seeds = (int(cohort.seeds[place]),)
-                        guard.on_broken(Broken(cohort.configuration.id, seeds, f"lost {attempts} times: {given.told}"))
-                        continue
-                    watch(given)
-                    on_count(1, int(outcome_of(given, cohort.success) == "learned"))
-                    ended.append((place, given, seconds, attempts))
-                yield Kept(cohort.configuration.id, as_runs(cohort, cohort.success, ended))
+            while True:
+                for i, place in itertools.islice(places, 0 if guard.is_stopped() else 2 * n_threads - len(waiting)):
+                    waiting[pool.submit(self._attempt, cohorts[i], place, guard, is_over)] = i
+                if not waiting:
+                    break
+                for future in wait(waiting, seconds_between[0], FIRST_COMPLETED)[0]:
+                    i, result = waiting.pop(future), future.result()
+                    if result is not None and self._is_kept(cohorts[i], result, on_count, guard):
+                        crashes.watch(result.given.outcome, result.given.told)
+                        ended.setdefault(i, []).append(result)
+                now, (shortest, longest) = perf_counter(), seconds_between
+                if now - given_at > min(longest, max(shortest, (now - started) / 100)):
+                    yield from _batch(cohorts, ended)
+                    ended, given_at = {}, perf_counter()
+            yield from _batch(cohorts, ended)
+        except BaseException:  # an interruption too: what runs is of no use any more
+            is_over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in waiting):
+                self.end()  # again and again: one may just have begun
+                sleep(seconds_to_look)
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
-            self.close()
 
-    def _attempt(self, cohort: Cohort[Settings], place: int, guard: Guard) -> tuple[Given, float, int] | None:
-        """What a run came to, its seconds, how often it was tried; None where a stop came first."""
+    def _is_kept(self, cohort: Cohort[Settings], ended: Ended, on_count: OnCount, guard: Guard) -> bool:
+        """Whether a run ended so that it counts; of one that is lost the guard is told."""
+        if ended.given.outcome == "lost":
+            seeds = (int(cohort.seeds[ended.place]),)
+            told = f"lost {ended.attempts} times: {ended.given.told}"
+            guard.on_broken(Broken(cohort.configuration.id, seeds, told))
+            return False
+        on_count(1, int(outcome_of(ended.given, cohort.success) == "learned"))
+        return True
+
+    def _attempt(self, cohort: Cohort[Settings], place: int, guard: Guard, is_over: threading.Event) -> Ended | None:
+        """What a run came to; None where a stop came first."""
         success = cohort.success
-        given, seconds, attempts = Given(outcome="lost"), 0.0, 0
+        given, attempts = Given(outcome="lost"), 0
         while given.outcome == "lost" and attempts <= self.retries:
-            if guard.is_stopped():
+            if is_over.is_set() or guard.is_stopped():
                 return None
-            started = perf_counter()
             given = self.make(cohort.configuration.values, int(cohort.seeds[place]), success.metric)
-            seconds, attempts = perf_counter() - started, attempts + 1
-        if not given.outcome and success.metric not in given.numbers:
-            found = ", ".join(given.numbers) or "nothing"
-            given = Given(outcome="crashed", told=f"it gave {found}, and no {success.metric}")
-        return given, seconds, attempts
+            attempts += 1
+        return Ended(place, with_metric(given, success.metric), attempts)

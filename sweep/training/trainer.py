@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, Self
 
 from sweep.networks.measurements import Example, lowest_seeds
 from sweep.runs.cohort import Broken, Cohort, Subject
+from sweep.runs.curves import Curve
+from sweep.runs.endings import Ending, first_endings
 from sweep.runs.runs import Runs, merge
 from sweep.training.engine import Engine
 
@@ -29,17 +32,27 @@ def ignore_count(n_done: int, n_learned: int) -> None:
 
 
 class Kept(NamedTuple):
-    """What a sweep keeps of a cohort: how the runs that were trained ended, and one of each outcome in full."""
+    """What a sweep keeps of a cohort: how its runs ended, one of each outcome in full, what some said at their end.
+
+    `ends_batch`: whether what came so far should be stored now, since the next may be long in coming. `curves`: those
+    of its runs that have one, by seed.
+    """
 
     configuration: str
     runs: Runs
     examples: Sequence[Example] = ()
+    endings: Sequence[Ending] = ()
+    ends_batch: bool = False
+    curves: Mapping[int, Curve] = MappingProxyType({})
 
 
 def join_kept(cohort: Cohort[Subject], parts: Sequence[Kept]) -> Kept:
     """What is kept of a cohort, from its parts in any order."""
     runs = merge([kept.runs for kept in parts])
-    return Kept(cohort.configuration.id, runs, lowest_seeds(example for kept in parts for example in kept.examples))
+    examples = lowest_seeds(example for kept in parts for example in kept.examples)
+    endings = first_endings(ending for kept in parts for ending in kept.endings)
+    curves = {seed: curve for kept in parts for seed, curve in kept.curves.items()}
+    return Kept(cohort.configuration.id, runs, examples, endings, curves=curves)
 
 
 class Trainer(Protocol):
@@ -73,8 +86,13 @@ class Trainer(Protocol):
     def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         """Train cohorts on `workers` threads or processes of this machine; what is kept of each, in order.
 
-        `on_count` is told how many runs more are done and how many of them learned.
+        A cohort may come in parts, as its runs end. `on_count` is told how many runs more are done and how many of
+        them learned.
         """
+        ...
+
+    def close(self) -> None:
+        """End what it keeps from one call to the next; it may be called again."""
         ...
 
 

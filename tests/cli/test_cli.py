@@ -19,6 +19,7 @@ from typer.testing import Result
 
 import sweep
 from sweep.cli.common import order
+from sweep.report.summaries import gate
 
 SWEEP = [sys.executable, "-m", "sweep"]
 
@@ -218,6 +219,30 @@ def test_show(finished: Path) -> None:
     table = sweep.load(finished).configurations
     assert [i[:6] in result.stdout for i in table["configuration"]][:2] == [True, True]
     assert result.stdout.count("0.05") <= 3
+
+
+def test_show_as_a_gate(finished: Path) -> None:
+    table = sweep.load(finished).configurations
+    codes = {"reliable": 0, "unreliable": 3, "inconclusive": 4}
+    assert {"reliable", "inconclusive"} <= set(table["verdict"])
+    for row in table.itertuples():
+        done = call("show", finished, "--where", f"configuration == '{row.configuration}'", "--gate")
+        assert done.exit_code == codes[row.verdict] and row.configuration[:6] in done.stdout
+        assert done.stderr.startswith("gate: 1 configuration") or done.stderr.startswith("gate: 1 of 1 configuration")
+    assert call("show", finished, "--gate", "--json").exit_code == 4
+    done = call("show", finished, "--where", "width > 99", "--gate")
+    assert (done.exit_code, done.stdout) == (2, "") and "no configuration is asked for" in done.stderr
+
+
+def test_a_gate_says_what_is_worst() -> None:
+    def rows(*verdicts: str) -> Any:
+        return pd.DataFrame({"configuration": [f"c{i}" for i in range(len(verdicts))], "verdict": verdicts})
+
+    assert gate(rows("reliable", "reliable")) == (0, "gate: 2 configurations, all reliable")
+    assert gate(rows("reliable", "inconclusive", "unreliable")) == (3, "gate: 1 of 3 configurations not reliable: c2")
+    code, words = gate(rows("inconclusive", *["reliable"] * 3))
+    assert (code, words) == (4, "gate: 1 of 4 configurations open, the seeds cannot tell: c0")
+    assert gate(rows(*["unreliable"] * 7))[1].endswith("c3, c4, ...")
 
 
 def test_show_prints_nothing_of_a_damaged_folder(copy: Path) -> None:

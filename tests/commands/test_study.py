@@ -2,9 +2,6 @@
 
 import json
 import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.folders import contents
-from support.own_functions import broken, coin, moody, parent, vanishing
+from support.own_functions import asked_of_the_process, broken, coin, falling, moody, parent, vanishing
 from support.shell import call
 
 import sweep
@@ -56,6 +53,9 @@ class Sums:
             codes = np.where(learned, outcomes.index("learned"), outcomes.index("missed")).astype(np.int8)
             on_count(len(cohort), int(learned.sum()))
             yield Kept(cohort.configuration.id, Runs(cohort.seeds, codes, {"score": score}))
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
 
 def test_a_trainer_of_a_few_lines_runs_to_tables_and_page(tmp_path: Path) -> None:
@@ -159,6 +159,26 @@ def test_a_run_that_is_lost_again_and_again_is_missing_and_asked_for_again(tmp_p
     assert again.manifest.broken[0].traceback == "lost 1 times: exit code 75"
 
 
+def test_curves_are_kept_and_say_how_a_run_that_missed_ended(tmp_path: Path) -> None:
+    vary = {"rate": [0.001, 0.1], "rest": [0.5]}
+    options: dict[str, Any] = {"vary": vary, "success": "loss < 0.1", "workers": 1, "confirm": 0}
+    results = sweep.study(falling, seeds=4, out=tmp_path / "out", **options)
+    runs = results.runs
+    assert list(runs.columns)[8:12] == ["learned", "outcome", "course", "loss"]
+    assert runs[runs["seed"] == 0][["outcome", "course"]].to_numpy().tolist() == [["crashed", ""]] * 2
+    ended = runs[runs["seed"] > 0].groupby("rate")["course"].unique().map(list).to_dict()
+    assert ended == {0.001: ["still falling"], 0.1: ["at rest"]}
+    assert "median_course" not in results.configurations and "median_loss" in results.configurations
+    curves = results.folder.read_curves()
+    assert set(curves) == set(runs["run"][runs["seed"] > 0])
+    for row in runs[runs["seed"] > 0].itertuples():
+        assert curves[row.run].steps[[0, -1]].tolist() == [1, 100]
+        assert curves[row.run].metrics["loss"][-1] == np.float32(row.loss)
+    sweep.study(falling, seeds=6, out=tmp_path / "out", **options)
+    assert len(results.folder.read_curves()) == 2 * 5
+    assert call("verify", tmp_path / "out").exit_code == 0
+
+
 def test_what_a_run_started_ends_with_it(tmp_path: Path) -> None:
     sweep.study(parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=2, confirm=0)
     for seed in range(2):
@@ -179,25 +199,41 @@ def test_a_function_that_no_process_can_import_is_called_here(tmp_path: Path) ->
     here = os.getpid()
     results = sweep.study(closure, seeds=10, out=tmp_path / "out", confirm=0)
     assert results.configurations["n_learned"].tolist() == [5]
-    with pytest.raises(SettingError, match="found 3 s, but function closure is no function at the head"):
+    with pytest.raises(SettingError, match="found 3, but function closure is no function at the head"):
         sweep.study(closure, seeds=10, out=tmp_path / "out", timeout=3)
 
 
-def test_the_documents_example_runs_as_it_stands(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "trainers.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    (tmp_path / "forest.py").write_text(code)
-    done = subprocess.run([sys.executable, "forest.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    table = sweep.load(tmp_path / "results" / "train").configurations.set_index("trees")
-    assert list(table.index) == [8, 4, 2, 1] and table.loc[8, "verdict"] == "reliable"
-    assert table.loc[1, "verdict"] == "unreliable" and "reliable" in done.stdout
+def test_processes_live_over_rounds_with_their_threads_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    results = sweep.study(
+        asked_of_the_process,
+        vary={"place": list(range(40))},  # two rounds
+        fixed={"bytes": 2**31},
+        seeds=4,
+        success="pid >= 1",
+        out=tmp_path / "out",
+        workers=1,
+        memory="1 GiB",
+    )
+    runs = results.runs
+    assert runs["pid"].nunique() == 1 and runs["pid"].iloc[0] != os.getpid()
+    assert set(runs["threads"].dropna()) == {float(len(os.sched_getaffinity(0)))}
+    assert (runs.loc[runs["seed"] == 3, "outcome"] == "crashed").all()
+    assert "MemoryError" in results.folder.read_endings()[0].told
+    pid = int(runs["pid"].iloc[0])
+    assert not Path(f"/proc/{pid}").exists()  # it ended with the sweep
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"memory": "much"}, "limits.memory: found 'much'"),
+        ({"retries": -1}, "limits.retries: found -1"),
+        ({"objective": ["success_rate", "draw"]}, "accuracy high"),
         ({"vary": {"seed": [1]}}, "seed"),
+        ({"vary": {"course": [1, 2]}}, "vary.course[0]: a column of the tables has that name"),
         ({"vary": {"learned": [1, 2]}}, "vary.learned[0]: a column of the tables has that name"),
         ({"vary": {"rate": 3}}, "vary.rate"),
         ({"success": "score"}, "allowed: one comparison of a metric with a number"),

@@ -150,8 +150,6 @@ def test_seeds_that_cannot_be(arguments: dict[str, Any], place: tuple[int, ...])
     [
         ({"sampler": "bayes"}, ("sampler",)),
         ({"sampler": "tpe"}, ("trials",)),
-        ({"objective": ("n_parameters",)}, ("objective",)),
-        ({"objective": ()}, ("objective",)),
         ({"storage": "study.db"}, ("storage",)),
     ],
 )
@@ -159,6 +157,13 @@ def test_studies_that_cannot_be(arguments: dict[str, Any], place: tuple[str, ...
     with pytest.raises(SettingError) as caught:
         Study(**arguments)
     assert caught.value.place == place
+
+
+@pytest.mark.parametrize("objective", [("n_parameters",), (), ("success_rate", "seconds")])
+def test_objectives_of_networks_that_cannot_be(objective: tuple[str, ...]):
+    with pytest.raises(SettingError) as caught:
+        Experiment(study=Study(objective=objective))
+    assert caught.value.place == ("study", "objective")
 
 
 real = {"inputs": [[0.5], [1]], "targets": [[0], [1]]}

@@ -84,26 +84,20 @@ SWEEP_TEXT = """{
   }
 }
 """.replace("FILE", "ab" * 32)
-BUILT = Manifest(versions={"python": "3.12.1"}, engine="keras", files={"runs.csv": "cd"}, floors=((0.5, "00+01"),))
-BUILT_TEXT = """{
+BEGUN = Manifest(versions={"python": "3.12.1"}, subject="settings", files={"runs.csv": "cd"})
+BEGUN_TEXT = """{
   "versions": {
     "python": "3.12.1"
   },
-  "engine": "keras",
+  "subject": "settings",
   "files": {
     "runs.csv": "cd"
-  },
-  "floors": [
-    [
-      0.5,
-      "00+01"
-    ]
-  ]
+  }
 }
 """
 
 
-@pytest.mark.parametrize(("manifest", "text"), [(SWEEP, SWEEP_TEXT), (BUILT, BUILT_TEXT)])
+@pytest.mark.parametrize(("manifest", "text"), [(SWEEP, SWEEP_TEXT), (BEGUN, BEGUN_TEXT)])
 def test_the_text_and_the_value_are_one(manifest: Manifest, text: str, tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert folder.read_manifest() == Manifest()
@@ -116,7 +110,6 @@ def test_a_sweep_says_that_nothing_broke_or_was_confirmed() -> None:
     text = json.loads(replace(SWEEP, broken=(), confirmation=None).to_json())
     assert list(text) == list(json.loads(SWEEP_TEXT))
     assert (text["broken"], text["confirmation"]) == ([], None)
-    assert json.loads(replace(BUILT, floors=()).to_json())["floors"] == []
 
 
 def test_what_is_missing_or_unknown_says_nothing(tmp_path: Path) -> None:
@@ -140,8 +133,6 @@ def test_what_is_missing_or_unknown_says_nothing(tmp_path: Path) -> None:
         ("confirmation", {**vars(CONFIRMATION), "n_runs": "9"}, "confirmation.n_runs: found '9', expected a whole"),
         ("confirmation", {"n_runs": 9}, "confirmation.configuration: missing"),
         ("timings_seconds", [1, 2, 3], "timings_seconds: found [1, 2, 3], expected a mapping"),
-        ("floors", [[1, 2]], "floors.0.1: found 2, expected a text"),
-        ("floors", [[1, "a", "b"]], "floors.0: found [1, 'a', 'b'], expected a list"),
     ],
 )
 def test_a_wrong_value_is_one_message_with_its_place(tmp_path: Path, key: str, value: Any, message: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.statistics.curves import learned_by_epoch
 from sweep.statistics.intervals import Method, clopper_pearson, confidence_sequence, jeffreys, wilson
+from sweep.statistics.shares import shares_up_to
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 
@@ -66,10 +66,11 @@ def test_the_band_holds_the_whole_curve(share: float) -> None:
     n_held = 0
     for _ in range(1500):
         u = rng.random(48)
-        times = np.where(u < share, np.searchsorted(truth, u), -1)
-        curve = learned_by_epoch(times.astype(np.int64), 0.9)
-        at = np.searchsorted(curve.epochs, grid, side="right") - 1
-        n_held += bool(((curve.rates.low[at] <= truth) & (truth <= curve.rates.high[at])).all())
+        times = np.where(u < share, np.searchsorted(truth, u), np.nan)
+        shares = shares_up_to(times, 0.9)
+        at = np.searchsorted(shares.at, grid, side="right") - 1
+        held = (shares.rates.low[at] <= truth) & (truth <= shares.rates.high[at])
+        n_held += bool(held.all())
     assert n_held / 1500 > 0.9
     assert share in (0.0, 0.3) or n_held / 1500 < 0.985  # and is no wider than it need be
 

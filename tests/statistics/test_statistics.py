@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sweep.statistics.adaptive import Rule, unsettled
-from sweep.statistics.curves import learned_by_epoch
 from sweep.statistics.evidence import mixtures
 from sweep.statistics.exact_tests import exact_tests, verdicts_of
 from sweep.statistics.intervals import Method, clopper_pearson, confidence_sequence, jeffreys, wilson
@@ -22,6 +21,7 @@ from sweep.statistics.seeds import (
     runs_for_verdict,
     settling,
 )
+from sweep.statistics.shares import shares_up_to
 from sweep.statistics.verdicts import Family, Target, families
 
 OPEN = "inconclusive"
@@ -255,18 +255,16 @@ def test_tangos_interval_by_its_likelihood_and_at_the_edges() -> None:
             assert (b - c - n * d) ** 2 == pytest.approx(z2 * n * (2 * q + d * (1 - d)), rel=1e-4)
 
 
-def test_the_curve_counts_every_run() -> None:
-    curve = learned_by_epoch(np.array([300, -1, 5, 20, 20, -1, 0, 20]), 0.95)
-    assert curve.epochs.tolist() == [0, 5, 20, 300]
-    assert (curve.rates.value * 8).tolist() == [1, 2, 5, 6]
+def test_the_shares_count_every_run() -> None:
+    shares = shares_up_to(np.array([300, np.nan, 5, 20, 20, np.inf, 0, 20]), 0.95)
+    assert shares.at.tolist() == [-np.inf, 0, 5, 20, 300]
+    assert (shares.rates.value * 8).tolist() == [0, 1, 2, 5, 6]
     half = np.sqrt(np.log(40) / 16)
-    np.testing.assert_allclose(curve.rates.high, np.minimum(1, curve.rates.value + half))
-    np.testing.assert_allclose(curve.rates.low, np.maximum(0, curve.rates.value - half))
-    assert curve.rates.n.tolist() == [8] * 4 and curve.rates.method == "dkw"
-    never = learned_by_epoch(np.array([-1, -1]), 0.95)
-    assert never.epochs.tolist() == [0] and never.rates.value.tolist() == [0]
-    nothing = learned_by_epoch(np.array([], np.int64), 0.95)
-    assert np.isnan(nothing.rates.value).all() and (nothing.rates.low[0], nothing.rates.high[0]) == (0, 1)
+    np.testing.assert_allclose(shares.rates.high, np.minimum(1, shares.rates.value + half))
+    np.testing.assert_allclose(shares.rates.low, np.maximum(0, shares.rates.value - half))
+    assert shares.rates.n.tolist() == [8] * 5 and shares.rates.method == "dkw"
+    for nothing in (np.array([np.nan, -np.inf]), np.zeros(0)):
+        assert shares_up_to(nothing, 0.95).rates.value.tolist() == [0]
 
 
 def test_seeds_for_a_precision() -> None:

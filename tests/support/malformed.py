@@ -10,7 +10,7 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "unknown section": (
         "varies: {}",
         "1: varies: no such key",
-        "did you mean vary? allowed: cases, fixed, reliability, study, vary",
+        "did you mean vary? allowed: cases, fixed, limits, reliability, study, vary",
     ),
     "hyperparameter at the top": ("fixed: {}\nwidth: 8", "2: width: no such key", "under fixed, vary or cases"),
     "a list as the file": ("- 1", "1: found [1]", "a mapping with the keys fixed, vary, cases, study, reliability"),

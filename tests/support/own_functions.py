@@ -65,3 +65,34 @@ def parent(settings: Mapping[str, Any], seed: int) -> float:
     Path(settings["folder"], str(seed)).write_text(str(child.pid))
     time.sleep(60)
     return 1.0
+
+
+def falling(settings: Mapping[str, Any], seed: int) -> Mapping[str, object]:
+    """A loss that falls at the speed `rate`, by step, to the floor `rest`; seed 0 ends before it begins."""
+    if seed == 0:
+        raise RuntimeError("no luck")
+    noise = random.Random(seed).random() / 1000
+    losses = [max(settings["rest"], 2 - settings["rate"] * step) + noise for step in range(100)]
+    return {"loss": losses, "accuracy": 1 - losses[-1] / 2}
+
+
+def remainders(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:
+    """Whole numbers, as a few lines of awk give them too; seed 5 crashes."""
+    if seed == 5:
+        raise RuntimeError("no luck")
+    return {"score": (seed * settings["step"]) % 7, "cost": seed + settings["step"]}
+
+
+def asked_of_the_process(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:
+    """The number of the process, the threads that its libraries may start; seed 3 takes more memory than it may."""
+    if seed == 3:
+        _ = bytearray(settings["bytes"])
+    return {"pid": os.getpid(), "threads": float(os.environ["OMP_NUM_THREADS"])}
+
+
+# the same as `remainders`, as a program
+AWK = (
+    'BEGIN { if (seed == 5) { print "no luck" > "/dev/stderr"; exit 1 } '
+    'printf "{\\"score\\": %d, \\"cost\\": %d}\\n", (seed * step) % 7, seed + step }'
+)
+BY_AWK = ("awk", "-v", "step={step}", "-v", "seed={seed}", AWK)

@@ -13,14 +13,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import Record
 from support.folders import contents, swept, written
 from support.interruption import INTERRUPTED
+from support.own_functions import BY_AWK, remainders
 
 import sweep
 from sweep.commands import check as planning
 from sweep.commands import run
+from sweep.commands.study import of_function, of_many, of_program, plan_file
 from sweep.experiment.file import parse
 from sweep.networks.measurements import NetworkCohort
 from sweep.results.folder import Folder
@@ -30,6 +33,7 @@ from sweep.training import choice, cluster
 from sweep.training.cluster import Cluster, Done
 from sweep.training.cohorts import EngineTrainer
 from sweep.training.executor import ExecutorError
+from sweep.training.own import TrainerError
 from sweep.training.trainer import Guard
 
 GRID = """
@@ -80,7 +84,7 @@ class Ray:
         return lambda function: SimpleNamespace(remote=lambda *given: self._begin(function, given))
 
     def _begin(self, function: Callable[..., Done], given: Sequence[Any]) -> Reference:
-        self.tasks.append(list(given[2]))
+        self.tasks.append(list(given[1]))
         return Reference(len(self.tasks), lambda: function(*given))
 
     def wait(self, references: list[Reference], num_returns: int, timeout: float) -> tuple[list[Reference], Any]:
@@ -158,7 +162,7 @@ def test_a_node_that_cannot_train_is_one_message(tmp_path: Path) -> None:
 
 def test_another_version_on_a_node_is_refused() -> None:
     with pytest.raises(ExecutorError, match="another version of xor-sweep"):
-        cluster.train_task("native", "cpu", [], "other sources")
+        cluster.train_task(cluster.EngineRecipe("native", "cpu"), [], "other sources")
 
 
 def test_a_stop_keeps_what_is_in_training(tmp_path: Path, local: dict[str, bytes]) -> None:
@@ -186,6 +190,47 @@ def test_tasks_train_for_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None
     sizes = [sum(map(len, task)) for task in library.tasks]
     assert sum(sizes) == 1800
     assert all(100 <= size <= 192 for size in sizes[:-1])
+
+
+OWN = """
+vary: {step: [1, 2], seed: 12}
+reliability: {success: "score >= 2", target: 0.5}
+"""
+
+
+def columns_of(results: Results) -> Any:
+    return results.runs.drop(columns=["engine", "seconds"])
+
+
+@pytest.mark.parametrize("kind", ["function", "program"])
+def test_runs_of_ones_own_give_the_same_rows(tmp_path: Path, kind: str) -> None:
+    path, library = written(tmp_path, OWN), Ray()
+    alone = sweep.run(path, tmp_path / "alone", train=remainders, workers=2)
+    made = {"function": lambda _: of_function(remainders), "program": lambda asked: of_program(BY_AWK, asked)}[kind]
+    planned = replace(plan_file(path, made, workers=1), executor=Cluster(library, None))
+    spread = run.execute(planned, tmp_path / "spread")
+    pd.testing.assert_frame_equal(columns_of(spread), columns_of(alone))
+    assert [len(task) for task in library.tasks] == [1] * len(library.tasks)
+    assert spread.manifest.confirmation == alone.manifest.confirmation
+    assert {e.seed for e in spread.folder.read_endings()} == {5}
+
+
+def test_runs_of_a_lost_node_are_missing_and_tried_again(tmp_path: Path) -> None:
+    path = written(tmp_path, OWN)
+    planned = plan_file(path, lambda _: of_function(remainders), workers=1, confirm=0)
+    first = run.execute(replace(planned, executor=Cluster(Ray(n_lost=2), None)), tmp_path / "out")
+    assert first.configurations["n_missing"].sum() == 2 and "the node died" in first.manifest.broken[0].traceback
+    again = run.execute(replace(planned, executor=Cluster(Ray(), None)), tmp_path / "out")
+    assert again.configurations["n_missing"].sum() == 0 and len(again.runs) == 24
+
+
+def test_what_no_node_can_make_is_refused(tmp_path: Path) -> None:
+    planned = plan_file(written(tmp_path, OWN), lambda _: of_many(lambda *_: 0), workers=1)
+    with pytest.raises(ExecutorError, match="allowed: an engine, a program, or a function of a module"):
+        run.execute(replace(planned, executor=Cluster(Ray(), None)), tmp_path / "out")
+    broken = plan_file(written(tmp_path, OWN), lambda asked: of_program(("sh", "-c", "exit {step}"), asked), workers=1)
+    with pytest.raises(TrainerError, match="each of the first 4 runs crashed; one said\nexit code [12]"):
+        run.execute(replace(broken, executor=Cluster(Ray(), None)), tmp_path / "broken")
 
 
 # errors of the command -----------------------------------------------------------------------------------------------

@@ -9,17 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.commands.verify.files import check_files, check_manifest
-from sweep.commands.verify.retraining import Retraining, Sample, check_confirmation, check_settled, retrain, sample_runs
+from sweep.commands.verify.retraining import (
+    Retraining,
+    Sample,
+    check_confirmation,
+    check_settled,
+    make_again,
+    retrain,
+    sample_runs,
+)
 from sweep.commands.verify.study import check_study
 from sweep.commands.verify.tables import check_configurations, check_examples, check_parts, check_rows, check_settings
-from sweep.results.contents import read_contents
+from sweep.results.contents import Contents, read_contents
+from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
-from sweep.training import choice, threads
+from sweep.training import choice, programs, threads
 from sweep.training.costs import run_seconds
+from sweep.training.programs import Command
 from sweep.training.trainer import TrainerName
 
 # runs that are trained again where nobody says how many: native does these in seconds, keras in a minute
-default_samples = {"native": 1000, "keras": 10}
+default_samples = {"native": 1000}
 
 
 @dataclass(frozen=True)
@@ -52,14 +62,16 @@ def verify(
     workers: int | None = None,
     storage: str | None = None,
     nonce: str | None = None,
+    program: tuple[str, ...] | None = None,
 ) -> Verification:
     """Check a results folder and train a sample of its runs again, with the engine that trained them or another.
 
     `sample`: how many runs, 1,000 where not given (10 of an engine other than native). They are drawn by the `nonce`, a
     fresh one where it is not given; with the engine native all runs of the configurations that the answer names come
-    with them. `storage`: the
-    database to ask for the study, where the folder names one and was not made here. Raises `ResultsError` where there
-    is no results folder, `EngineError` where the engine cannot do what is asked.
+    with them. `storage`: the database to ask for the study, where the folder names one and was not made here.
+    `program`: what made the runs, where a program did, 10 of which are made again where not given; without it none is.
+    Raises `ResultsError` where there is no results folder, or one of another program, `EngineError` where the engine
+    cannot do what is asked.
     """
     folder = Folder(Path(path))
     folder.check_has_experiment()
@@ -75,14 +87,24 @@ def verify(
     findings += check_examples(contents)
     findings += check_parts(contents)
     findings += check_study(contents)
+    drawn_by = nonce or secrets.token_hex(4)
     if contents.experiment.subject != "network":  # what made its runs is not in the folder
-        return Verification(tuple(findings), len(contents.rows), contents.trainer.name, None)
+        if engine is not None:
+            folder.check_has_networks()
+        again = None
+        if program is not None:
+            drawn = sample_runs(contents, 10 if sample is None else sample, drawn_by)
+            again = _make_again(contents, program, drawn, workers)
+            findings += again.findings
+        return Verification(tuple(findings), len(contents.rows), contents.trainer.name, again)
+    if program is not None:
+        raise ResultsError(f"{path}: runs of networks; allowed: without a program")
     name, device = contents.trainer.name, contents.trainer.device if engine in (None, contents.trainer.name) else "cpu"
     chosen = choice.choose(engine or name, device, (e.configuration for e in contents.networks))
-    n = default_samples[chosen.name] if sample is None else sample
+    n = default_samples.get(chosen.name, 10) if sample is None else sample
     n_workers = workers or threads.available_cores()
     named = contents.manifest.named if chosen.name == "native" and n else ()
-    drawn = sample_runs(contents, n, nonce or secrets.token_hex(4), named)
+    drawn = sample_runs(contents, n, drawn_by, named)
     comparison = retrain(contents, drawn.seeds, chosen, n_workers)
     findings += comparison.findings
     if chosen.name == "native" == name:
@@ -91,3 +113,14 @@ def verify(
     seconds = sum(run_seconds(e.configuration, chosen.name) * len(e.runs) for e in contents.networks) / n_workers
     by = str(TrainerName.of(chosen))
     return Verification(tuple(findings), len(contents.rows), by, comparison, drawn, seconds)
+
+
+def _make_again(contents: Contents, program: tuple[str, ...], drawn: Sample, workers: int | None) -> Retraining:
+    """Make a sample of the runs of a program again, by the command that the user gives: the recorded one."""
+    command = Command(program)
+    if command.name != contents.trainer.name:
+        raise ResultsError(f"{contents.folder.path}: runs of {contents.trainer.name}; found {command.name}")
+    command.check((), contents.experiment.names)
+    n_workers = workers or threads.available_cores()
+    trainer = programs.as_trainer(command, contents.experiment.limits, n_workers)
+    return make_again(contents, drawn.seeds, trainer, n_workers)

@@ -4,20 +4,23 @@ import csv
 import hashlib
 import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.commands.repeat import are_same, not_compared
 from sweep.commands.settle import judge, most
 from sweep.networks.measurements import Example, NetworkCohort
 from sweep.results.contents import Contents, at_most, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import runs_table
-from sweep.runs.cohort import Cohort
-from sweep.runs.runs import Entry
+from sweep.runs.cohort import Cohort, Subject
+from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
 from sweep.training.cohorts import Trained, train_cohorts
 from sweep.training.engine import Engine
+from sweep.training.trainer import Guard, Trainer, ignore_count
 
 # another engine than native, or than the folder's, may end so large a part of the runs otherwise: float32 trajectories
 # part after many steps, where a network stands on an edge
@@ -105,6 +108,42 @@ def retrain(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Eng
     findings += _check_weights(contents, trained, examples)
     n_same = len(wanted) - n_identical - len(different)
     return Retraining(len(wanted), n_identical, n_same, tuple(different), tuple(findings))
+
+
+def make_again(contents: Contents, chosen: Mapping[str, Sequence[int]], trainer: Trainer, workers: int) -> Retraining:
+    """Make the chosen runs of a program again, and compare their outcomes and numbers, not how long they took."""
+    entries = {e.configuration.id: e for e in contents.entries}
+    cohorts: list[Cohort[Subject]] = [
+        Cohort(entries[i].configuration, np.array(sorted(seeds), np.uint32), success=contents.experiment.criterion)
+        for i, seeds in chosen.items()
+    ]
+    blocks: dict[str, list[Runs]] = {identity: [] for identity in chosen}
+    with closing(trainer):
+        for kept in trainer.train(cohorts, workers, ignore_count, Guard(lambda _: None, lambda: False)):
+            blocks[kept.configuration].append(kept.runs)
+    n_identical, different = 0, list[str]()
+    for identity, seeds in chosen.items():
+        before, now = entries[identity].runs, merge(blocks[identity])
+        for seed in sorted(seeds):
+            one, other = before.take(before.seed == seed), now.take(now.seed == seed)
+            if one.outcome.tolist() != other.outcome.tolist():
+                different.append(f"{identity}-{seed}")
+            else:
+                n_identical += _are_equal(one, other)
+    name, n_runs, findings = contents.folder.runs.name, sum(map(len, chosen.values())), list[str]()
+    if len(different) > allowed_different * n_runs:
+        findings = [f"{name}: {len(different)} of {n_runs} runs end otherwise, {different[0]} for one"]
+    n_same = n_runs - n_identical - len(different)
+    return Retraining(n_runs, n_identical, n_same, tuple(different), tuple(findings))
+
+
+def _are_equal(one: Runs, other: Runs) -> bool:
+    """Whether two runs of somebody's own gave the same numbers."""
+    nothing = np.full(1, np.nan)
+    names = {*one.measured, *other.measured} - set(not_compared)
+    return all(
+        are_same(float(one.measured.get(n, nothing)[0]), float(other.measured.get(n, nothing)[0])) for n in names
+    )
 
 
 def _examples(contents: Contents) -> list[Example]:

@@ -8,6 +8,7 @@ from sweep.results.contents import Contents, at_most
 from sweep.runs.cohort import Subject
 from sweep.runs.runs import Entry
 from sweep.search.reading import StoredTrial
+from sweep.search.study import objective_values
 
 
 def check_study(contents: Contents) -> list[str]:
@@ -42,11 +43,8 @@ def check_study(contents: Contents) -> list[str]:
 def _problems(contents: Contents, trial: StoredTrial, entry: Entry[Subject]) -> list[str]:
     if len(entry.runs) == 0:
         return []
-    by_name = {
-        "success_rate": float(entry.runs.learned.mean()),
-        "n_parameters": float(entry.configuration.n_parameters),
-    }
-    wanted = tuple(by_name[objective] for objective in contents.experiment.study.objective)
+    runs, n_parameters = entry.runs, entry.configuration.n_parameters
+    wanted = tuple(objective_values(contents.experiment, float(runs.learned.mean()), n_parameters, runs.measured))
     if trial.values == wanted:
         return []
     found = "nothing" if trial.values is None else ", ".join(f"{x:g}" for x in trial.values)

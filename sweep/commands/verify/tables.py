@@ -238,7 +238,10 @@ def check_parts(contents: Contents) -> list[str]:
             continue
         known = entries[identity].runs
         both, a, b = np.intersect1d(known.seed, runs.seed, return_indices=True)
-        differs = known["final_loss"][a].view(np.uint32) != runs["final_loss"][b].view(np.uint32)
-        differs &= np.isfinite(known["final_loss"][a]) | np.isfinite(runs["final_loss"][b])
+        differs = known.outcome[a] != runs.outcome[b]
+        if contents.experiment.subject == "network":
+            are_bits_unlike = known["final_loss"][a].view(np.uint32) != runs["final_loss"][b].view(np.uint32)
+            is_finite = np.isfinite(known["final_loss"][a]) | np.isfinite(runs["final_loss"][b])
+            differs |= are_bits_unlike & is_finite
         findings += [f"{folder.parts.name}: {identity}-{seed} is not as in runs.csv" for seed in both[differs].tolist()]
     return at_most(findings, folder.parts, "findings")

@@ -5,15 +5,16 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sweep.experiment.regular_files import check_inside
 from sweep.report.page.figures import max_loss
 from sweep.report.words import percent
 from sweep.results.files import write_atomically
+from sweep.runs.errors import visible
 from sweep.runs.outcomes import by_name, outcomes
 from sweep.runs.settings import title_of
-from sweep.statistics.curves import Curve
+from sweep.runs.success import Success
 
 verdict_shapes: Mapping[str, str] = {"reliable": "circle", "inconclusive": "diamond", "unreliable": "cross"}
 
@@ -26,6 +27,7 @@ theme_variables: Mapping[str, str] = {
     paper: "var(--paper)",
     accent: "var(--accent)",
 }
+line_colours = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito's
 font = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
 panel_title: Mapping[str, Any] = {"font": font, "fontSize": 12, "color": ink, "fontWeight": "normal"}
@@ -37,8 +39,17 @@ def values(records: Sequence[Mapping[str, Any]]) -> Any:
     """Records as a chart's data: one text, since Altair checks and copies thousands of records again and again."""
     import altair as alt
 
-    known = [{key: None if x != x else x for key, x in record.items()} for record in records]  # JSON has no NaN
+    known = [{key: None if x != x else _drawn(x) for key, x in record.items()} for record in records]  # JSON has no NaN
     return alt.InlineData(values=json.dumps(known), format=alt.JsonDataFormat())
+
+
+def _drawn(spec: Any) -> Any:
+    """A value, or all of a chart, with the control characters of its texts made visible: drawing one aborts Python."""
+    if isinstance(spec, str):
+        return visible(spec)
+    if isinstance(spec, dict):
+        return {key: _drawn(own) for key, own in cast(dict[Any, Any], spec).items()}
+    return [_drawn(own) for own in cast(list[Any], spec)] if isinstance(spec, list) else spec
 
 
 def styled(chart: Any) -> Any:
@@ -111,27 +122,45 @@ def _outcome_facet(records: Sequence[Mapping[str, Any]], **known: Any) -> dict[s
     }
 
 
-def draw_learned(curve: Curve, n_epochs: int) -> Any:
-    """The share that has learned by an epoch, to the last one, with its band."""
+def _by_configuration(records: Sequence[Mapping[str, Any]], x: Any) -> Any:
+    """A chart of lines by configuration, each in a colour of its own, named below."""
     import altair as alt
 
-    steps = zip(curve.epochs.tolist(), curve.rates.value, curve.rates.low, curve.rates.high, strict=True)
-    points = [{"epoch": e, "share": float(v), "low": float(a), "high": float(b)} for e, v, a, b in steps]
-    points.append({**points[-1], "epoch": n_epochs})
-    x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[0, n_epochs], nice=False), axis=alt.Axis(grid=False))
-    y = alt.Y("share:Q", title="share learned", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
-    base = alt.Chart(values(points)).encode(x=x)
-    band = base.mark_area(interpolate="step-after", color=accent, opacity=0.15).encode(
-        y=alt.Y("low:Q", title="share learned"), y2="high:Q"
+    present = _in_order(records, "configuration")
+    legend = alt.Legend(title=None, orient="bottom", columns=1, labelLimit=520, symbolOpacity=1)
+    scale = alt.Scale(domain=present, range=line_colours[: len(present)])
+    return alt.Chart(values(records)).encode(x=x, color=alt.Color("configuration:N", scale=scale, legend=legend))
+
+
+def draw_shares(records: Sequence[Mapping[str, Any]], success: Success) -> Any:
+    """The share of seeds that would succeed at each threshold, with its band; dotted the threshold asked for."""
+    import altair as alt
+
+    steps = "step-before" if success.comparison.startswith(">") else "step-after"
+    x = alt.X("t:Q", title=f"t of {success.metric} {success.comparison} t", axis=alt.Axis(grid=False))
+    base = _by_configuration(records, x)
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(format=".0%")
+    band = base.mark_area(interpolate=steps, opacity=0.12).encode(y=alt.Y("low:Q", title="share of seeds"), y2="high:Q")
+    shares = base.mark_line(interpolate=steps, strokeWidth=2).encode(
+        y=alt.Y("share:Q", title="share of seeds", scale=scale, axis=axis)
     )
-    line_of_shares = base.mark_line(interpolate="step-after", color=accent, strokeWidth=2).encode(y=y)
-    return styled(alt.layer(band, line_of_shares).properties(width=560, height=220))
+    asked = alt.Chart(values([{"t": success.threshold}])).mark_rule(**dotted).encode(x="t:Q")
+    return styled(alt.layer(band, shares, asked).properties(width=560, height=220))
 
 
-def draw_curves(
-    points: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]], top: float | None = None
-) -> Any:
-    """Loss by epoch of example runs, a panel for each outcome, floors as dotted lines; up to `top`, of any unit."""
+def draw_course(records: Sequence[Mapping[str, Any]], name: str) -> Any:
+    """A number by step: the median over the seeds, and a band that the middle 80% of them are in."""
+    import altair as alt
+
+    base = _by_configuration(records, alt.X("step:Q", title="step", axis=alt.Axis(grid=False)))
+    scale = alt.Scale(zero=False)
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=name, scale=scale), y2="high:Q")
+    median = base.mark_line(strokeWidth=2).encode(y=alt.Y("median:Q", title=name, scale=scale))
+    return styled(alt.layer(band, median).properties(width=560, height=200))
+
+
+def draw_curves(points: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]]) -> Any:
+    """Loss by epoch of example runs, a panel for each outcome, floors as dotted lines."""
     import altair as alt
 
     look = _outcome_facet(points)
@@ -140,7 +169,7 @@ def draw_curves(
         .mark_line(strokeWidth=1.1, opacity=0.55, clip=True)
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickCount=3, grid=False)),
-            y=alt.Y("loss:Q", title=_loss_title("loss", top), scale=alt.Scale(domain=[0, top or max_loss])),
+            y=alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(domain=[0, max_loss])),
             detail="run:N",
             color=look["color"],
         )
@@ -161,14 +190,7 @@ def _floor_rules(floors: Sequence[tuple[float, str]], axis: str) -> list[Any]:
     return [rules.encode(x="floor:Q") if axis == "x" else rules.encode(y="floor:Q")]
 
 
-def _loss_title(words: str, top: float | None) -> str:
-    """The loss of the vocabulary is in nats; that of a model of one's own, whose axis has a `top`, in anything."""
-    return f"{words} (nats)" if top is None else words
-
-
-def draw_final_losses(
-    bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]], top: float | None = None
-) -> Any:
+def draw_final_losses(bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]]) -> Any:
     """Final losses of all runs, a histogram for each outcome; floors as dotted lines, named above the first."""
     import altair as alt
 
@@ -180,8 +202,8 @@ def draw_final_losses(
         x = alt.X(
             "low:Q",
             bin="binned",
-            title=_loss_title("final loss", top) if is_last else None,
-            scale=alt.Scale(domain=[0, top or max_loss]),
+            title="final loss (nats)" if is_last else None,
+            scale=alt.Scale(domain=[0, max_loss]),
             axis=alt.Axis(grid=False, labels=is_last),
         )
         bars = (
@@ -249,7 +271,7 @@ def to_svg(chart: Any, name: str, *, label: str | None = None) -> str:
     """
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(_drawn(chart.to_dict()), allowed_base_urls=[])
     for place, identity in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{identity}"', f'id="{name}-{place}"').replace(
             f"url(#{identity})", f"url(#{name}-{place})"
@@ -267,7 +289,7 @@ def to_png(chart: Any) -> bytes:
     """A chart as PNG, two pixels to a point."""
     import vl_convert
 
-    return vl_convert.vegalite_to_png(chart.to_dict(), scale=2, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(_drawn(chart.to_dict()), scale=2, allowed_base_urls=[])
 
 
 def write_figures(folder: Path, charts: Mapping[str, Any]) -> list[Path]:

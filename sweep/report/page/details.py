@@ -150,9 +150,9 @@ def summarise_details(
     `known`: the configurations of the table by their ids.
     """
     place = places_of_runs(table, runs)
-    has_epochs = "epochs_to_learn" in runs
+    has_epochs = "epochs_to_learn" in runs and "epochs" in table and table["epochs"].dtype.kind in "iu"
     curves = count_learned_by_epoch(table, place, runs["epochs_to_learn"]) if has_epochs else None
-    columns = [c for c in runs.columns if c.startswith("p_")][:max_predictions]
+    columns = [c for c in runs.columns if known and c.startswith("p_")][:max_predictions]
     counted = [count_predictions(place, runs[c], len(table)) for c in columns]
     strips, merged = _seed_strips(table, place, runs), _merged(table, place, runs)
     snapshots, examples = _examples(kept, known)

@@ -151,14 +151,12 @@ def summarise_curves(kept: Sequence[Example]) -> list[dict[str, Any]]:
     return points
 
 
-def summarise_final_losses(
-    outcome: npt.NDArray[Any], loss: npt.NDArray[Any], top: float = max_loss
-) -> list[dict[str, Any]]:
-    """Counts of runs by outcome and final loss, in 80 bins from 0 to `top`; what lies above is in the last bin.
+def summarise_final_losses(outcome: npt.NDArray[Any], loss: npt.NDArray[Any]) -> list[dict[str, Any]]:
+    """Counts of runs by outcome and final loss, in 80 bins from 0 to 1; what lies above is in the last bin.
 
     `outcome [run]` as text, `loss [run]`; a loss that is not finite is in no bin.
     """
-    width = top / n_loss_bins
+    width = max_loss / n_loss_bins
     bins: list[dict[str, Any]] = []
     for name in outcomes:
         own = loss[(outcome == name) & np.isfinite(loss)]

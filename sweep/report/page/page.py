@@ -19,23 +19,28 @@ from sweep.experiment.regular_files import read_text
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example
-from sweep.report.page import charts, figures, methods
+from sweep.report.page import charts, figures, methods, metrics
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
-from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, summarise
+from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, said_at_their_end, summarise
 from sweep.report.words import describe_settings
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
 from sweep.results.tables import to_records
+from sweep.runs.curves import Curve
+from sweep.runs.errors import visible
 from sweep.runs.outcomes import failures_of, outcomes_of
 from sweep.runs.settings import setting_text, title_of
 from sweep.statistics.verdicts import verdicts
 
+n_said = 20  # lines of what a run said at its end
 shown_digests = ("experiment.yaml", "runs.csv", "configurations.csv", "examples.npz")
 labels: Mapping[str, str] = {
     "map": "Success rate of every configuration; the table below has the same numbers",
     "curves": "Loss by epoch of example runs, a panel for each outcome, with the floors of the loss",
     "final_losses": "Histogram of the final losses of all runs, for each outcome, with the floors of the loss",
+    "shares": "Share of seeds that would succeed at each threshold, with a band, by configuration",
+    "course": "A number by step, median and middle 80% of the seeds, by configuration",
     "marginals": "Mean success rate by level, with intervals",
     "pareto": "Success rate against the number of parameters; the configurations that no smaller one beats are joined",
 }
@@ -58,7 +63,8 @@ _needed_of_runs = {"configuration", "seed", "learned", "final_loss", "epochs_to_
 class Material:
     """What the page is made of, read once: the experiment, both tables (of the runs what is needed), the examples.
 
-    known: the networks of the table by their ids; importances: None where no hyperparameter varies.
+    known: the networks of the table by their ids; importances: None where no hyperparameter varies. metrics: the
+    numbers that runs of one's own gave; curves: theirs, by run.
     """
 
     results: Results
@@ -69,13 +75,15 @@ class Material:
     runs: Any
     kept: Sequence[Example]
     importances: Importances | None
+    metrics: Sequence[str]
+    curves: Mapping[str, Curve]
 
 
 def read_material(results: Results) -> Material:
     """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
     experiment = results.experiment
     is_of_networks = experiment.subject == "network"
-    runs = results.read_runs(lambda c: c in _needed_of_runs or c.startswith("p_"))
+    runs = results.read_runs(lambda c: not is_of_networks or c in _needed_of_runs or c.startswith("p_"))
     known = results.configurations["configuration"] if is_of_networks else ()
     return Material(
         results=results,
@@ -84,8 +92,10 @@ def read_material(results: Results) -> Material:
         table=results.configurations,
         known={identity: results.configuration(identity) for identity in known},
         runs=runs,
-        kept=results.folder.read_examples(),
+        kept=results.examples,
         importances=find_importances(results.configurations, runs, experiment),
+        metrics=metrics.metrics_of(runs, experiment),
+        curves={} if is_of_networks else results.folder.read_curves(),
     )
 
 
@@ -115,7 +125,19 @@ def _draw(material: Material) -> dict[str, Any]:
     sizes = figures.summarise_pareto(table) if material.known else []
     if sizes:
         drawn["pareto"] = charts.draw_pareto(sizes, experiment.reliability.target)
-    return drawn
+    return drawn | _draw_metrics(material)
+
+
+def _draw_metrics(material: Material) -> dict[str, Any]:
+    """The charts of the numbers that runs of one's own gave."""
+    success, confidence = material.experiment.success, material.experiment.reliability.confidence
+    if success is None or success.metric not in material.metrics:
+        return {}
+    called = metrics.labels_of(material.table, material.answer.columns, material.answer.id_length)
+    shares = metrics.summarise_shares(material.runs, called, success, confidence)
+    courses = metrics.summarise_courses(material.curves, called)
+    drawn = {"shares": charts.draw_shares(shares, success)} if shares else {}
+    return drawn | {f"course-{i}": charts.draw_course(own, name) for i, (name, own) in enumerate(courses.items())}
 
 
 def known_floors(known: Mapping[str, Configuration]) -> list[tuple[float, str]]:
@@ -155,6 +177,7 @@ def page_data(material: Material) -> dict[str, Any]:
     named = answer.named
     possible = outcomes_of(experiment.subject)
     of_networks = _of_networks(table) if material.known else {}
+    details = summarise_details(table, material.runs, material.kept, material.known)
     return {
         "target": experiment.reliability.target,
         "outcomes": [outcome.name for outcome in possible],
@@ -175,7 +198,8 @@ def page_data(material: Material) -> dict[str, Any]:
         "method": table["ci_method"].tolist(),
         "verdict": [verdicts.index(v) for v in table["verdict"]],
         "failures": counts.tolist(),
-        "details": summarise_details(table, material.runs, material.kept, material.known),
+        "epochs": table["epochs"].tolist() if any(row["q"] for row in details["rows"]) else None,
+        "details": details,
     }
 
 
@@ -183,7 +207,6 @@ def _of_networks(table: Any) -> dict[str, Any]:
     """What the page's drawings need of networks alone."""
     return {
         "task": table["task"].tolist(),
-        "epochs": table["epochs"].tolist(),
         "n_parameters": table["n_parameters"].tolist(),
         "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
         "median_loss": _numbers(table["median_final_loss"], 5),
@@ -206,7 +229,10 @@ def build(results: Results) -> str:
     material = read_material(results)
     folder, table, manifest = results.folder, material.table, results.manifest
     experiment, answer = material.experiment, material.answer
-    drawn = {name: Markup(charts.to_svg(c, name, label=labels[name])) for name, c in _draw(material).items()}
+    drawn = {
+        name: Markup(charts.to_svg(c, name, label=labels[name.partition("-")[0]]))
+        for name, c in _draw(material).items()
+    }
     drawn.pop("marginals", None)  # on the page a picture for each hyperparameter, so that a phone shows them in a row
     marginals = [] if material.importances is None else summarise_marginals(material.importances)
     panels = [
@@ -228,9 +254,12 @@ def build(results: Results) -> str:
         confidence=experiment.reliability.confidence,
         figures=drawn,
         marginals=panels,
+        courses=[chart for name, chart in drawn.items() if name.startswith("course-")],
+        spreads=[(name, metrics.summarise_spread(table, material.runs, name)) for name in material.metrics],
         importances=material.importances,
         floors=known_floors(material.known),
         front=_front(table, answer),
+        said=[(ending, visible(told)) for ending, told in said_at_their_end(results, n_said)],
         n_runs=int(table["n_runs"].sum()),
         experiment_text=without_passwords(read_text(folder.experiment), experiment.study.storage),
         versions=manifest.versions,
@@ -240,7 +269,8 @@ def build(results: Results) -> str:
         methods=methods.describe_methods(results, answer, experiment),
         latex=methods.latex_table(table, answer, experiment.reliability.confidence),
         max_latex_rows=methods.max_latex_rows,
-        csv=read_text(folder.configurations),
+        csv=results.table,
+        so_far=results.so_far,
         data=Markup(to_script_json(page_data(material))),
     )
 

@@ -11,7 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, summarise
+from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, said_at_their_end, summarise
+from sweep.report.terminal.train import ending_lines, n_said
 from sweep.report.verdict_words import count_words, error_words, seeds_words
 from sweep.report.words import bar, counted, describe_settings, describe_size, interval, percent
 from sweep.results.manifest import Confirmation
@@ -54,7 +55,9 @@ def print_answer(results: Results, top: int = 10) -> None:
     count = count_over_seeds(answer, results.configurations, runs)
     smaller = _smaller_lines(answer, results)
     failures = _failure_line(answer, commonest_merge(runs))
-    closing = (*_named_lines(answer), *smaller, failures, _look_line(results, answer))
+    said = ending_lines(said_at_their_end(results, n_said))
+    look = [results.so_far] if results.so_far else [_look_line(results, answer)]
+    closing = (*_named_lines(answer), *smaller, failures, *said, *look)
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
     console.print(answer_sentence(answer))

@@ -12,12 +12,14 @@ from rich.text import Text
 
 from sweep.commands import run as run_command
 from sweep.commands.check import Plan
+from sweep.commands.probe import Probe, expected_seconds
 from sweep.experiment.experiment import Experiment
-from sweep.report.words import counted, percents
+from sweep.report.words import counted, describe_settings, percents
 from sweep.results.results import Results
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import confidence_sequence
 from sweep.training.costs import describe_seconds
+from sweep.training.own import Given
 
 seconds_between_lines = 2.0
 
@@ -26,6 +28,12 @@ def describe_plan(plan: Plan) -> str:
     """One line: configurations, seeds, networks, engine, time."""
     seeds, n = plan.experiment.seeds, plan.n_configurations
     where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
+    if plan.experiment.subject != "network":  # how long one of these takes only it can say
+        up_to, workers = "up to " if seeds.up_to else "", counted(plan.executor.n_workers, "worker")
+        return (
+            f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
+            f"seed{'s' if len(seeds) != 1 else ''} = {up_to}{n * len(seeds):,} runs; {plan.trainer.title}, {workers}"
+        )
     return (
         f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
         f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
@@ -79,6 +87,29 @@ def _family_words(allocation: Allocation) -> str:
             return f" (of the verdicts of {n} an expected {error} at most are false)"
         case _:
             return ""
+
+
+def describe_probe(plan: Plan, found: Probe) -> list[str]:
+    """What the runs of a probe showed, and how long the sweep would take by them."""
+    first, seed = found.first, found.seeds[0]
+    if found.is_repeatable:
+        line = f"seed {seed} twice: {_describe_given(first, found.metric)} both times: repeatable"
+    else:
+        pair = " and ".join(_describe_given(given, found.metric) for given in (first, found.again))
+        line = f"seed {seed} twice: {pair}: not repeatable, so nobody can have these runs again"
+    if found.other is not None:
+        line += f"; seed {found.seeds[1]}: {_describe_given(found.other, found.metric)}"
+    if found.is_seed_used is not None:
+        line += ": the seed is used" if found.is_seed_used else ": the same, is the seed used?"
+    fewest, most = (describe_seconds(s) for s in expected_seconds(plan, found.seconds))
+    workers = counted(plan.executor.n_workers, "worker")
+    in_all = f"about {most}" if fewest == most else f"between {fewest} and {most}"
+    tried = f"tried with {describe_settings(found.settings, found.settings)}" if found.settings else "tried"
+    return [f"{tried}: {line}", f"{found.seconds:.2g} s a run; in all {in_all} on {workers}"]
+
+
+def _describe_given(given: Given, metric: str) -> str:
+    return given.told.partition("\n")[0] if given.outcome else f"{metric} {given.numbers[metric]:.6g}"
 
 
 class _Speed(ProgressColumn):

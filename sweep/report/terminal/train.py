@@ -1,18 +1,20 @@
 """One network in the terminal: the interval while its seeds come in, and what came of them."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sweep.commands.rescue.likely import Likely
 from sweep.commands.train import RunCounts
+from sweep.commands.train_program import ProgramRuns
 from sweep.networks.configuration import Configuration
 from sweep.report.words import bar, counted, describe_configuration, percents
-from sweep.results.trainings import OwnResults, count_outcomes, reliability
+from sweep.runs.endings import Ending, shortened
 from sweep.runs.outcomes import by_name, failures
-from sweep.statistics.intervals import Rates, wilson
+from sweep.runs.settings import setting_text
+from sweep.statistics.intervals import Rates
 
 bar_width = 30
-verdict_words = {"reliable": "yes", "unreliable": "no", "inconclusive": "open, the seeds cannot tell"}
+n_said = 4  # lines of what a run said at its end
 
 
 def answer_lines(answer: RunCounts) -> list[str]:
@@ -29,18 +31,24 @@ def answer_lines(answer: RunCounts) -> list[str]:
     return lines
 
 
-def training_lines(results: OwnResults) -> list[str]:
-    """What came of a network that a function builds, for a person."""
-    row, training, counts = results.configurations.iloc[0], results.training, count_outcomes(results.runs)
-    head = (
-        f"{results.name}: {row['n_parameters']:,} parameters, {results.n_epochs:,} epochs, batch {row['batch_size']:,}"
-    )
-    lines = [f"{head}; learned: {training['learned']}"]
-    lines += count_lines(wilson(counts["learned"], len(results.runs), reliability.confidence), counts)
-    lines.append(f"reliable at {reliability.target:g}: {verdict_words[row['verdict']]}")
-    if counts["learned"]:
-        lines += ["", "share learned after", *_chart(results.shares)]
-    return [*lines, "", f"look: {results.folder.report}   rows: {results.folder.runs}"]
+def program_lines(found: ProgramRuns) -> list[str]:
+    """What came of the runs of a program, for a person."""
+    given = "".join(f"{name} {setting_text(x)}, " for name, x in found.settings.values.items())
+    lines = [f"{found.command.name}: {given}success: {found.success}"]
+    lines += count_lines(found.rate, found.counts)
+    if found.medians:
+        lines.append("medians: " + ", ".join(f"{name} {setting_text(x)}" for name, x in found.medians.items()))
+    if found.lost:
+        lines.append(f"{counted(sum(len(b.seeds) for b in found.lost), 'run')} lost: {found.lost[0].traceback}")
+    return lines + ending_lines((x, shortened(x.told, n_said)) for x in found.endings)
+
+
+def ending_lines(endings: Iterable[tuple[Ending, str]]) -> list[str]:
+    """What runs of one's own said at their end: for each its outcome and name, then the lines given."""
+    lines: list[str] = []
+    for ending, told in endings:
+        lines += [f"{ending.outcome}, {ending.run} for one:", *(f"  {line}" for line in told.splitlines())]
+    return lines
 
 
 def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:

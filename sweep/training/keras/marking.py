@@ -48,6 +48,16 @@ def n_rows(x: Any) -> int:
     return len(keras().tree.flatten(x)[0])
 
 
+def held_out(data: tuple[Any, Any], share: float) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """X and y without that share of the rows, and x and y of these, which are drawn once, the same for every seed."""
+    pair = tuple(map(as_arrays, data))
+    order = np.random.default_rng(0).permutation(n_rows(pair))
+    n_tested = min(max(1, round(share * len(order))), len(order) - 1)
+    parts = (np.sort(order[n_tested:]), np.sort(order[:n_tested]))
+    kept, tested = (keras().tree.map_structure(lambda leaf, rows=rows: leaf[rows], pair) for rows in parts)
+    return kept, tested
+
+
 def pieces(x: Any, size: int) -> Iterator[tuple[int, Any]]:
     """Data in pieces of `size` rows with the place of their first row; the last begins early rather than be shorter.
 
