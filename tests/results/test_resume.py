@@ -81,14 +81,14 @@ class LaterTarget(Target):
 
 @dataclass(frozen=True)
 class LaterExperiment(Experiment):
-    limits: tuple[float, ...] = ()
+    shots: tuple[float, ...] = ()
 
 
 def test_a_field_that_came_later_counts_where_it_is_set() -> None:
-    def later(shots: int = 1, success: str | None = None, limits: tuple[float, ...] = ()) -> str:
+    def later(shots: int = 1, success: str | None = None, own: tuple[float, ...] = ()) -> str:
         study, reliability = LaterStudy(shots=shots), LaterTarget(success=success)
-        later = LaterExperiment(seeds=SeedBlock(0, 5), study=study, reliability=reliability, limits=limits)
+        later = LaterExperiment(seeds=SeedBlock(0, 5), study=study, reliability=reliability, shots=own)
         return study_name(later, NATIVE)
 
     assert later() == study_name(Experiment(seeds=SeedBlock(0, 5)), NATIVE)
-    assert len({later(), later(shots=2), later(success="loss < 0.01"), later(limits=(1.0,))}) == 4
+    assert len({later(), later(shots=2), later(success="loss < 0.01"), later(own=(1.0,))}) == 4
