@@ -23,7 +23,7 @@ from sweep.runs.endings import max_told
 from sweep.runs.limits import Limits
 from sweep.runs.settings import Settings
 from sweep.search.study import Search
-from sweep.training.own import Ended, Given, RunByRun, as_kept, criterion, numbers_of, with_metric
+from sweep.training.own import Ended, Given, RunByRun, as_kept, checked, criterion, numbers_of
 from sweep.training.trainer import Trainer
 
 name = "ask and tell"
@@ -141,7 +141,7 @@ class Asking:
                 (crashed or "")[-max_told:],
                 0.0 if found.asked is None else time.perf_counter() - found.asked,
             )
-            ended = Ended(found.place, with_metric(given, success.metric), 1)
+            ended = Ended(found.place, checked(given, success.metric, job.settings), 1)
             self._sweep.keep([as_kept(found.cohort, [ended])])
             del self._open[job.run]
             if not self._open:

@@ -8,7 +8,7 @@ import numpy as np
 from sweep.commands.check import Plan
 from sweep.runs.settings import Settings
 from sweep.search.allocation import Allocation
-from sweep.training.own import Given, RunByRun, TrainerError, with_metric
+from sweep.training.own import Given, RunByRun, TrainerError, checked
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def probe(plan: Plan) -> Probe:
     try:
         for seed in (seeds[0], *seeds):
             given = trainer.make(configuration.values, seed, success.metric)
-            made.append(with_metric(given, success.metric))
+            made.append(checked(given, success.metric, configuration.values))
     finally:
         trainer.close()
     if all(given.outcome in ("crashed", "lost") for given in made):

@@ -14,7 +14,7 @@ from sweep.results.tables import runs_from_table
 from sweep.runs.outcomes import outcomes
 from sweep.runs.settings import Settings
 from sweep.training import programs
-from sweep.training.own import Given, outcome_of, with_metric
+from sweep.training.own import Given, checked, outcome_of
 from sweep.training.programs import Command
 
 not_compared = ("seconds", "attempts")  # of a run, what another time may give otherwise
@@ -75,7 +75,8 @@ def repeat(results: Results, recorded: RecordedRun) -> Repeated:
     assert success is not None
     recorded.command.check((), recorded.settings)
     trainer = programs.as_trainer(recorded.command, results.experiment.limits, 1)
-    given = with_metric(trainer.make(recorded.settings, recorded.seed, success.metric), success.metric)
+    given = trainer.make(recorded.settings, recorded.seed, success.metric)
+    given = checked(given, success.metric, recorded.settings)
     names = dict.fromkeys([*recorded.numbers, *given.numbers])
     before, now = recorded.numbers, given.numbers
     different = tuple(n for n in names if not are_same(before.get(n, float("nan")), now.get(n, float("nan"))))

@@ -12,6 +12,7 @@ from sweep.runs.errors import SettingError, show
 # columns of the tables, which no setting of one's own may be called
 reserved = (
     *("run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome", "case"),
+    *("seconds", "attempts"),
     *("n_parameters", "n_runs", "n_learned", "n_missing", "success_rate", "ci_low", "ci_high", "ci_method", "verdict"),
 )
 

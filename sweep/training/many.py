@@ -18,7 +18,7 @@ from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
 from sweep.runs.settings import Settings
 from sweep.training.functions import name_of
-from sweep.training.own import Ended, Given, TrainerError, as_kept, criterion, numbers_of, outcome_of, with_metric
+from sweep.training.own import Ended, Given, TrainerError, as_kept, checked, criterion, numbers_of, outcome_of
 from sweep.training.trainer import Guard, Kept, OnCount
 
 ManyFunction = Callable[[Mapping[str, Any], Seeds], object]
@@ -81,7 +81,7 @@ class ManySeeds:
             return [*self._made(block.part(slice(half))), *self._made(block.part(slice(half, None)))]
         each = (perf_counter() - started) / len(block)
         rows = ({name: float(values[i]) for name, values in columns.items()} for i in range(len(block)))
-        return [with_metric(Given(row, seconds=each), metric) for row in rows]
+        return [checked(Given(row, seconds=each), metric, block.configuration.values) for row in rows]
 
     def _columns(self, block: Cohort[Settings], seeds: Seeds) -> Columns:
         """What the function gives for these seeds, by name `[seed]`. Raises `ValueError` for something else."""

@@ -77,12 +77,23 @@ def numbers_of(value: object, metric: str) -> dict[str, float]:
     return numbers
 
 
-def with_metric(given: Given, metric: str) -> Given:
-    """What a run came to; it crashed, where it ended by itself and did not give the number that success compares."""
-    if given.outcome or metric in given.numbers:
+def checked(given: Given, metric: str, settings: Mapping[str, Any]) -> Given:
+    """What a run came to, its settings left out, where it tells them again.
+
+    It crashed, where it ended by itself and did not give the number that success compares, or gave another number under
+    the name of a setting.
+    """
+    if given.outcome:
         return given
-    found = ", ".join(given.numbers) or "nothing"
-    return replace(given, numbers={}, outcome="crashed", told=f"it gave {found}, and no {metric}")
+    own = {name: x for name, x in given.numbers.items() if not (name in settings and settings[name] == x)}
+    twice = [name for name in own if name in settings]
+    if twice:
+        told = f"it gave {twice[0]} {own[twice[0]]:g}, and that is the name of a setting"
+    elif metric not in own:
+        told = f"it gave {', '.join(own) or 'nothing'}, and no {metric}"
+    else:
+        return replace(given, numbers=own)
+    return replace(given, numbers={}, outcome="crashed", told=told)
 
 
 def outcome_of(given: Given, success: Success) -> str:
@@ -236,7 +247,7 @@ class RunByRun:
                 return None
             given = self.make(cohort.configuration.values, int(cohort.seeds[place]), success.metric)
             attempts += 1
-        return Ended(place, with_metric(given, success.metric), attempts)
+        return Ended(place, checked(given, success.metric, cohort.configuration.values), attempts)
 
 
 def criterion(cohort: Cohort[Any]) -> Success:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from support.folders import written
 from support.own_functions import BY_AWK, remainders
+from support.processes import is_gone
 from support.shell import call
 
 import sweep
@@ -231,5 +232,4 @@ def test_programs_end_with_the_sweep_that_is_stopped(
     assert process.wait() == code
     process.stderr.close()
     for child in tmp_path.glob("child*"):
-        status = Path(f"/proc/{child.read_text().strip()}/stat")
-        assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+        assert is_gone(int(child.read_text()))

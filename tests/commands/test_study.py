@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from support.folders import contents
 from support.own_functions import asked_of_the_process, broken, coin, moody, parent, vanishing
+from support.processes import is_gone
 from support.shell import call
 
 import sweep
@@ -163,8 +164,7 @@ def test_a_run_that_is_lost_again_and_again_is_missing_and_asked_for_again(tmp_p
 def test_what_a_run_started_ends_with_it(tmp_path: Path) -> None:
     sweep.study(parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=2, confirm=0)
     for seed in range(2):
-        status = Path(f"/proc/{(tmp_path / str(seed)).read_text()}/stat")
-        assert not status.exists() or status.read_text().split()[2] == "Z"
+        assert is_gone(int((tmp_path / str(seed)).read_text()))
 
 
 def test_where_every_first_run_crashes_it_ends_with_what_one_said(tmp_path: Path) -> None:
@@ -203,8 +203,7 @@ def test_processes_live_over_rounds_with_their_threads_and_memory(
     assert set(runs["threads"].dropna()) == {float(len(os.sched_getaffinity(0)))}
     assert (runs.loc[runs["seed"] == 3, "outcome"] == "crashed").all()
     assert "MemoryError" in results.folder.read_endings()[0].told
-    pid = int(runs["pid"].iloc[0])
-    assert not Path(f"/proc/{pid}").exists()  # it ended with the sweep
+    assert is_gone(int(runs["pid"].iloc[0]))  # it ended with the sweep
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.processes import is_gone
 
 from sweep.runs.cohort import Cohort
 from sweep.runs.errors import SettingError
@@ -21,7 +22,7 @@ from sweep.runs.runs import merge
 from sweep.runs.settings import Settings
 from sweep.runs.success import Success
 from sweep.training import processes
-from sweep.training.own import Given, TrainerError
+from sweep.training.own import Given, TrainerError, checked
 from sweep.training.programs import Command, as_trainer, curve_of, max_half, result_of
 from sweep.training.trainer import Guard, ignore_count
 
@@ -32,11 +33,6 @@ def run(script: str, seed: int = 0, settings: Mapping[str, Any] = {}, **limits: 
     """One run of a shell script, which has the seed as its first argument and the settings behind."""
     argv = ("sh", "-c", script, "sh", "{seed}", *(f"{{{name}}}" for name in settings))
     return as_trainer(Command(argv), Limits.of(limits), 1).make(settings, seed, "score")
-
-
-def is_alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_an_argument_stays_one_whatever_is_in_it() -> None:
@@ -112,13 +108,13 @@ def test_a_run_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> N
     script = f"sleep 600 & echo $! > {shlex.quote(str(tmp_path / 'child'))}; trap '' TERM; echo hm >&2; sleep 600"
     given = run(script, timeout=0.5)
     assert (given.outcome, given.told) == ("timeout", "ended after 0.5 s\nhm")
-    assert not is_alive(int((tmp_path / "child").read_text()))
+    assert is_gone(int((tmp_path / "child").read_text()))
 
 
 def test_a_child_that_holds_the_pipes_keeps_nobody_waiting(tmp_path: Path) -> None:
     given = run(f"sleep 600 & echo $! > {shlex.quote(str(tmp_path / 'child'))}; echo 0.5", timeout=100)
     assert given.numbers == {"score": 0.5} and given.seconds < 50
-    assert not is_alive(int((tmp_path / "child").read_text()))
+    assert is_gone(int((tmp_path / "child").read_text()))
 
 
 def test_memory_is_limited() -> None:
@@ -191,7 +187,7 @@ def test_an_interruption_ends_what_runs(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(trainer.train([cohort], 2, ignore_count, Guard(lambda _: None, lambda: False)))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1"]
-    assert not any(is_alive(int(p.read_text())) for p in tmp_path.iterdir())
+    assert all(is_gone(int(p.read_text())) for p in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -228,3 +224,11 @@ def test_results_and_curves_of_odd_lines() -> None:
     assert result_of('{"a": 1}\n{"b": ' + "[" * 100_000) == {"a": 1}
     assert result_of("1_000\n\n") is None and result_of("9" * (max_half // 4)) is None
     assert curve_of(['{"step": 1}', '{"step": "x", "a": 1}', '{"step": 2, "a": "b", "c": 1}']) == ((2.0, {"c": 1.0}),)
+
+
+def test_numbers_do_not_take_the_place_of_settings() -> None:
+    given = Given({"score": 1.0, "rate": 0.5, "cost": 2.0})
+    assert checked(given, "score", {"rate": 0.5}).numbers == {"score": 1.0, "cost": 2.0}
+    assert checked(given, "score", {"rate": 0.1}).told == "it gave rate 0.5, and that is the name of a setting"
+    assert checked(given, "loss", {}).told == "it gave score, rate, cost, and no loss"
+    assert "seconds" in run('echo \'{"score": 1, "seconds": 3}\'').told
