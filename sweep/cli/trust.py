@@ -34,6 +34,10 @@ def verify(
     engine: Annotated[
         str | None, typer.Option(help="native, fused or keras.", show_default="the one that trained them")
     ] = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="What draws the sample, to repeat it.", show_default="a fresh one"),
+    ] = None,
     workers: Workers = None,
     storage: Storage = None,
 ) -> None:
@@ -43,14 +47,16 @@ def verify(
     """
     with user_errors():
         from sweep.commands.verify import verify
+        from sweep.report.terminal.verify import describe_sample
 
         program = program_of(context, engine_options=("engine",))
         n = _sample_size(sample)
-        found = verify(results, n, engine=engine, workers=workers, storage=storage, program=program)
+        found = verify(results, n, engine=engine, workers=workers, storage=storage, nonce=nonce, program=program)
         for finding in found.findings:
             tell(finding)
-        if found.comparison is not None:
+        if found.comparison is not None and found.sample is not None:
             c = found.comparison
+            tell(describe_sample(found.sample, found.n_rows, found.seconds_of_all))
             tell(
                 f"{c.n_runs:,} of {found.n_rows:,} runs trained again by {found.engine}: {c.n_identical:,} identical, "
                 f"{c.n_same_outcome:,} same outcome, {len(c.different):,} different"
@@ -74,6 +80,9 @@ def audit(
         from sweep.commands.audit import audit
 
         found = audit(results, runs, storage)
+        if not found.runs:
+            say(f"{results}: there is no run to audit, so nothing was shown")
+            raise typer.Exit(1)
         named = {kind: [r.run for r in found.runs if r.weights == kind] for kind in ("agree", "undecided", "differ")}
         ended = [r for r in found.runs if r.outcome_keras is not None]
         n_same = sum(r.outcome_keras == r.outcome for r in ended)

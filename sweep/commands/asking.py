@@ -23,7 +23,7 @@ from sweep.runs.endings import max_told
 from sweep.runs.limits import Limits
 from sweep.runs.settings import Settings
 from sweep.search.study import Search
-from sweep.training.own import Ended, Given, RunByRun, as_kept, checked, criterion, numbers_of
+from sweep.training.own import Ended, Given, RunByRun, as_kept, checked, numbers_of
 from sweep.training.trainer import Trainer
 
 name = "ask and tell"
@@ -130,7 +130,7 @@ class Asking:
             if self._sweep is None or found is None:
                 self._check_is_told(job)
                 return
-            success = criterion(found.cohort)
+            success = found.cohort.success
             try:
                 numbers = {} if crashed is not None else numbers_of(value, success.metric)
             except ValueError as error:

@@ -18,7 +18,7 @@ from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
 from sweep.runs.settings import Settings
 from sweep.training.functions import name_of
-from sweep.training.own import Ended, Given, TrainerError, as_kept, checked, criterion, numbers_of, outcome_of
+from sweep.training.own import Ended, Given, TrainerError, as_kept, checked, numbers_of, outcome_of
 from sweep.training.trainer import Guard, Kept, OnCount
 
 ManyFunction = Callable[[Mapping[str, Any], Seeds], object]
@@ -64,13 +64,13 @@ class ManySeeds:
             if not self.is_probed and len(block) > 1:
                 self._probe(block)
             ended = [Ended(place, given, 1) for place, given in enumerate(self._made(block))]
-            success = criterion(block)
+            success = block.success
             on_count(len(block), sum(outcome_of(e.given, success) == "learned" for e in ended))
             yield as_kept(block, ended)._replace(ends_batch=True)
 
     def _made(self, block: Cohort[Settings]) -> list[Given]:
         """What the runs of a block came to; where the function raises, those of its halves, down to those that do."""
-        started, metric = perf_counter(), criterion(block).metric
+        started, metric = perf_counter(), block.success.metric
         try:
             columns = self._columns(block, block.seeds)
         except Exception:  # whatever the user's function raises is how that run ended
@@ -85,7 +85,7 @@ class ManySeeds:
 
     def _columns(self, block: Cohort[Settings], seeds: Seeds) -> Columns:
         """What the function gives for these seeds, by name `[seed]`. Raises `ValueError` for something else."""
-        metric = criterion(block).metric
+        metric = block.success.metric
         value = self.function(block.configuration.values, seeds.copy())
         given = cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {metric: value}
         columns = {name: np.asarray(x) for name, x in given.items()}

@@ -110,7 +110,7 @@ def outcome_of(given: Given, success: Success) -> str:
 
 def as_kept(cohort: Cohort[Settings], ended: Sequence[Ended]) -> Kept:
     """The runs of a cohort that ended, the metric that success compares first, and what those said that failed."""
-    success = criterion(cohort)
+    success = cohort.success
     names = dict.fromkeys([success.metric, *(name for e in ended for name in e.given.numbers)])
     measured = {name: np.array([e.given.numbers.get(name, np.nan) for e in ended]) for name in names}
     measured |= {
@@ -235,12 +235,12 @@ class RunByRun:
             told = f"lost {ended.attempts} times: {ended.given.told}"
             guard.on_broken(Broken(cohort.configuration.id, seeds, told))
             return False
-        on_count(1, int(outcome_of(ended.given, criterion(cohort)) == "learned"))
+        on_count(1, int(outcome_of(ended.given, cohort.success) == "learned"))
         return True
 
     def _attempt(self, cohort: Cohort[Settings], place: int, guard: Guard, is_over: threading.Event) -> Ended | None:
         """What a run came to; None where a stop came first."""
-        success = criterion(cohort)
+        success = cohort.success
         given, attempts = Given(outcome="lost"), 0
         while given.outcome == "lost" and attempts <= self.retries:
             if is_over.is_set() or guard.is_stopped():
@@ -248,10 +248,3 @@ class RunByRun:
             given = self.make(cohort.configuration.values, int(cohort.seeds[place]), success.metric)
             attempts += 1
         return Ended(place, checked(given, success.metric, cohort.configuration.values), attempts)
-
-
-def criterion(cohort: Cohort[Any]) -> Success:
-    """The criterion of success of a cohort of settings."""
-    if cohort.success is None:
-        raise ValueError("a cohort of settings needs a criterion of success")
-    return cohort.success

@@ -4,17 +4,27 @@ Nothing is written. What is off is a finding: a line that begins with the name o
 """
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.commands.verify.files import check_files, check_manifest
-from sweep.commands.verify.retraining import Retraining, check_confirmation, make_again, retrain, sample_runs
+from sweep.commands.verify.retraining import (
+    Retraining,
+    Sample,
+    check_confirmation,
+    check_settled,
+    make_again,
+    retrain,
+    sample_runs,
+)
 from sweep.commands.verify.study import check_study
 from sweep.commands.verify.tables import check_configurations, check_examples, check_parts, check_rows, check_settings
 from sweep.results.contents import Contents, read_contents
 from sweep.results.files import ResultsError
 from sweep.results.folder import Folder
 from sweep.training import choice, programs, threads
+from sweep.training.costs import run_seconds
 from sweep.training.programs import Command
 from sweep.training.trainer import TrainerName
 
@@ -27,13 +37,16 @@ class Verification:
     """What was found.
 
     findings: one line for each thing that is off; n_rows: runs in the folder; engine: what trained the sample again;
-    comparison: how the sample came out, None where the folder could not be read so far.
+    comparison: how the sample came out, None where the folder could not be read so far; sample: which rows it was;
+    seconds_of_all: about how long all rows would take.
     """
 
     findings: tuple[str, ...]
     n_rows: int
     engine: str
     comparison: Retraining | None
+    sample: Sample | None = None
+    seconds_of_all: float = 0.0
 
     @property
     def is_right(self) -> bool:
@@ -48,11 +61,14 @@ def verify(
     engine: str | None = None,
     workers: int | None = None,
     storage: str | None = None,
+    nonce: str | None = None,
     program: tuple[str, ...] | None = None,
 ) -> Verification:
     """Check a results folder and train a sample of its runs again, with the engine that trained them or another.
 
-    `sample`: how many runs, 1,000 where not given (10 of an engine other than native). `storage`: the
+    `sample`: how many runs, 1,000 where not given (10 of an engine other than native). They are drawn by the `nonce`, a
+    fresh one where it is not given; with the engine native all runs of the configurations that the answer names come
+    with them. `storage`: the
     database to ask for the study, where the folder names one and was not made here. `program`: what made the runs,
     where a program did, 10 of which are made again where not given; without it none is. Raises `ResultsError` where
     there is no results folder, or one of another program, `EngineError` where the engine cannot do what is asked.
@@ -74,23 +90,33 @@ def verify(
     if contents.experiment.subject != "network":  # what made its runs is not in the folder
         if engine is not None:
             folder.check_has_networks()
-        again = None if program is None else _make_again(contents, program, sample, workers)
-        findings += again.findings if again else ()
-        return Verification(tuple(findings), len(contents.rows), contents.trainer.name, again)
+        by = contents.trainer.name
+        if program is None:
+            return Verification(tuple(findings), len(contents.rows), by, None)
+        again, drawn = _make_again(contents, program, sample, nonce, workers)
+        seconds = float(contents.frame["seconds"].sum()) / (workers or threads.available_cores())
+        return Verification((*findings, *again.findings), len(contents.rows), by, again, drawn, seconds)
     if program is not None:
         raise ResultsError(f"{path}: runs of networks; allowed: without a program")
     name, device = contents.trainer.name, contents.trainer.device if engine in (None, contents.trainer.name) else "cpu"
     chosen = choice.choose(engine or name, device, (e.configuration for e in contents.networks))
     n = default_samples.get(chosen.name, 10) if sample is None else sample
     n_workers = workers or threads.available_cores()
-    comparison = retrain(contents, sample_runs(contents, n), chosen, n_workers)
+    named = contents.manifest.named if chosen.name == "native" and n else ()
+    drawn = sample_runs(contents, n, nonce or secrets.token_hex(4), named)
+    comparison = retrain(contents, drawn.seeds, chosen, n_workers)
     findings += comparison.findings
     if chosen.name == "native" == name:
         findings += check_confirmation(contents, chosen, n_workers)
-    return Verification(tuple(findings), len(contents.rows), str(TrainerName.of(chosen)), comparison)
+        findings += check_settled(contents, chosen, n_workers)
+    seconds = sum(run_seconds(e.configuration, chosen.name) * len(e.runs) for e in contents.networks) / n_workers
+    by = str(TrainerName.of(chosen))
+    return Verification(tuple(findings), len(contents.rows), by, comparison, drawn, seconds)
 
 
-def _make_again(contents: Contents, program: tuple[str, ...], sample: int | None, workers: int | None) -> Retraining:
+def _make_again(
+    contents: Contents, program: tuple[str, ...], sample: int | None, nonce: str | None, workers: int | None
+) -> tuple[Retraining, Sample]:
     """Make a sample of the runs of a program again, by the command that the user gives: the recorded one."""
     command = Command(program)
     if command.name != contents.trainer.name:
@@ -98,5 +124,5 @@ def _make_again(contents: Contents, program: tuple[str, ...], sample: int | None
     command.check((), contents.experiment.names)
     n_workers = workers or threads.available_cores()
     trainer = programs.as_trainer(command, contents.experiment.limits, n_workers)
-    chosen = sample_runs(contents, 10 if sample is None else sample)
-    return make_again(contents, chosen, trainer, n_workers)
+    drawn = sample_runs(contents, 10 if sample is None else sample, nonce or secrets.token_hex(4), ())
+    return make_again(contents, drawn.seeds, trainer, n_workers), drawn
