@@ -173,10 +173,11 @@ def evidence(replayed: Replay) -> Evidence:
 def marked_floors(replayed: Replay) -> dict[str, float]:
     """Floors to hold a run's loss against, by name: of all rows merged, of those that the run merged.
 
-    Of a table of four rows and one output also those of every other single group. With drawn samples none.
+    Of a table of four rows and one output also those of every other single group. None with drawn samples, nor with a
+    regularizer, under which a loss may rest above them.
     """
     c = replayed.configuration
-    if c.samples is not None:
+    if c.samples is not None or c.is_regularized:
         return {}
     names = c.task.row_names or tuple(map(str, range(c.task.n_rows)))
     targets = np.array(c.task.targets)

@@ -267,28 +267,25 @@ def _units(value: object, or_else: str = "") -> int:
 def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float | Named]:
     """The optimizer without its learning rate, and the learning rate, which may stand in either place."""
     value: Any = settings.get("optimizer", defaults["optimizer"])
-    own = cast(Mapping[str, Any], value).get("learning_rate") if isinstance(value, Mapping) else None
-    if _is_schedule(own):
-        value = {key: x for key, x in value.items() if key != "learning_rate"}
+    own: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        value = dict(cast(Mapping[str, Any], value))
+        own = {key: value.pop(key) for key in ("learning_rate",) if key in value}
     chosen = _resolve_named("optimizer", value)
     rate: Any = chosen["learning_rate"]
-    if _is_schedule(own):
+    for given in own.values():
         with at("optimizer"):
-            rate = _resolve_rate(own)
+            rate = _resolve_rate(given)
     if settings.get("learning_rate") is not None:
-        if own is not None:
+        if own:
             raise SettingError(("learning_rate",), "given twice, here and in the optimizer", "allowed: one of the two")
         rate = _resolve_rate(settings["learning_rate"])
     return Named(chosen.name, tuple(a for a in chosen.arguments if a[0] != "learning_rate")), rate
 
 
-def _is_schedule(value: object) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, str) and value in vocabulary.schedules)
-
-
 def _resolve_rate(value: object) -> float | Named:
     """A learning rate: a number, or a schedule; without a target, a warm-up's length is neutral."""
-    if not _is_schedule(value):
+    if not (isinstance(value, Mapping) or (isinstance(value, str) and value in vocabulary.schedules)):
         return _scalar("learning_rate", value, or_a_schedule)
     with at("learning_rate"):
         rate = vocabulary.named(*_name_and_arguments(value), vocabulary.schedules)

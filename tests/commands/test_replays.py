@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sweep.commands import replay as replays
 from sweep.commands.replay import evidence, marked_floors
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import predict
-from sweep.networks.settings import resolve
+from sweep.networks.settings import resolve, settings_of
 from sweep.report.page.surfaces import surface
 from sweep.report.terminal.replay import describe_replay, sparkline, summarise_replay
 from sweep.results.files import ResultsError
@@ -198,6 +199,8 @@ def test_the_floors_marked_in_the_figure(folder: Path) -> None:
     marked = marked_floors(again)
     assert list(marked) == ["all rows merged", "rows merged here", "2 of 4 rows merged"]
     assert list(marked.values()) == pytest.approx([np.log(2), 0.477386, np.log(2) / 2], abs=1e-6)
+    settings = {**settings_of(again.configuration), "kernel_regularizer": "l2"}
+    assert marked_floors(replace(again, configuration=resolve(settings))) == {}
 
 
 # the figure

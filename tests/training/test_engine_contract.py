@@ -24,8 +24,16 @@ from sweep.training.native import NativeEngine
 
 Settings = Mapping[str, Any]
 
-# small batches, dropout and a partial last batch: every stream is in use
-noisy: Settings = {"width": 5, "depth": 2, "dropout": 0.25, "batch_size": 3, "epochs": 12, "learning_rate": 0.02}
+# small batches, dropout and a partial last batch: every stream is in use; a rate that falls, weights that are penalized
+noisy: Settings = {
+    "width": 5,
+    "depth": 2,
+    "dropout": 0.25,
+    "batch_size": 3,
+    "epochs": 12,
+    "learning_rate": {"name": "exponential_decay", "initial_learning_rate": 0.02, "decay_steps": 20, "decay_rate": 0.8},
+    "kernel_regularizer": {"name": "l1_l2", "l1": 1e-4, "l2": 1e-3},
+}
 # the same with a drawn data set in place of dropout
 drawn: Settings = {**noisy, "dropout": 0.0, "samples": 11}
 # some seeds leave the finite numbers, others do not
