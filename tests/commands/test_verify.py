@@ -141,6 +141,24 @@ def test_a_changed_cell_that_contradicts_its_row_is_found_without_training(copy:
 
 
 @pytest.mark.parametrize(
+    ("column", "change", "named"),
+    [
+        ("class_10", lambda x: str(1 - int(x)), "accuracy"),
+        ("accuracy", other_number, "accuracy"),
+        ("margin", lambda x: x.removeprefix("-") if x.startswith("-") else f"-{x}", "margin"),
+    ],
+)
+def test_margins_and_accuracy_of_classes_are_judged_by_the_classes(
+    column: str, change: Callable[[str], str], named: str, tmp_path: Path
+) -> None:
+    folder = swept(tmp_path, "fixed: {epochs: 60, learning_rate: 0.05, output: softmax, seed: 8}")
+    assert verify(folder).findings == ()
+    run = change_cell(folder, column, change, row=3)
+    vouch(folder)
+    assert_named(verify(folder, 0), "runs.csv", f"{run}: {named} contradicts")
+
+
+@pytest.mark.parametrize(
     ("column", "value"),
     [("width", "4"), ("trial", "40"), ("learning_rate", "0.06"), ("n_parameters", "3"), ("engine", "keras")],
 )

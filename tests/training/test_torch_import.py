@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sweep.runs.cohort import Cohort
 from sweep.training.imported import Obstacles
 from sweep.training.initial import initial_weights
 from sweep.training.native import NativeEngine
+from sweep.training.torch_models import trained_as_it_is
 
 # what stands for PyTorch where it is not installed: what is read of it are names of classes, and attributes
 
@@ -160,6 +162,16 @@ def test_every_obstacle_is_named_at_once() -> None:
         "5.activation",
     ]
     assert str(caught.value).splitlines()[-1].startswith("as it is: sweep.study(train, ")
+
+
+def test_what_a_refusal_ends_with_tries_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(settings: Mapping[str, Any], seed: int) -> dict[str, float]:
+        return {"accuracy": float(seed % 2)}
+
+    monkeypatch.chdir(tmp_path)
+    line = trained_as_it_is.partition("  #")[0].replace("seeds=64", "seeds=8")
+    found = eval(line, {"sweep": sweep, "train": train})
+    assert found.configurations["success_rate"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(
