@@ -251,10 +251,23 @@ def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
     return np.concatenate(parts) + penalty_slope(c, w)
 
 
+def factors(c: Configuration) -> tuple[Doubles, Doubles]:
+    """By what the regularizers multiply each parameter's absolute value, and its square."""
+    found = np.repeat([vocabulary.factors(v.regularizer) for v in c.variables], [v.size for v in c.variables], axis=0)
+    return found[:, 0], found[:, 1]
+
+
+def penalty(c: Configuration, weights: npt.NDArray[Any]) -> Doubles:
+    """What regularizers add to the loss, of weights `[.., parameter]`."""
+    l1, l2 = factors(c)
+    w = weights.astype(np.float64)
+    return (l1 * np.abs(w) + l2 * w**2).sum(axis=-1)
+
+
 def penalty_slope(c: Configuration, w: Doubles) -> Doubles:
-    """The gradient of what regularizers add: l1 |w| + l2 w^2 over each variable that has one."""
-    factors = np.repeat([vocabulary.factors(v.regularizer) for v in c.variables], [v.size for v in c.variables], axis=0)
-    return factors[:, 0] * np.sign(w) + 2 * factors[:, 1] * w
+    """The gradient of what regularizers add."""
+    l1, l2 = factors(c)
+    return l1 * np.sign(w) + 2 * l2 * w
 
 
 def batches(cohort: NetworkCohort, model: int, epoch: int) -> Iterator[Batch]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from support.reference import trajectory
+from support.reference import penalty, trajectory
 from test_engine_contract import engines
 from test_parity import DISTURBANCE, TOLERANCE
 
@@ -153,6 +153,8 @@ def test_losses_and_learning_are_those_of_the_predictions(name: str, settings: d
     losses = c.head.entry_losses(p, y).sum(axis=(2, 3)) / (c.task.n_rows * c.head.averaged(c.n_outputs))
     np.testing.assert_allclose(measured.losses, losses, rtol=1e-5, atol=1e-6)
     assert list(c.snapshots) == list(range(6))
+    for snapshot, weights in ((0, initial_weights(asked)), (-1, measured.weights)):
+        np.testing.assert_allclose(measured.penalties[:, snapshot], penalty(c, weights), rtol=1e-5, atol=1e-7)
     is_learned = c.head.margin(measured.predictions, c.targets()) > 0
     expected = [max(np.flatnonzero(~row), default=-1) for row in is_learned]
     np.testing.assert_array_equal(measured.last_unlearned, expected)
