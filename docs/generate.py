@@ -291,7 +291,10 @@ def experiment_page() -> str:
             f"## study\n\n{_section('study')}\n",
             f"## reliability\n\n{_section('reliability')}\n\n`margin`: a run learned where the smallest "
             "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2. For "
-            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other.\n",
+            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other.\n\n"
+            "`family`: what the error, one minus the confidence, is of. `none`: the verdict of each configuration. "
+            "`fwer`: any false verdict of the experiment. `fdr`: the expected share of false ones among the verdicts. "
+            "Where it is null: `none`, or `fdr` where seeds are added ([method](method.md#verdicts)).\n",
         ]
     )
 
