@@ -188,11 +188,11 @@ class RefereeTraining:
 
 def _cases(contents: Contents, chosen: Sequence[tuple[Entry[Configuration], int]]) -> list[Case]:
     """The cases, the cheapest of them to be trained completely while there are steps left."""
-    margin = contents.experiment.reliability.margin
+    success = contents.experiment.criterion
     cases: list[Case] = []
     for entry, seed in chosen:
         c = entry.configuration
-        cohort = Cohort(c, np.array([seed], np.uint32), margin)
+        cohort = Cohort(c, np.array([seed], np.uint32), success)
         epochs = min(c.epochs, -(-n_steps // c.steps_per_epoch))
         cases.append(Case(replace(cohort, configuration=replace(c, epochs=epochs)), cohort))
     left = max_steps

@@ -181,8 +181,7 @@ class _Sweep:
         return cohorts
 
     def _cohort(self, configuration: Subject, seeds: Seeds) -> Cohort[Subject]:
-        experiment = self.experiment
-        return Cohort(configuration, seeds, experiment.reliability.margin, success=experiment.success)
+        return Cohort(configuration, seeds, self.experiment.criterion)
 
     def _lacking(self, entry: Entry[Subject], n: int) -> Seeds:
         """Which of the first `n` seeds a configuration does not have."""

@@ -15,9 +15,10 @@ from sweep.experiment.dimensions import Choices, Dimension
 from sweep.experiment.seeds import SeedBlock
 from sweep.experiment.subjects import Kind, kinds
 from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import check_success
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
-from sweep.runs.success import Success
+from sweep.runs.success import Success, above_margin
 from sweep.statistics.seeds import runs_for_any_rate_looked_at
 from sweep.statistics.verdicts import Target, families
 
@@ -110,10 +111,11 @@ class Experiment:
     success: Success | None = None
 
     def __post_init__(self) -> None:
-        if (self.success is None) != (self.subject == "network"):
-            found, allowed = f"found {self.success or 'none'}", "a criterion, accuracy >= 0.95"
-            allowed = "margin, for a network" if self.success else allowed
-            raise SettingError(("reliability", "success"), found, f"allowed: {allowed}")
+        if self.success is None and self.subject != "network":
+            raise SettingError(("reliability", "success"), "found none", "allowed: a criterion, accuracy >= 0.95")
+        if self.success is not None and self.subject == "network":
+            with at("reliability", "success"):
+                check_success(self.success)
         if self.reliability.family not in (None, *families):
             found, allowed = show(self.reliability.family), did_you_mean(self.reliability.family, families)
             raise SettingError(("reliability", "family"), f"found {found}", allowed)
@@ -135,6 +137,11 @@ class Experiment:
             allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
             raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
         _ = self._resolved  # raises the first mistake
+
+    @property
+    def criterion(self) -> Success:
+        """When a run counts as learned: `success`, by default a margin above that of `reliability`."""
+        return above_margin(self.reliability.margin) if self.success is None else self.success
 
     def _seeds_until(self) -> SeedBlock:
         """The seeds with the most that their half-width can take: whatever they show, the interval is as narrow."""

@@ -206,7 +206,10 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         study = _study(document.get("study") or {})
     reliability = dict(document.get("reliability") or {})
     with at("reliability", "success"):
-        success = _success(reliability.pop("success", None))
+        success = read_success(reliability.pop("success", None))
+    if success is not None and "margin" in reliability:
+        allowed = "allowed: one of the two; success: margin > 0.1 says the same"
+        raise SettingError(("reliability", "margin"), "beside success", allowed)
     cases: list[Any] = list(document.get("cases") or ())
     if subject == "network":
         with at("fixed"):
@@ -228,7 +231,8 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
     )
 
 
-def _success(text: str | None) -> Success | None:
+def read_success(text: str | None) -> Success | None:
+    """Read a criterion as a file has it, None where it has none. Raises `SettingError`."""
     try:
         return None if text is None else Success.parse(text)
     except ValueError as error:

@@ -67,7 +67,8 @@ _reliability = {
         default=Target.family,
     ),
     "success": _key(
-        "of a function of one's own, one comparison of a number that it gives: accuracy >= 0.95",
+        "instead of margin, one comparison, accuracy >= 0.95: of a network's accuracy, loss, margin or max_error, or "
+        "of a number that a function of one's own gives",
         anyOf=_or_null({"type": "string"}),
         default=None,
     ),

@@ -70,7 +70,9 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
     reliability = experiment.reliability
     wanted = f"success rate >= {reliability.target:g} at {100 * reliability.confidence:g}% confidence"
     if experiment.success is not None:
-        return f"{wanted}; success: {experiment.success}"
+        wanted += f"; success: {experiment.success}"
+    if experiment.subject != "network":
+        return wanted
     if reliability.margin > 0:
         wanted += f", margin above {reliability.margin:g}"
     return f"{wanted}; {_span(table['epochs'])} epochs, learning rate {_span(table['learning_rate'], 'g')}"

@@ -101,13 +101,20 @@ of_runs: tuple[Column, ...] = (
     Column(
         "learned",
         "bool",
-        "whether the margin is above the one asked for (0 by default): a tie at 0.5 is not learned",
+        "whether the criterion holds: `reliability.success`, else a margin above `reliability.margin` (0 by default, "
+        "so that a tie at 0.5 is not learned)",
     ),
     Column(
         "margin",
         "float32",
         "the smallest over the table, from -1 to 1: `(2y - 1)(2p - 1)`, p cut to [0, 1]; for targets -1 and 1 `y p`, p "
         "cut to [-1, 1]; for classes the output of the true one less the largest other",
+    ),
+    Column(
+        "max_error",
+        "float32",
+        "where the criterion is of it: the largest distance of a prediction from its target over the table",
+        is_needed=False,
     ),
     Column(
         "epochs_to_learn",
@@ -136,7 +143,8 @@ of_runs: tuple[Column, ...] = (
     Column(
         "dead_layer",
         "Int64",
-        "the first layer, from 1, whose units are all off at the end: a hidden one, or the output layer of relu",
+        "the first layer, from 1, whose units are all off at the end: a hidden one, or an output layer of relu, "
+        "relu6 or hard_sigmoid",
         missing=0,
     ),
 )
@@ -226,8 +234,8 @@ def header(columns: Sequence[Column], named: Iterable[str], others: Iterable[str
 
     Settings that are no hyperparameters stand where those do, behind the configuration and its trial.
     """
-    named = tuple(named)
-    known = [c.name for c in columns if c.name in named or c.name not in hyperparameters]
+    named, others = tuple(named), tuple(others)
+    known = [c.name for c in columns if c.name in (*named, *others) or (c.is_needed and c.name not in hyperparameters)]
     after = 1 + max(known.index("configuration"), known.index("trial"))
     own = [name for name in named if name not in known]
     return [*known[:after], *own, *known[after:], *(name for name in others if name not in known)]

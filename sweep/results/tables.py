@@ -288,7 +288,8 @@ def _alike(cells: Any, wanted: str) -> Any:
 def runs_from_table(rows: Any, configuration: Subject) -> Runs:
     """One configuration's rows of a read runs.csv."""
     if isinstance(configuration, Configuration):
-        columns = measured_of_networks | {name: measured_column(name) for name in configuration.prediction_names}
+        columns = {name: c for name, c in measured_of_networks.items() if c.is_needed or name in rows}
+        columns |= {name: measured_column(name) for name in configuration.prediction_names}
     else:
         others = {*of_any_run, *configuration.labels()}
         columns = {str(name): metric for name in rows.columns if name not in others}

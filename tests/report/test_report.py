@@ -111,6 +111,12 @@ def test_floors_are_those_of_groups_of_unlike_target() -> None:
     assert floors.loss_floors(named_task("half_adder", {}), entropy) == []
 
 
+def test_no_floors_are_drawn_that_a_regularizer_lifts() -> None:
+    usual, lifted = (resolve({"kernel_regularizer": name}) for name in ("none", "l2"))
+    assert page.known_floors({usual.id: usual}) == floors.loss_floors(usual.task, usual.head) != []
+    assert page.known_floors({usual.id: usual, lifted.id: lifted}) == []
+
+
 def test_a_map_with_room_for_far_more_than_there_are_is_sparse() -> None:
     full = table_of(width=[2, 2, 4, 4], depth=[1, 2, 1, 2], rate=[0.1] * 4)
     assert not figures.is_sparse(full, ["width", "depth"])

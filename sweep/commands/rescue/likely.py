@@ -52,7 +52,7 @@ def find_likely(trained: Trained, engine: Engine, workers: int, confidence: floa
     seeds = cohort.seeds[~runs.learned][: min(max_seeds, affordable)]
     if affordable < min_seeds or not len(seeds):
         return None
-    tried = train_cohorts(engine, [Cohort(c, seeds, cohort.margin) for c in singles], workers)
+    tried = train_cohorts(engine, [Cohort(c, seeds, cohort.success) for c in singles], workers)
     learned = [t.runs.learned for t in tried]
     best = min(range(len(singles)), key=lambda i: (-int(np.sum(learned[i])), cost(singles[i])))
     change = describe_change(cohort.configuration, singles[best])

@@ -22,6 +22,7 @@ from sweep.results.tables import frame
 from sweep.runs.cohort import Cohort, Seeds
 from sweep.runs.outcomes import failures, outcomes
 from sweep.runs.runs import Runs
+from sweep.runs.success import Success, above_margin
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
 from sweep.statistics.verdicts import Target
@@ -214,15 +215,17 @@ def rescue(
     identity = select_configuration(results.configurations, configuration)
     runs = results.runs
     seeds = runs.loc[runs["configuration"] == identity, "seed"].to_numpy(np.uint32)
-    reliability = results.experiment.reliability
+    experiment = results.experiment
+    reliability, success = experiment.reliability, experiment.criterion
     found = results.configuration(identity)
-    return rescue_configuration(found, seeds, reliability, engine=engine, workers=workers, say=say)
+    return rescue_configuration(found, seeds, reliability, success, engine=engine, workers=workers, say=say)
 
 
 def rescue_configuration(
     configuration: Configuration,
     seeds: Iterable[int] | Seeds,
     reliability: Target = Target(),  # noqa: B008  (frozen)
+    success: Success = above_margin(0.0),  # noqa: B008  (frozen)
     *,
     engine: str = "auto",
     workers: int | None = None,
@@ -234,7 +237,7 @@ def rescue_configuration(
     """
     chosen = choice.choose(engine, "auto", [configuration])
     block = SeedBlock(listed=tuple(map(int, seeds)))
-    trainer = _Trainer(chosen, workers or threads.available_cores(), block, reliability)
+    trainer = _Trainer(chosen, workers or threads.available_cores(), block, reliability, success)
     own = trainer.train([configuration], block.seeds())[0]
     fresh = trainer.fresh_rate(configuration)
     failed = ~own.learned
@@ -277,9 +280,10 @@ class _Trainer:
     workers: int
     block: SeedBlock
     reliability: Target
+    success: Success
 
     def train(self, configurations: Sequence[Configuration], seeds: Seeds) -> list[Runs]:
-        return self.train_cohorts([Cohort(c, seeds, self.reliability.margin) for c in configurations])
+        return self.train_cohorts([Cohort(c, seeds, self.success) for c in configurations])
 
     def train_cohorts(self, cohorts: Sequence[NetworkCohort]) -> list[Runs]:
         trained = train_cohorts(self.engine, cohorts, self.workers)
@@ -332,9 +336,9 @@ class _Search:
         anew = dict(zip(seeds.tolist(), self.trainer.block.fresh(len(seeds)), strict=True))
         other = np.array([anew[s] for s in seeds.tolist()], np.uint32)
         drawn = redraws(self.base)
-        margin = self.trainer.reliability.margin
-        cohorts = [Cohort(c, seeds, margin) for _, c in singles]
-        cohorts += [Cohort(self.base, seeds, margin, dict.fromkeys(r.streams, other)) for r in drawn if r]
+        success = self.trainer.success
+        cohorts = [Cohort(c, seeds, success) for _, c in singles]
+        cohorts += [Cohort(self.base, seeds, success, dict.fromkeys(r.streams, other)) for r in drawn if r]
         trained = [runs.learned for runs in self.trainer.train_cohorts(cohorts)]
         done: list[Attempt] = []
         for (kind, configuration), learned in zip(singles, trained, strict=False):

@@ -121,9 +121,9 @@ def _cohorts(
     seeds = {identity: set(listed) for identity, listed in chosen.items()}
     for example in examples:
         seeds.setdefault(example.configuration, set()).add(example.seed)
-    margin = contents.experiment.reliability.margin
+    success = contents.experiment.criterion
     return [
-        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), margin)
+        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), success)
         for e in contents.networks
         if e.configuration.id in seeds
     ]
@@ -170,8 +170,8 @@ def check_settled(contents: Contents, engine: Engine, workers: int) -> list[str]
             return [f"{name}: settled: {own.configuration} is not planned"]
         if not 0 <= own.n_runs <= most:
             return [f"{name}: settled: n_runs: found {own.n_runs}"]
-    fresh, margin = contents.experiment.seeds.fresh(most), contents.experiment.reliability.margin
-    asked = [Cohort(by_id[own.configuration], fresh[: own.n_runs], margin) for own in found if own.n_runs]
+    fresh, criterion = contents.experiment.seeds.fresh(most), contents.experiment.criterion
+    asked = [Cohort(by_id[own.configuration], fresh[: own.n_runs], criterion) for own in found if own.n_runs]
     learned = {t.cohort.configuration.id: int(t.runs.learned.sum()) for t in train_cohorts(engine, asked, workers)}
     findings: list[str] = []
     words = judge([learned.get(f.configuration, 0) for f in found], found, Allocation.of(contents.experiment))
@@ -202,8 +202,8 @@ def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list
     if not 1 <= n_runs <= 1 << 20:
         return [f"{name}: confirmation: n_runs: found {n_runs}"]
     fresh = contents.experiment.seeds.fresh(n_runs)
-    margin = contents.experiment.reliability.margin
-    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, margin)], workers)
+    success = contents.experiment.criterion
+    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, success)], workers)
     n_learned = int(runs.learned.sum())
     wanted = {"first_seed": int(fresh[0]), "n_learned": n_learned, "success_rate": round(n_learned / n_runs, 6)}
     return [

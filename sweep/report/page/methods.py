@@ -85,15 +85,15 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     named = {k: v for k, v in versions.items() if k in ("xor-sweep", "numpy", "keras", "optuna")}
     factors = "; ".join(_factor(table, c) for c in answer.columns)
     conditions = answer.conditions.partition("; ")[2]
-    margin = f", by a margin above {reliability.margin:g}" if reliability.margin else ""
-    trained = (
-        f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
-        f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
-        f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
-        f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when every "
-        f"output of the table lies on the right side of 0.5 after the last epoch with dropout off{margin}. "
-    )
-    if experiment.success is not None:
+    if experiment.subject == "network":
+        trained = (
+            f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
+            f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
+            f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
+            f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when "
+            f"{_learned_words(experiment)}. "
+        )
+    else:
         trained = (
             f"We ran {manifest.engine} with {len(table):,} settings ({_sampler(experiment)} over {factors}), each "
             f"under {seeds} random seeds: {n_runs:,} runs in all. A run counts as a success when {experiment.success}. "
@@ -109,6 +109,32 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
         )
     made = ", ".join(f"{k} {v}" for k, v in named.items())
     return text + (f" Software: {made}, engine {manifest.engine}." if made else "")
+
+
+_of_networks = {
+    "margin": "the smallest signed margin of the table",
+    "accuracy": "the accuracy on the table",
+    "loss": "the mean loss over the table",
+    "max_error": "the largest distance of an output from its target",
+}
+_relations = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
+
+
+def _learned_words(experiment: Experiment) -> str:
+    """When a network counts as having learned; by default that depends on what its outputs are to answer."""
+    success = experiment.success
+    if success is not None:
+        found = f"{_of_networks[success.metric]} is {_relations[success.comparison]} {success.threshold:g}"
+        return f"{found} after the last epoch with dropout off"
+    heads = dict.fromkeys(c.head for c in experiment.networks)
+    sides = (
+        "the true class of every row of the table has the largest output"
+        if head.has_classes
+        else f"every output of the table lies on the right side of {head.border:g}"
+        for head in heads
+    )
+    margin = f", by a margin above {experiment.reliability.margin:g}" if experiment.reliability.margin else ""
+    return f"{' or '.join(dict.fromkeys(sides))} after the last epoch with dropout off{margin}"
 
 
 def _test_words(experiment: Experiment) -> str:

@@ -100,7 +100,7 @@ def _draw(material: Material) -> dict[str, Any]:
     layout = figures.map_layout(table, answer.columns)
     layout = layout[:2] if figures.is_sparse(table, layout) else layout
     levels = {c: figures.find_levels(table, c).names for c in layout}
-    floors = _floors(material.known)
+    floors = known_floors(material.known)
     curves = figures.summarise_curves(material.kept)
     losses: list[dict[str, Any]] = []
     if material.known:
@@ -118,8 +118,10 @@ def _draw(material: Material) -> dict[str, Any]:
     return drawn
 
 
-def _floors(known: Mapping[str, Configuration]) -> list[tuple[float, str]]:
-    """The floors of the loss, where all configurations have one task and one head."""
+def known_floors(known: Mapping[str, Configuration]) -> list[tuple[float, str]]:
+    """The floors of the loss, where all configurations have one task and one head, and no regularizer lifts them."""
+    if any(c.is_regularized for c in known.values()):
+        return []
     found = {(c.task, c.head) for c in known.values()}
     return floors.loss_floors(*found.pop()) if len(found) == 1 else []
 
@@ -227,7 +229,7 @@ def build(results: Results) -> str:
         figures=drawn,
         marginals=panels,
         importances=material.importances,
-        floors=_floors(material.known),
+        floors=known_floors(material.known),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),
         experiment_text=without_passwords(read_text(folder.experiment), experiment.study.storage),

@@ -20,9 +20,10 @@ def answer_lines(answer: RunCounts) -> list[str]:
     lines = [describe_configuration(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:
         seeds = f"{counted(answer.n_born_dead, 'seed')} ({answer.n_born_dead / answer.n_runs:.1%})"
-        lines.append(
-            f"for {seeds} a whole hidden layer is off on every row before training begins, and no training wakes it"
-        )
+        c = answer.configuration
+        is_pulled = c.is_regularized or c.optimizer["weight_decay"] > 0  # what no gradient of the loss moves may move
+        end = "no gradient of the loss passes it" if is_pulled else "no training wakes it"
+        lines.append(f"for {seeds} a whole hidden layer is off on every row before training begins, and {end}")
     if any(share > 0 for _, share in answer.shares):
         lines += ["", "share learned after", *_chart(answer.shares)]
     return lines
