@@ -303,7 +303,10 @@ def experiment_page() -> str:
             "instead of it: `loss` is the mean over the table, `accuracy` the share of right entries (of classes: "
             "rows), `max_error` the largest distance of an output from its target, `margin` as above; `>`, `>=`, "
             "`<` or `<=` a number, after the last epoch with dropout off. It decides `learned`, `epochs_to_learn` "
-            "and the outcome, and is no part of a configuration's id.\n",
+            "and the outcome, and is no part of a configuration's id.\n\n"
+            "`family`: what the error, one minus the confidence, is of. `none`: the verdict of each configuration. "
+            "`fwer`: any false verdict of the experiment. `fdr`: the expected share of false ones among the verdicts. "
+            "Where it is null: `none`, or `fdr` where seeds are added ([method](method.md#verdicts)).\n",
             f"## limits\n\n{_section('limits')}\n",
         ]
     )

@@ -91,10 +91,11 @@ class Manifest:
     def to_json(self) -> str:
         """The manifest as a text: what it says, and of a sweep also that nothing broke or was confirmed."""
         is_sweep, of_sweep = self.runs_planned is not None, ("broken", "confirmation")
+        nothing = (None, "", {}, "network")
         said = {
             name: value
             for name, value in asdict(self).items()
-            if (is_sweep if name in of_sweep else value not in (None, "", {}, (), "network"))
+            if (is_sweep if name in of_sweep else value not in nothing) and (name, value) != ("settled", ())
         }
         return json.dumps(said, indent=2, allow_nan=False) + "\n"
 

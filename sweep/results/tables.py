@@ -20,7 +20,6 @@ from sweep.results.columns import (
     Column,
     columns_of_configurations,
     columns_of_runs,
-    evidence,
     header,
     measured_column,
     measured_of_networks,
@@ -196,8 +195,8 @@ def configurations_table(entries: Sequence[Entry[Subject]], columns: Sequence[st
         "n_missing": allocation.wanted([e.runs for e in entries]) - n_runs,
     }
     medians = _medians_of_networks(entries) if subject == "network" else _medians(entries)
-    own = [c for c in columns_of_configurations(subject) if c.name in known or c.name not in evidence]
-    table = {name: (known | medians)[name] for name in header(own, columns, medians)}
+    own = header(columns_of_configurations(subject), columns, [*standing.evidence, *medians])
+    table = {name: (known | medians)[name] for name in own}
     return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode()
 
 

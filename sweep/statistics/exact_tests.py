@@ -59,12 +59,13 @@ def adjusted(p_values: Floats, family: Family) -> Floats:
     >>> adjusted(np.array([0.01, 0.02, 0.9]), "fdr").round(3).tolist()
     [0.03, 0.03, 0.9]
     """
-    from statsmodels.stats.multitest import multipletests
+    from scipy.stats import false_discovery_control  # statsmodels has it too, at several times the time to import
 
     if family == "none" or not len(p_values):
         return p_values.copy()
-    method = {"fwer": "bonferroni", "fdr": "fdr_bh"}[family]
-    return np.asarray(multipletests(p_values, method=method)[1], np.float64)
+    if family == "fwer":
+        return np.minimum(1.0, p_values * len(p_values))
+    return np.asarray(false_discovery_control(p_values), np.float64)
 
 
 def verdicts_of(p_values: PValues, confidence: float, family: Family) -> Words:

@@ -99,7 +99,7 @@ def test_new_then_check(tmp_path: Path) -> None:
 
 
 def test_check_says_what_the_seeds_cannot_show(tmp_path: Path) -> None:
-    for target, n in ((0.95, 73), (0.99999, 384_143)):
+    for target, n in ((0.95, 72), (0.99999, 368_887)):
         result = call("check", written(tmp_path, f"reliability: {{target: {target}}}"))
         assert f"at least {n:,} are needed" in result.stdout
     assert call("check", written(tmp_path, "vary: {seed: 1000000}")).exit_code == 0

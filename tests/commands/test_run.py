@@ -403,6 +403,19 @@ def test_a_lost_file_is_made_again(tmp_path: Path, whole: dict[str, bytes], name
     assert name in ("examples.npz",) or results.manifest.files == Folder(out).digests()
 
 
+def test_a_table_of_an_earlier_version_is_written_anew(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    path, out = written(tmp_path, GRID), tmp_path / "out"
+    before = sweep.run(path, out)
+    table = pd.read_csv(out / "configurations.csv", dtype=str, keep_default_na=False)
+    table.drop(columns=["p_reliable", "p_unreliable"]).to_csv(out / "configurations.csv", index=False)
+    manifest = replace(before.manifest, files=Folder(out).digests())
+    (out / "manifest.json").write_text(manifest.to_json())
+    trained: list[Progress] = []
+    results = sweep.run(path, out, observe=trained.append)
+    assert not trained and results.manifest.files == Folder(out).digests()
+    assert contents(out, TABLES[:2]) == {k: whole[k] for k in TABLES[:2]}
+
+
 def test_changed_rows_are_not_built_upon(tmp_path: Path) -> None:
     path, out = written(tmp_path, GRID), tmp_path / "out"
     sweep.run(path, out)
