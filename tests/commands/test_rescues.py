@@ -21,7 +21,8 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.randomness import Stream
 from sweep.networks.settings import resolve
-from sweep.report.terminal.rescue import describe_cause, describe_end, describe_rescue, keras_recipe
+from sweep.report.scripts import keras_script
+from sweep.report.terminal.rescue import describe_cause, describe_end, describe_rescue
 from sweep.results.files import ResultsError
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
@@ -198,10 +199,10 @@ def test_the_cheapest_change_holds_on_fresh_seeds(found: Rescue) -> None:
             assert wilson(int(learned(a.configuration, FRESH).sum()), 1024, 0.95).low < 0.9
     assert best.label == "width 2 -> 4, relu -> leaky_relu"
     assert best.parameters_ratio == best.configuration.n_parameters / NETWORK.n_parameters
-    first, second, third = describe_end(found)
+    first, second, *pasted = describe_end(found)
     assert first == "Cheapest change that makes it reliable (at least 0.9): width 2 -> 4, relu -> leaky_relu."
     assert f"{best.fresh.k:,} of 1,024 fresh seeds learn" in second
-    assert third == f"  in Keras: {keras_recipe(best.configuration)}"
+    assert pasted == ["", "To paste, for Keras:", "", *keras_script(best.configuration)]
 
 
 def test_what_fresh_seeds_do_not_confirm_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,14 +220,6 @@ def test_of_enough_single_changes_the_cheapest_is_named() -> None:
     cheaper = [a for a in found.attempts if a.kind in kinds and cost(a.configuration) < cost(same.configuration)]
     for a in cheaper:
         assert wilson(int(learned(a.configuration, FRESH).sum()), 1024, 0.95).low < 0.9
-
-
-def test_the_recipe_is_a_network_that_keras_would_build() -> None:
-    c = resolve({"layers": [4, 4, 2], "dropout": 0.1, "optimizer": {"name": "sgd", "momentum": 0.9}, "batch_size": 2})
-    assert keras_recipe(c) == (
-        '2 x (Dense(4, "relu"), Dropout(0.1)), Dense(2, "relu"), Dropout(0.1), Dense(1, "sigmoid"); '
-        "SGD(0.01, momentum=0.9); fit(epochs=1000, batch_size=2)"
-    )
 
 
 def test_the_words_have_a_row_for_each_change(found: Rescue) -> None:

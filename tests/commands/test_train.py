@@ -166,6 +166,37 @@ def test_every_hyperparameter_that_is_not_usual_is_said() -> None:
     )
 
 
+def test_two_configurations_that_differ_have_two_headings() -> None:
+    usual: dict[str, Any] = {"width": 3, "depth": 2, "batch_size": 2, "optimizer": "sgd", "dropout": 0.1}
+    others: list[dict[str, Any]] = [
+        {"task": "and"},
+        {"encoding": "bipolar"},
+        {"targets": "bipolar", "output": "tanh", "loss": "hinge"},
+        {"samples": 8, "dropout": 0.0},
+        {"width": 4},
+        {"depth": 9},
+        {"output": "hard_sigmoid"},
+        {"output": {"bias_initializer": "ones"}},
+        {"activation": {"name": "leaky_relu", "negative_slope": 0.3}},
+        {"activation": "leaky_relu"},
+        {"dropout": 0.2},
+        {"use_bias": False},
+        {"kernel_initializer": {"name": "random_normal", "stddev": 0.01}},
+        {"kernel_initializer": "random_normal"},
+        {"bias_initializer": "as_kernel"},
+        {"optimizer": {"name": "sgd", "nesterov": True, "momentum": 0.5}},
+        {"learning_rate": 0.012345},
+        {"batch_size": 3},
+        {"epochs": 1001},
+        {"shuffle": False},
+        {"loss": {"name": "huber", "delta": 0.5}, "output": "linear"},
+        {"loss": "huber", "output": "linear"},
+        {"framework": "pytorch", "dropout": 0.1},
+    ]
+    said = {words.describe_configuration(resolve(usual | other)) for other in ({}, *others)}
+    assert len(said) == 1 + len(others)
+
+
 def test_the_likely_rescue_is_the_change_that_rescues_most(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"width": 2, "depth": 3, "learning_rate": 0.01, "epochs": 300}
     record = json.loads(call("train", *NETWORK, "--seeds", "50", "--json").stdout)

@@ -1,17 +1,13 @@
 """A rescue in words and a table, for a person who wants to know what to change."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 from sweep.commands.rescue.rescue import Attempt, Proportion, Rescue, Rescued, max_changes, max_cost_ratio, redraw_kinds
-from sweep.networks import vocabulary
-from sweep.networks.configuration import Configuration
-from sweep.networks.layers import Layer
+from sweep.report.scripts import script
 from sweep.report.words import bar, counted, describe_configuration, interval, percents
 from sweep.runs.outcomes import by_name
 
 bar_width = 10
-class_names = {"sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
 
 def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
@@ -133,7 +129,8 @@ def _advice(rescue: Rescue, found: Rescued, as_it_is: str) -> Iterator[str]:
     yield f"Cheapest change that makes it reliable (at least {rescue.reliability.target:g}): {found.label}."
     costs = f"x{_ratio(found.parameters_ratio)} parameters, x{_ratio(found.steps_ratio)} steps"
     yield f"  {describe_fresh(found.fresh)}; {costs}. As it is: {as_it_is}."
-    yield f"  in Keras: {keras_recipe(found.configuration)}"
+    framework, lines = script(found.configuration, rescue.configuration)
+    yield from ("", f"To paste, for {framework}:", "", *lines)
 
 
 def describe_fresh(share: Proportion) -> str:
@@ -143,31 +140,3 @@ def describe_fresh(share: Proportion) -> str:
     '981 of 1,024 fresh seeds learn (0.944-0.969)'
     """
     return f"{share.k:,} of {share.n:,} fresh seeds learn ({interval(share.low, share.high)})"
-
-
-def keras_recipe(c: Configuration) -> str:
-    """The network and its training as one would write them in Keras, in a line.
-
-    >>> from sweep.networks.settings import resolve
-    >>> keras_recipe(resolve({"width": 4, "depth": 2}))
-    '2 x Dense(4, "relu"), Dense(1, "sigmoid"); Adam(0.001); fit(epochs=1000, batch_size=4)'
-    """
-    parts: list[str] = []
-    for layer, same in itertools.groupby(c.layers):
-        n = len(list(same))
-        text = (
-            f'Dense({layer.units}, "{layer.activation.label(vocabulary.output_activations)}"{_extra_arguments(layer)})'
-        )
-        if layer.dropout:
-            text = f"({text}, Dropout({layer.dropout:g}))" if n > 1 else f"{text}, Dropout({layer.dropout:g})"
-        parts.append(f"{n} x {text}" if n > 1 else text)
-    name = class_names.get(c.optimizer.name, c.optimizer.name.capitalize())
-    shown = c.optimizer.label(vocabulary.optimizers).partition("(")[2].removesuffix(")").replace(",", ", ")
-    arguments = f"{c.learning_rate:g}" + (f", {shown}" if shown else "")
-    return f"{', '.join(parts)}; {name}({arguments}); fit(epochs={c.epochs}, batch_size={c.batch_size})"
-
-
-def _extra_arguments(layer: Layer) -> str:
-    initializer = layer.kernel_initializer.name
-    extra = "" if initializer == "glorot_uniform" else f', kernel_initializer="{initializer}"'
-    return extra if layer.use_bias else f"{extra}, use_bias=False"
