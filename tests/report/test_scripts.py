@@ -247,7 +247,7 @@ def test_a_pytorch_network_starts_as_the_configuration_says() -> None:
 
 
 def test_scripts_of_pytorch_learn_as_often_as_was_said() -> None:
-    pytest.importorskip("torch")
+    pytest.importorskip("torch").set_num_threads(1)
     for settings in ({"activation": "tanh"}, {"width": 3, "loss": "mean_squared_error"}):
         given: dict[str, Any] = {"framework": "pytorch", "width": 2, "learning_rate": 0.1, "epochs": 100, **settings}
         rate = sweep.train(given, seeds=512)["learned"].mean()

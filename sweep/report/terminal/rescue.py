@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from sweep.commands.rescue.rescue import Attempt, Proportion, Rescue, Rescued, max_changes, max_cost_ratio, redraw_kinds
+from sweep.commands.rescue.answer import Attempt, Proportion, Rescue, Rescued
+from sweep.commands.rescue.changes import longer
+from sweep.commands.rescue.search import max_changes, max_cost_ratio, redraw_kinds
 from sweep.report.scripts import script
 from sweep.report.words import bar, counted, describe_configuration, interval, percents
 from sweep.runs.outcomes import by_name
@@ -39,8 +41,8 @@ def _table(rescue: Rescue, width: int) -> Iterator[str]:
     below = ["one change", f"of {rescue.n_failed:,}", "", "interval"]
     above += [*(f"of {rescue.by_outcome[name]:,}" for name in outcomes), "loses", "", ""]
     below += [*outcomes, f"of {rescue.n_seeds - rescue.n_failed:,}", "params", "steps"]
-    changes = [_cells(a, outcomes) for a in rescue.attempts if a.kind not in redraw_kinds]
-    redrawn = [_cells(a, outcomes) for a in rescue.attempts if a.kind in redraw_kinds]
+    changes = [_cells(rescue, a, outcomes) for a in rescue.attempts if a.kind not in redraw_kinds]
+    redrawn = [_cells(rescue, a, outcomes) for a in rescue.attempts if a.kind in redraw_kinds]
     if redrawn:
         redrawn.insert(0, ["the same again, but"] + [""] * (len(below) - 1))
     rows = [above, below, *changes, *redrawn]
@@ -54,11 +56,22 @@ def _table(rescue: Rescue, width: int) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
 
 
-def _cells(a: Attempt, outcomes: Sequence[str]) -> list[str]:
-    parts = [f"{a.by_outcome[name][0]:,}" for name in outcomes]
+def _cells(rescue: Rescue, a: Attempt, outcomes: Sequence[str]) -> list[str]:
+    n_failed, n_learned = rescue.by_outcome, rescue.n_seeds - rescue.n_failed
+    parts = [_part(*a.by_outcome[name], n_failed[name]) for name in outcomes]
     ratios = [f"x{_ratio(a.parameters_ratio)}", f"x{_ratio(a.steps_ratio)}"]
     drawn = bar(a.rescued.k / a.rescued.n, bar_width)
-    return [a.label, f"{a.rescued.k:,}", drawn, _interval(a.rescued), *parts, f"{a.lost.k:,}", *ratios]
+    rescued, lost = _part(a.rescued.k, a.rescued.n, sum(n_failed.values())), _part(a.lost.k, a.lost.n, n_learned)
+    return [a.label, rescued, drawn, _interval(a.rescued), *parts, lost, *ratios]
+
+
+def _part(k: int, n: int, n_all: int) -> str:
+    """How many of the seeds that a column counts; of those tried, where these are fewer.
+
+    >>> _part(3, 20, 20), _part(3, 16, 20), _part(0, 0, 4)
+    ('3', '3 of 16', '-')
+    """
+    return f"{k:,}" if n == n_all else f"{k:,} of {n:,}" if n else "-"
 
 
 def _interval(share: Proportion) -> str:
@@ -70,14 +83,23 @@ def _ratio(x: float) -> str:
 
 
 def describe_longer(rescue: Rescue) -> list[str]:
-    """Whether longer training helps: a line, where it was tried."""
-    for a in rescue.attempts:
-        if a.kind == "longer":
-            if a.rescued.high < 0.1:
-                return [f"Longer training does not help: {_rescues(a)}."]
-            if a.rescued.low > 0.5:
-                return [f"Longer training is enough for most: {_rescues(a)}."]
-    return []
+    """Whether longer training helps: a line, where it was tried.
+
+    That it does not is said only of what was trained a hundred times longer.
+    """
+    tried = [a for a in rescue.attempts if a.kind in longer]
+    if not tried:
+        return []
+    for a in tried:
+        if a.rescued.low > 0.5:
+            return [f"Longer training is enough for most: {_rescues(a)}."]
+    last, best = tried[-1], max(tried, key=lambda a: a.rescued.k / a.rescued.n)
+    if best.rescued.k and best.rescued.high >= 0.1:
+        also = "" if last is best else f"; the longest tried, {_rescues(last)}"
+        return [f"Longer training: {_rescues(best)}{also}."]
+    if last.steps_ratio >= max(longer.values()) and last.rescued.high < 0.1:
+        return [f"Longer training does not help; the longest tried, {_rescues(last)}."]
+    return [f"The longest training tried, {_rescues(last)}; more is not known."]
 
 
 def _rescues(a: Attempt) -> str:
@@ -93,6 +115,7 @@ def describe_cause(rescue: Rescue) -> str:
     weights, rest = (drawn.get(kind) for kind in redraw_kinds)
     told = "; ".join(_rescues(a) for a in (weights, rest) if a)
     other = rest.label.removeprefix("other ") if rest else ""
+    n_tried = max((a.rescued.n for a in drawn.values()), default=0)
     drawn_anew = " or the ".join(name for name in ("weights" if weights else "", other) if name)
     if cause.p_value is not None:
         told += f"; McNemar's exact p = {cause.p_value:.2g}"
@@ -104,7 +127,7 @@ def describe_cause(rescue: Rescue) -> str:
         "only weights": "It was the weights: nothing else depends on the seed here",
         "only rest": f"It was the {other}: the weights are the same for every seed",
         "nothing": "Nothing depends on the seed here: every seed ends in the same way",
-        "open": f"Was it the {drawn_anew}? {counted(rescue.n_failed, 'seed')} that failed cannot tell",
+        "open": f"Was it the {drawn_anew}? {counted(n_tried, 'seed')} that failed cannot tell",
     }
     return heads[cause.name] + (f" ({told})." if told else ".")
 
@@ -118,11 +141,17 @@ def describe_end(rescue: Rescue) -> list[str]:
         return [f"As it is: {fresh}. More seeds would show failures to rescue."]
     if rescue.cheapest is None:
         return [
-            f"Nothing that was tried makes it reliable: {rescue.n_tried} configurations, up to {max_changes} changes "
-            f"together, up to {max_cost_ratio} times the cost (parameters times steps).",
+            f"Nothing that was tried makes it reliable: {rescue.n_tried:,} configurations, up to {max_changes} changes "
+            f"together, up to {max_cost_ratio} times the cost (parameters times steps){_left_out(rescue)}.",
             f"As it is: {fresh}.",
         ]
     return list(_advice(rescue, rescue.cheapest, fresh))
+
+
+def _left_out(rescue: Rescue) -> str:
+    """What the budget left out."""
+    n, budget = rescue.n_left_out, f"about {rescue.budget:g} s of one core"
+    return f"; {counted(n, 'more costly one')} left out, as the budget is {budget}" if n else ""
 
 
 def _advice(rescue: Rescue, found: Rescued, as_it_is: str) -> Iterator[str]:

@@ -1,14 +1,16 @@
 """One network in the terminal: the interval while its seeds come in, and what came of them."""
 
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 
-from sweep.commands.rescue.likely import Likely
+from sweep.commands.rescue.likely import Likely, max_seconds
+from sweep.commands.rescue.search import min_seeds
 from sweep.commands.train import RunCounts
 from sweep.networks.configuration import Configuration
 from sweep.report.words import bar, counted, describe_configuration, percents
 from sweep.results.trainings import OwnResults, count_outcomes, reliability
-from sweep.runs.outcomes import by_name, failures
+from sweep.runs.outcomes import failures
 from sweep.statistics.intervals import Rates, wilson
 
 bar_width = 30
@@ -24,7 +26,7 @@ def answer_lines(answer: RunCounts) -> list[str]:
             f"for {seeds} a whole hidden layer is off on every row before training begins, and no training wakes it"
         )
     if any(share > 0 for _, share in answer.shares):
-        lines += ["", "share learned after", *_chart(answer.shares)]
+        lines += _chart("with every row right", answer.shares)
     return lines
 
 
@@ -38,7 +40,7 @@ def training_lines(results: OwnResults) -> list[str]:
     lines += count_lines(wilson(counts["learned"], len(results.runs), reliability.confidence), counts)
     lines.append(f"reliable at {reliability.target:g}: {verdict_words[row['verdict']]}")
     if counts["learned"]:
-        lines += ["", "share learned after", *_chart(results.shares)]
+        lines += _chart("that has learned, and keeps it,", results.shares)
     return [*lines, "", f"look: {results.folder.report}   rows: {results.folder.runs}"]
 
 
@@ -55,9 +57,12 @@ def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _chart(shares: Sequence[tuple[int, float]]) -> list[str]:
+def _chart(shown: str, shares: Sequence[tuple[int, float]]) -> list[str]:
+    """A share by epoch; where it falls, networks had it and lost it again."""
     width = len(f"{shares[-1][0]:,}")
-    return [f"  {epoch:>{width},} epochs  {bar(share, bar_width)} {share:6.1%}" for epoch, share in shares]
+    falls = any(later < earlier for (_, earlier), (_, later) in itertools.pairwise(shares))
+    bars = [f"  {epoch:>{width},} epochs  {bar(share, bar_width)} {share:6.1%}" for epoch, share in shares]
+    return ["", f"share {shown} after{' (some lose it again)' if falls else ''}", *bars]
 
 
 def advice_lines(
@@ -76,9 +81,12 @@ def advice_lines(
         )
     elif likely is not None:
         said = f"no single change: of {likely.n_tried}, none lets one of {likely.rescued.n:,} failing seeds learn"
+    elif sum(failed.values()) < min_seeds:
+        said = (
+            f"none was looked for: {counted(sum(failed.values()), 'seed')} that failed are too few, under {min_seeds}"
+        )
     else:
-        most = max(failed, key=lambda name: failed[name])
-        said = f"where runs end {most}: {by_name[most].medicine}"
+        said = f"none was looked for: a change on {min_seeds} seeds takes over {max_seconds:g} s"
     return [
         f"likely rescue: {said}",
         "to find out, with cost, combinations and fresh seeds:",
