@@ -42,12 +42,15 @@ def check(
     """Validate an experiment: how large, how long. Trains nothing."""
     with user_errors():
         from sweep.commands.check import plan
+        from sweep.report.limits import describe_limits
         from sweep.report.terminal.progress import describe_plan, describe_power
 
         planned = plan(experiment, engine=engine, device=device, workers=workers)
         tell(f"{experiment}: ok")
         tell(describe_plan(planned))
         tell(describe_power(planned.experiment))
+        for line in describe_limits(planned.experiment.networks, planned.experiment.reliability.target):
+            tell(line)
 
 
 @app.command()

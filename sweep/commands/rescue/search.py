@@ -15,6 +15,7 @@ from sweep.commands.rescue.changes import changed, cost, describe_change, longer
 from sweep.commands.rescue.moves import by_cost, menu, one_more, pairs, single_moves
 from sweep.commands.rescue.trainer import Trainer
 from sweep.networks.configuration import Configuration
+from sweep.networks.limits import limits
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Runs
@@ -148,8 +149,10 @@ class Search:
 
     def _race(self, candidates: Sequence[Configuration]) -> list[Configuration]:
         """Those that may be reliable, the cheapest first; of equal cost those that learn more often."""
-        bound = max_cost_ratio * cost(self.base)
-        left = [c for c in dict.fromkeys(candidates) if c not in self._raced and c != self.base and cost(c) <= bound]
+        bound, target = max_cost_ratio * cost(self.base), self.trainer.reliability.target
+        new = [c for c in dict.fromkeys(candidates) if c not in self._raced and c != self.base]
+        # what is known to stay below the target needs no training
+        left = [c for c in new if cost(c) <= bound and all(limit.share >= target for limit in limits(c))]
         for first, end in itertools.pairwise((0, *stages)):
             seeds = self.trainer.screen(first, end)
             if not len(seeds):

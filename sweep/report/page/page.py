@@ -19,6 +19,7 @@ from sweep.experiment.regular_files import read_text
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example
+from sweep.report.limits import describe_limits
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
@@ -227,6 +228,7 @@ def build(results: Results) -> str:
         marginals=panels,
         importances=material.importances,
         floors=_floors(material.known),
+        limits=describe_limits(list(material.known.values()), experiment.reliability.target),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),
         experiment_text=without_passwords(read_text(folder.experiment), experiment.study.storage),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from sweep.commands.rescue.answer import Attempt, Proportion, Rescue, Rescued
 from sweep.commands.rescue.changes import longer
 from sweep.commands.rescue.search import max_changes, max_cost_ratio, redraw_kinds
+from sweep.report.limits import describe_limits
 from sweep.report.scripts import script
 from sweep.report.words import bar, counted, describe_configuration, interval, percents
 from sweep.runs.outcomes import by_name
@@ -16,6 +17,7 @@ def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
     """The lines that a terminal of `width` characters shows."""
     lines = [describe_failures(rescue)]
     lines += [f"  {name}: {by_name[name].meaning}" for name in rescue.by_outcome]
+    lines += [f"  {line}" for line in describe_limits([rescue.configuration], rescue.reliability.target)]
     if rescue.attempts:
         lines += ["", *_table(rescue, width), "", describe_cause(rescue)]
         lines += describe_longer(rescue)
