@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from sweep.commands.rescue.answer import Attempt, Booleans, Cause, Proportion, Rescued
-from sweep.commands.rescue.changes import changed, cost, describe_change, longer, n_steps, redraws
+from sweep.commands.rescue.changes import changed, cost, describe_change, n_steps, redraws
 from sweep.commands.rescue.moves import by_cost, menu, one_more, pairs, single_moves
 from sweep.commands.rescue.trainer import Trainer
 from sweep.networks.configuration import Configuration
@@ -25,8 +25,8 @@ Say = Callable[[str], None]
 
 # attempts that draw the weights anew and keep row order, masks and samples, or the other way round
 redraw_kinds = ("redraw weights", "redraw rest")
-# parts of the budget: for the table of single changes, for each of the two longest trainings of it
-share_of_table, share_of_longer = 0.3, 0.15
+# parts of the budget: for the table of single changes, and beside it for each that takes over four times as long
+share_of_table, share_of_dear = 0.25, 0.1
 # the fewest seeds that something is tried on
 min_seeds = 16
 # seeds after which the race drops what is hopeless; how many go on, and how many of a level are confirmed at most
@@ -55,11 +55,12 @@ class Search:
         """Every change of one kind, and the two redraws: on all seeds, or where that is too costly on failing ones."""
         singles, drawn = list(changed(self.base)), redraws(self.base)
         budget = self.trainer.budget
-        usual = [c for kind, c in singles if kind not in longer] + [self.base for r in drawn if r]
+        dear = {c for _, c in singles if self.trainer.seconds(c, 1) > costly * self.trainer.seconds(self.base, 1)}
+        usual = [c for _, c in singles if c not in dear] + [self.base for r in drawn if r]
         n_usual = max(min_seeds, self.trainer.affordable(usual, share_of_table * budget))
         asked: list[tuple[str, str, Configuration, Cohort[Configuration]]] = []
         for kind, c in singles:
-            n = n_usual if kind not in longer else self.trainer.affordable([c], share_of_longer * budget)
+            n = n_usual if c not in dear else self.trainer.affordable([c], share_of_dear * budget)
             if n >= min(min_seeds, len(self.own)):
                 asked.append((describe_change(self.base, c), kind, c, self._cohort(c, n)))
         anew = dict(zip(self.own.seed.tolist(), self.trainer.block.fresh(len(self.own)), strict=True))
@@ -153,16 +154,21 @@ class Search:
         new = [c for c in dict.fromkeys(candidates) if c not in self._raced and c != self.base]
         # what is known to stay below the target needs no training
         left = [c for c in new if cost(c) <= bound and all(limit.share >= target for limit in limits(c))]
+        possible = set(left)
+        # what takes far less time goes first: the table itself instead of many samples
+        left.sort(key=lambda c: costly * self.trainer.seconds(c, 1) > self.trainer.seconds(self.base, 1))
         for first, end in itertools.pairwise((0, *stages)):
             seeds = self.trainer.screen(first, end)
             if not len(seeds):
                 break
-            left = self.trainer.within(left, len(seeds), self.trainer.left / 2)
-            for c, runs in zip(left, self.trainer.train(left, seeds), strict=True):
+            asked = self.trainer.within(left, len(seeds), self.trainer.left / 3)
+            for c, runs in zip(asked, self.trainer.train(asked, seeds), strict=True):
                 self._raced[c] = np.concatenate([self._raced.get(c, runs.learned[:0]), runs.learned])
-            self.tried |= set(left)
-            left = [c for c in left if not self.trainer.is_hopeless(self._raced[c])]
+            # what was too costly stays at what it has shown
+            left = [c for c in left if c in self._raced and not self.trainer.is_hopeless(self._raced[c])]
             left = sorted(left, key=lambda c: (by_cost(c), -self._share(c)))[:max_raced]
+        self.tried |= set(self._raced)
+        self.trainer.n_left_out += len(possible - set(self._raced))
         return [c for c in left if self.trainer.seems_reliable(self._raced[c])][:max_confirmed]
 
     def _confirmed(self, configuration: Configuration) -> Rescued | None:

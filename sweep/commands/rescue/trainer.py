@@ -60,14 +60,13 @@ class Trainer:
         return int(max(0.0, seconds - beside_seconds * len(configurations)) / of_one)
 
     def within(self, configurations: Sequence[Configuration], n: int, seconds: float) -> list[Configuration]:
-        """As many of them, in their order, as `n` seeds each are affordable for; the others are counted as left out."""
+        """Those of them that `n` seeds each are affordable for, the first first."""
         kept: list[Configuration] = []
         for c in configurations:
-            seconds -= self.seconds(c, n)
-            if seconds < 0:
-                break
-            kept.append(c)
-        self.n_left_out += len(configurations) - len(kept)
+            needed = self.seconds(c, n)
+            if needed <= seconds:
+                seconds -= needed
+                kept.append(c)
         return kept
 
     def train(self, configurations: Sequence[Configuration], seeds: Seeds) -> list[Runs]:
