@@ -118,7 +118,15 @@ The defaults are Keras's wherever Keras has the thing.
 {hyperparameters}
 
 A name that takes arguments may be a mapping, `{{name: sgd, momentum: 0.9}}`; arguments not given have their defaults.
-The learning rate may stand in the optimizer's mapping instead, `{{name: adam, learning_rate: 0.01}}`.
+The learning rate may stand in the optimizer's mapping instead, `{{name: adam, learning_rate: 0.01}}`. A schedule
+changes it with the steps, which are counted from the first batch on, through all epochs: `learning_rate: {{name:
+cosine_decay, initial_learning_rate: 0.1, decay_steps: 1000}}`.
+
+A regularizer adds to what training lowers, for the weights (`kernel_regularizer`) or the biases of every layer, the
+output layer too: `kernel_regularizer: {{name: l2, l2: 0.001}}`. `final_loss` has no such part. Whether a training is at
+rest is judged by the sum of both, merged rows by the loss alone: it is the same floor with a regularizer, which a loss
+under one need not reach. `label_smoothing` of a cross-entropy moves targets to the middle for the loss, and for no
+judgement of right and wrong; floors and `final_loss` are those of the moved targets.
 
 A layer of `layers` is its number of units, or a mapping of `units` and any of {of_a_layer};
 what it leaves out comes from the hyperparameter of that name. `layers: [{{units: 4, activation: tanh}}, 2]` has two
@@ -183,7 +191,7 @@ def _allowed(name: str) -> str:
         return "see below"
     if name == "layers":
         return f"a list, each {scalars['width'].allowed()}{or_a_mapping.replace('{', '`{').replace('}', '}`')}"
-    also = {"batch_size": ", or full", "samples": ", or null", "learning_rate": ", or null"}
+    also = {"batch_size": ", or full", "samples": ", or null", "learning_rate": ", a schedule, see below, or null"}
     return scalars[name].allowed() + also.get(name, "")
 
 
@@ -199,7 +207,14 @@ def _signatures(signatures: Mapping[str, Signature], head: str) -> str:
     rows: list[list[str]] = []
     for name, signature in signatures.items():
         for i, (key, a) in enumerate(signature.items()):
-            rows.append(["" if i else f"`{name}`", f"`{key}`", a.allowed(), vocabulary.format_value(a.default)])
+            rows.append(
+                [
+                    "" if i else f"`{name}`",
+                    f"`{key}`",
+                    a.allowed(),
+                    "" if a.is_required else vocabulary.format_value(a.usual),
+                ]
+            )
     sentence = f"Without arguments: {', '.join(plain)}.\n\n" if plain else ""
     return sentence + _table([head, "argument", "allowed", "default"], rows)
 
@@ -236,6 +251,10 @@ task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's fol
 
 _notes = {
     "Activations": "\n`softmax` stands at the output only.\n",
+    "Schedules": "\nKeras's of these names, `keras.optimizers.schedules`; the first step of a training is step 0. "
+    "The rate jumps (`staircase`, `cycle`) where the formula says; compiled Keras multiplies by the reciprocal of "
+    "`decay_steps`, and may jump a step away from there.\n",
+    "Regularizers": "\nThe sum of a variable's absolute values times `l1`, and that of their squares times `l2`.\n",
     "Initializers": "\n`as_kernel`, of biases only: drawn as the layer's kernel is, from the kernel's fans.\n",
 }
 
@@ -256,7 +275,9 @@ def experiment_page() -> str:
     named = {
         "Activations": vocabulary.output_activations,
         "Optimizers": named_signatures["optimizer"],
+        "Schedules": vocabulary.schedules,
         "Initializers": vocabulary.initializers,
+        "Regularizers": vocabulary.regularizers,
         "Losses": vocabulary.losses,
     }
     return "\n".join(

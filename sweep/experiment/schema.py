@@ -7,10 +7,11 @@ It says of a single value what the reader of experiment files says of it; the ru
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sweep.experiment import shape
 from sweep.experiment.shape import Schema
-from sweep.networks import tasks
+from sweep.networks import tasks, vocabulary
 from sweep.networks.settings import (
     defaults,
     hyperparameters,
@@ -40,9 +41,11 @@ descriptions: Mapping[str, str] = {
     "use_bias": "whether every layer has a bias",
     "kernel_initializer": "initial weights of every layer",
     "bias_initializer": "initial biases of every layer; as_kernel draws them as the layer's kernel",
+    "kernel_regularizer": "added to what training lowers, for the weights of every layer; no part of `final_loss`",
+    "bias_regularizer": "the same for the biases of every layer",
     "framework": "whose defaults stand where nothing is named: keras, or pytorch (Linear's start, Adam's epsilon, ..)",
     "optimizer": "what updates the weights",
-    "learning_rate": "of the optimizer; null: Keras's default for it",
+    "learning_rate": "of the optimizer, a number or a schedule of one in steps; null: Keras's default for it",
     "batch_size": "rows of one step, or full for all; never more than there are",
     "epochs": "how often the whole data set is seen",
     "shuffle": "whether the seed draws the order of the rows anew for every epoch; false: table order",
@@ -93,8 +96,9 @@ def value_schema(name: str) -> Schema:
 
 
 def _plain_forms(name: str) -> list[Schema]:
-    """A name with arguments, or a number or word."""
-    return _named_forms(named_signatures[name]) if name in named_signatures else [_argument(scalars[name])]
+    """A name with arguments, or a number or word; a learning rate may be a schedule."""
+    forms = _named_forms(named_signatures[name]) if name in named_signatures else [_argument(scalars[name])]
+    return [*forms, *_mappings(vocabulary.schedules)] if name == "learning_rate" else forms
 
 
 def _layer() -> Schema:
@@ -132,6 +136,10 @@ def _list_of(items: Schema) -> Schema:
 
 def _argument(argument: Argument) -> Schema:
     """The schema of a value as `Argument.coerce` takes it."""
+    if argument.many:
+        return {**_list_of(_argument(replace(argument, many=False))), "minItems": 1}
+    if argument.or_none:
+        return {"anyOf": [_argument(replace(argument, or_none=False)), {"type": "null"}]}
     if argument.choices:
         return {"enum": list(argument.choices)}
     if isinstance(argument.default, bool):
@@ -146,11 +154,26 @@ def _argument(argument: Argument) -> Schema:
 
 def _named_forms(signatures: Mapping[str, Signature]) -> list[Schema]:
     """A name, or a mapping of it and its arguments."""
-    forms: list[Schema] = [{"enum": list(signatures)}]
+    return [{"enum": list(signatures)}, *_mappings(signatures)]
+
+
+def _mappings(signatures: Mapping[str, Signature]) -> list[Schema]:
+    """Mappings of a name and its arguments; an optimizer's learning rate may be a schedule."""
+    forms: list[Schema] = []
     for name, signature in signatures.items():
-        arguments = {key: {**_argument(a), "default": a.default} for key, a in signature.items()}
-        forms.append(_mapping({"name": {"const": name}, **arguments}, required=["name"]))
+        arguments = {key: _with_default(a) for key, a in signature.items()}
+        if "learning_rate" in signature:
+            rate = {key: x for key, x in arguments["learning_rate"].items() if key != "default"}
+            default = signature["learning_rate"].default
+            arguments["learning_rate"] = {"anyOf": [rate, *_mappings(vocabulary.schedules)], "default": default}
+        required = ["name", *(key for key, a in signature.items() if a.is_required)]
+        forms.append(_mapping({"name": {"const": name}, **arguments}, required=required))
     return forms
+
+
+def _with_default(argument: Argument) -> Schema:
+    form = _argument(argument)
+    return form if argument.is_required else {**form, "default": argument.usual}
 
 
 def _task_forms() -> list[Schema]:

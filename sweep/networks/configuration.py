@@ -26,7 +26,7 @@ from sweep.runs.errors import SettingError
 
 @dataclass(frozen=True)
 class Variable:
-    """A trained variable: a kernel `[input, output]` or a bias `[output]`, and from what it is drawn.
+    """A trained variable: a kernel `[input, output]` or a bias `[output]`, from what it is drawn, what is added for it.
 
     `place` numbers it among the variables of a network that has every bias: random numbers are keyed by it. drawn_as:
     the shape from which its fans are counted, of a bias that is drawn as the kernel the kernel's.
@@ -36,6 +36,7 @@ class Variable:
     initializer: Named
     place: int
     drawn_as: tuple[int, ...]
+    regularizer: Named
 
     @property
     def size(self) -> int:
@@ -57,7 +58,7 @@ class Configuration:
     loss: Named
     coding: str
     optimizer: Named
-    learning_rate: float
+    learning_rate: float | Named
     batch_size: int
     epochs: int
     shuffle: bool = True
@@ -118,6 +119,11 @@ class Configuration:
         return any(layer.dropout > 0 for layer in self.hidden)
 
     @property
+    def is_regularized(self) -> bool:
+        """Whether training lowers more than the loss: a regularizer's part of some variable too."""
+        return any(variable.regularizer.name != "none" for variable in self.variables)
+
+    @property
     def id(self) -> str:
         """`c` and 12 hex digits of a SHA-256 over the canonical JSON of every field."""
         return self._id
@@ -139,12 +145,18 @@ class Configuration:
         for name, usual in (("coding", "binary"), ("shuffle", True)):
             if plain[name] == usual:
                 del plain[name]
-        plain |= {name: _plain(value) for name, value in _fields(first) if name != "units"}
+        plain |= {name: value for name, value in _plain_layer(first).items() if name != "units"}
         plain["layers"] = self.widths
         alike = (*(replace(first, units=n) for n in self.widths), usual_output(first, self.task.n_outputs))
         if self.layers != alike:
-            plain["each_layer"] = [{name: _plain(value) for name, value in _fields(layer)} for layer in self.layers]
+            plain["each_layer"] = [_plain_layer(layer) for layer in self.layers]
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def rate_label(self) -> float | str:
+        """The learning rate as it stands in the tables: a number, or a schedule with its arguments."""
+        rate = self.learning_rate
+        return rate.label(vocabulary.schedules) if isinstance(rate, Named) else rate
 
     @property
     def prediction_names(self) -> tuple[str, ...]:
@@ -160,11 +172,12 @@ class Configuration:
         found: list[Variable] = []
         for i, (n_in, layer) in enumerate(zip(self.n_units, self.layers, strict=False)):
             kernel, bias = (n_in, layer.units), (layer.units,)
-            found.append(Variable(kernel, layer.kernel_initializer, 2 * i, kernel))
+            found.append(Variable(kernel, layer.kernel_initializer, 2 * i, kernel, layer.kernel_regularizer))
             if layer.use_bias:
                 is_alike = layer.bias_initializer.name == "as_kernel"
                 initializer = layer.kernel_initializer if is_alike else layer.bias_initializer
-                found.append(Variable(bias, initializer, 2 * i + 1, kernel if is_alike else bias))
+                drawn_as = kernel if is_alike else bias
+                found.append(Variable(bias, initializer, 2 * i + 1, drawn_as, layer.bias_regularizer))
         return tuple(found)
 
     @property
@@ -225,8 +238,10 @@ class Configuration:
             "bias_initializer": _joined(
                 [layer.bias_initializer.label(vocabulary.bias_initializers) for layer in every]
             ),
+            "kernel_regularizer": _joined([layer.kernel_regularizer.label(vocabulary.regularizers) for layer in every]),
+            "bias_regularizer": _joined([layer.bias_regularizer.label(vocabulary.regularizers) for layer in every]),
             "optimizer": self.optimizer.label(vocabulary.optimizers),
-            "learning_rate": self.learning_rate,
+            "learning_rate": self.rate_label,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
             "shuffle": self.shuffle,
@@ -278,6 +293,11 @@ def senseless(c: Configuration) -> SettingError | None:
 
 def _fields(value: Configuration | Layer) -> Iterator[tuple[str, Any]]:
     return ((field.name, getattr(value, field.name)) for field in fields(value))
+
+
+def _plain_layer(layer: Layer) -> dict[str, Any]:
+    """A layer in plain values; a regularizer only where there is one."""
+    return {name: _plain(value) for name, value in _fields(layer) if value != Named("none")}
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,8 @@ The first that holds:
 - `unconverged`: the loss was still falling, nearly without a rise;
 - `unsettled`: none of these, the loss wandered.
 
-The loss looked at is the one that training lowers: the table's, or with drawn samples that of the drawn rows. Changes
+The loss looked at is the one that training lowers: the table's, or with drawn samples that of the drawn rows, and what
+regularizers add. A partition's floor is one of the loss alone. Changes
 count in parts of the loss, or of what one entry of the table adds to it at a prediction of 1/2 where that is larger.
 """
 
@@ -79,7 +80,7 @@ def drawn_counts(cohort: NetworkCohort, models: Integers) -> Doubles:
 
 
 def training_losses(cohort: NetworkCohort, measurements: Measurements, models: Integers, counts: Doubles) -> Doubles:
-    """The loss that training lowers, dropout off: `[model, snapshot]`."""
+    """The loss that training lowers, dropout off, without what regularizers add: `[model, snapshot]`."""
     c = cohort.configuration
     if c.samples is None:
         return measurements.losses[models].astype(np.float64)
@@ -196,7 +197,7 @@ def _judge_failures(
     counts = drawn_counts(cohort, models)
     losses = training_losses(cohort, measurements, models, counts)
     with np.errstate(invalid="ignore"):  # a loss may have been infinite on the way
-        codes = judge_course(describe_course(losses, cohort))
+        codes = judge_course(describe_course(losses + measurements.penalties[models], cohort))
     rows = np.flatnonzero(codes == outcomes.index("stuck"))
     named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
     merged = np.full(len(models), "", named.dtype)

@@ -3,7 +3,8 @@
 A network that gives several rows one output fits them together: over `n` rows, `k` of them ones, the best common
 prediction is `k/n`. The floor of the loss is then the sum over the groups of rows of `(n/N) H(k/n)` for cross-entropy
 (in nats, `H` the entropy of a coin), of `(n/N) (k/n)(1 - k/n)` for the squared error, averaged over the outputs; the
-other losses: `Head.entry_floor`. A group of rows of one target adds nothing. With drawn samples, how often a row was
+other losses: `Head.entry_floor`. A group of rows of one target adds nothing, unless no answer to it has a loss of 0.
+With drawn samples, how often a row was
 drawn replaces its count.
 
 Notation: predictions and targets `[model, row, output]`, counts `[model, row]`, groups `[model, output, row]`.
@@ -61,7 +62,7 @@ def partition(
     ones = counts_of * (targets.T > head.border)
     weight = np.bincount(place, counts_of.ravel(), n_models * n_outputs * n_rows)
     share = np.bincount(place, ones.ravel(), len(weight)) / np.where(weight > 0, weight, 1.0)
-    losses = (weight * head.entry_floor(share)).reshape(n_models, n_outputs * n_rows).sum(axis=1)
+    losses = (weight * head.entry_floor(share, n_outputs)).reshape(n_models, n_outputs * n_rows).sum(axis=1)
     is_mixed = ((share > 0) & (share < 1))[place].reshape(p.shape) & (counts_of > 0)
     mixed = np.where(is_mixed, groups, -1)
     shown = mixed.max(axis=1, keepdims=True) if head.has_classes else mixed
@@ -131,8 +132,8 @@ def merged_floor(configuration: Configuration, merged: str) -> float:
 def loss_floors(task: Task, head: Head) -> list[tuple[float, str]]:
     """Where the loss rests when one group of rows of unlike target gets one output and all other rows are fitted.
 
-    The floor of a group of n of N rows is n/N of `Head.mixture_loss`; with it the group's size in words. Empty
-    for tables of several outputs or of more than 8 rows, which have too many.
+    The floor of a group of n of N rows is n/N of `Head.mixture_loss`, and what fitted rows cost; with it the group's
+    size in words. Empty for tables of several outputs or of more than 8 rows, which have too many.
 
     >>> from sweep.networks.settings import resolve
     >>> xor = resolve({})
@@ -147,5 +148,7 @@ def loss_floors(task: Task, head: Head) -> list[tuple[float, str]]:
         for zeros in range(1, task.n_rows - n_ones + 1):
             n, p = ones + zeros, ones / (ones + zeros)
             name = "all merged" if n == task.n_rows else f"{n} merged"
-            floors.setdefault(round(n / task.n_rows * float(head.mixture_loss(p)), 9), name)
+            left = np.array([n_ones - ones, task.n_rows - n_ones - zeros])
+            total = float(n * head.mixture_loss(p) + left @ head.mixture_loss([1.0, 0.0]))
+            floors.setdefault(round(total / task.n_rows, 9), name)
     return sorted(floors.items())

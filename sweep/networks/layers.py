@@ -4,6 +4,7 @@ Notation: predictions and targets `[.., row, output]`; sums, what a layer's unit
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ class Layer:
     use_bias: bool
     kernel_initializer: Named
     bias_initializer: Named
+    kernel_regularizer: Named = Named("none")
+    bias_regularizer: Named = Named("none")
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,6 @@ class Head:
     coding: str
 
     @property
-    def label(self) -> str:
-        """Output, loss and targets in words."""
-        return f"{self.activation.label()} output under {self.loss.label()} with {self.coding} targets"
-
-    @property
     def has_classes(self) -> bool:
         """Whether the outputs of a row are one answer, a class."""
         return self.coding == "one_hot"
@@ -61,6 +59,11 @@ class Head:
         """Whether the loss is computed from the last layer's sums: cross-entropy behind its own activation."""
         pairs = {("sigmoid", "binary_crossentropy"), ("softmax", "categorical_crossentropy")}
         return (self.activation.name, self.loss.name) in pairs
+
+    @property
+    def smoothing(self) -> float:
+        """By how large a part the loss moves targets to the middle."""
+        return float(dict(self.loss.arguments).get("label_smoothing", 0.0))
 
     @property
     def low(self) -> float:
@@ -82,6 +85,23 @@ class Head:
         if self.has_classes and y.shape[1] == 1:
             return np.concatenate([1 - y, y], axis=1)
         return y + y - np.float32(1) if self.coding == "bipolar" else y
+
+    def aims(self, targets: Any) -> Any:
+        """Targets `[.., output]` as the loss takes them: with label smoothing mixed with equal shares of all answers.
+
+        >>> Head(Named("sigmoid"), Named("binary_crossentropy", (("label_smoothing", 0.2),)), "binary").aims(
+        ...     np.array([[0], [1]], np.float32)
+        ... ).tolist()
+        [[0.10000000149011612], [0.8999999761581421]]
+        """
+        if not self.smoothing:
+            return targets
+        n_answers = self._n_answers(targets.shape[-1])
+        return targets * np.float32(1 - self.smoothing) + np.float32(self.smoothing / n_answers)
+
+    def _n_answers(self, n_outputs: int) -> int:
+        """Among how many answers label smoothing shares: the classes, or the two of an entry."""
+        return n_outputs if self.loss.name == "categorical_crossentropy" else 2
 
     def averaged(self, n_outputs: int) -> int:
         """By what the sum of a row's entries is divided: their number, 1 where the loss is their sum."""
@@ -134,6 +154,7 @@ class Head:
 
     def entry_losses(self, predictions: Doubles, targets: Doubles) -> Doubles:
         """The loss of each entry, in nats or in parts of the targets' unit; see `averaged` for that of a row."""
+        aims = self.aims(targets)
         error = np.abs(targets - predictions)
         slack = np.maximum(1 - (targets if self.low else 2 * targets - 1) * predictions, 0.0)
         match self.loss.name:
@@ -149,14 +170,14 @@ class Head:
             case "squared_hinge":
                 return slack**2
             case "categorical_crossentropy":
-                return -targets * np.log(np.maximum(predictions, LEAST_PROBABILITY))
+                return -aims * np.log(np.maximum(predictions, LEAST_PROBABILITY))
             case _:
                 if not self.takes_sums:
                     predictions = np.clip(predictions, *CUT)
-                of_target = np.where(targets > 0, predictions, 1 - predictions)
-                return -np.log(np.maximum(of_target, LEAST_PROBABILITY))
+                upper, lower = (np.log(np.maximum(p, LEAST_PROBABILITY)) for p in (predictions, 1 - predictions))
+                return -(aims * upper + (1 - aims) * lower)
 
-    def entry_floor(self, share: npt.ArrayLike) -> Doubles:
+    def entry_floor(self, share: npt.ArrayLike, n_outputs: int) -> Doubles:
         """The lowest loss of one prediction for entries of which a `share` have the upper target.
 
         Cross-entropy: their entropy, or the true class's part of it. Every other loss is convex, and lowest at one of
@@ -164,6 +185,7 @@ class Head:
         """
         p = np.asarray(share, np.float64)
         if self.loss.name.endswith("crossentropy"):
+            p = p * (1 - self.smoothing) + self.smoothing / self._n_answers(n_outputs)
             q = np.stack([p, 1 - p]) if self.loss.name == "binary_crossentropy" else p[None]
             return -(q * np.log(np.where(q > 0, q, 1.0))).sum(axis=0)
         low = -1.0 if self.loss.name.endswith("hinge") else self.low
@@ -184,5 +206,5 @@ class Head:
         """
         p = np.asarray(share, np.float64)
         if not self.has_classes:
-            return self.entry_floor(p)
-        return (self.entry_floor(p) + self.entry_floor(1 - p)) / self.averaged(2)
+            return self.entry_floor(p, 1)
+        return (self.entry_floor(p, 2) + self.entry_floor(1 - p, 2)) / self.averaged(2)

@@ -22,7 +22,9 @@ Doubles = npt.NDArray[np.float64]
 max_numbers = 100_000
 # what is no more than this part of the largest margin asked for is none
 TOLERANCE = 1e-6
-not_monotone = ("silu", "gelu")
+# activations that never fall; at the output also those that cross the border between two answers once
+rising = ("relu", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "softplus", "softsign", "hard_sigmoid", "relu6")
+crossing_once = (*rising, "linear", "softmax", "silu", "gelu")
 # 0 on a sum of 0
 through_zero = ("linear", "relu", "leaky_relu", "elu", "selu", "tanh", "softsign", "silu", "gelu", "relu6")
 constant_initializers = ("zeros", "ones", "constant")
@@ -92,8 +94,7 @@ def _no_cut(c: Configuration) -> Limit | None:
 
 def _cuts_straight(hidden: tuple[Layer, ...]) -> bool:
     return all(
-        layer.activation.name == "linear" or (layer.units == 1 and layer.activation.name not in not_monotone)
-        for layer in hidden
+        layer.activation.name == "linear" or (layer.units == 1 and layer.activation.name in rising) for layer in hidden
     )
 
 
@@ -103,9 +104,9 @@ def _is_homogeneous(c: Configuration) -> bool:
 
 
 def _is_separable(c: Configuration, is_homogeneous: bool) -> bool:
-    """Whether straight cuts part the rows; of tables that are too large to say, as if they did."""
+    """Whether straight cuts part the rows; of what is too large or unknown, as if they did."""
     x, y = c.inputs().astype(np.float64), c.targets()
-    if x.size * c.n_outputs > max_numbers:
+    if x.size * c.n_outputs > max_numbers or c.output.activation.name not in crossing_once:
         return True
     level = _level(c.output.activation, c.head.border) if is_homogeneous and not c.head.has_classes else 0.0
     return _separates(x.tobytes(), y.tobytes(), x.shape[1], c.head.has_classes, is_homogeneous, level)
@@ -200,4 +201,5 @@ def _stays_off(c: Configuration) -> bool:
     is_symmetric &= arguments.get("minval", 0) == -float(arguments.get("maxval", 0))
     is_spread = bool(arguments.get("stddev", 1)) and arguments.get("maxval", 1) != 0
     is_relu = layer.activation.name in ("relu", "relu6")
-    return is_relu and has_no_bias and is_symmetric and is_spread and not optimizer.get("weight_decay")
+    is_free = layer.kernel_regularizer.name == layer.bias_regularizer.name == "none"
+    return is_relu and is_free and has_no_bias and is_symmetric and is_spread and not optimizer.get("weight_decay")

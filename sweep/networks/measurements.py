@@ -27,12 +27,14 @@ def _per_model(dtype: type, *axes: str) -> dict[str, Any]:
 class Measurements:
     """What an engine measured of a cohort, dropout off in every evaluation. Each array begins with the axis `model`.
 
-    losses: mean over the table; weights: after training, variables in Keras's order; last_unlearned: the last epoch
-    after which the table was not learned, -1 where it always was; units_off_initial and units_off: hidden units with
-    output and slope zero on every row, before and after training.
+    losses: mean over the table; penalties: what regularizers add to it, zeros without; weights: after training,
+    variables in Keras's order; last_unlearned: the last epoch after which the table was not learned, -1 where it always
+    was; units_off_initial and units_off: hidden units with output and slope zero on every row, before and after
+    training.
     """
 
     losses: Floats = field(metadata=_per_model(np.float32, "snapshot"))
+    penalties: Floats = field(metadata=_per_model(np.float32, "snapshot"))
     predictions: Floats = field(metadata=_per_model(np.float32, "snapshot", "row", "output"))
     weights: Floats = field(metadata=_per_model(np.float32, "parameter"))
     last_unlearned: Integers = field(metadata=_per_model(np.int64))

@@ -1,5 +1,6 @@
 """Settings as a user writes them, resolved: names with every argument, defaults filled in, what is unused neutral."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
@@ -32,6 +33,8 @@ defaults: Mapping[str, Any] = {
     "use_bias": True,
     "kernel_initializer": "glorot_uniform",
     "bias_initializer": "zeros",
+    "kernel_regularizer": "none",
+    "bias_regularizer": "none",
     "optimizer": "adam",
     "learning_rate": None,
     "batch_size": 32,
@@ -46,9 +49,11 @@ hyperparameters = tuple(defaults)
 
 
 # what the mapping of a layer may say beside its units; what it leaves out is the hyperparameter of that name
-of_a_layer = ("activation", "dropout", "use_bias", "kernel_initializer", "bias_initializer")
-of_the_output = ("activation", "use_bias", "kernel_initializer", "bias_initializer")
+regularizers = ("kernel_regularizer", "bias_regularizer")
+of_the_output = ("activation", "use_bias", "kernel_initializer", "bias_initializer", *regularizers)
+of_a_layer = ("activation", "dropout", *of_the_output[1:])
 or_a_mapping = ", or a mapping, {units: 2, activation: tanh}"
+or_a_schedule = ", or a schedule, {name: cosine_decay, initial_learning_rate: 0.1, decay_steps: 1000}"
 
 
 # what one value of each may forbid another: rules of `resolve` that span two hyperparameters
@@ -99,6 +104,8 @@ named_signatures: Mapping[str, Mapping[str, Signature]] = {
     "activation": vocabulary.activations,
     "kernel_initializer": vocabulary.initializers,
     "bias_initializer": vocabulary.bias_initializers,
+    "kernel_regularizer": vocabulary.regularizers,
+    "bias_regularizer": vocabulary.regularizers,
     "optimizer": {
         name: {"learning_rate": Argument(vocabulary.default_learning_rates[name], low=0.0), **signature}
         for name, signature in vocabulary.optimizers.items()
@@ -157,10 +164,10 @@ def _value(key: str, value: object) -> Any:
 
 
 def _layer(units: int, values: Mapping[str, Any]) -> Layer:
-    """A layer of these values; without a bias, how it would be drawn is neutral."""
-    own = dict(values)
+    """A layer of these values; without a bias, how it would be drawn and what would be added for it is neutral."""
+    own: dict[str, Any] = {**values, **{key: vocabulary.plain_regularizer(values[key]) for key in regularizers}}
     if not own["use_bias"]:
-        own["bias_initializer"] = Named("zeros")
+        own["bias_initializer"], own["bias_regularizer"] = Named("zeros"), Named("none")
     elif own["bias_initializer"].name == "as_kernel" and own["kernel_initializer"].name not in vocabulary.by_fans:
         own["bias_initializer"] = own["kernel_initializer"]
     return Layer(units, **own)
@@ -247,16 +254,48 @@ def _units(value: object, or_else: str = "") -> int:
         raise SettingError((), f"found {show(value)}", f"allowed: {error}{or_else}") from None
 
 
-def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float]:
+def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float | Named]:
     """The optimizer without its learning rate, and the learning rate, which may stand in either place."""
-    value = settings.get("optimizer", defaults["optimizer"])
+    value: Any = settings.get("optimizer", defaults["optimizer"])
+    own = cast(Mapping[str, Any], value).get("learning_rate") if isinstance(value, Mapping) else None
+    if _is_schedule(own):
+        value = {key: x for key, x in value.items() if key != "learning_rate"}
     chosen = _resolve_named("optimizer", value)
     rate: Any = chosen["learning_rate"]
+    if _is_schedule(own):
+        with at("optimizer"):
+            rate = _resolve_rate(own)
     if settings.get("learning_rate") is not None:
-        if isinstance(value, Mapping) and "learning_rate" in value:
+        if own is not None:
             raise SettingError(("learning_rate",), "given twice, here and in the optimizer", "allowed: one of the two")
-        rate = _scalar("learning_rate", settings["learning_rate"])
+        rate = _resolve_rate(settings["learning_rate"])
     return Named(chosen.name, tuple(a for a in chosen.arguments if a[0] != "learning_rate")), rate
+
+
+def _is_schedule(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, str) and value in vocabulary.schedules)
+
+
+def _resolve_rate(value: object) -> float | Named:
+    """A learning rate: a number, or a schedule; without a target, a warm-up's length is neutral."""
+    if not _is_schedule(value):
+        return _scalar("learning_rate", value, or_a_schedule)
+    with at("learning_rate"):
+        rate = vocabulary.named(*_name_and_arguments(value), vocabulary.schedules)
+        arguments = dict(rate.arguments)
+        if rate.name == "piecewise_constant_decay":
+            _check_pieces(rate["boundaries"], rate["values"])
+        if rate.name == "cosine_decay" and rate["warmup_target"] is None:
+            arguments["warmup_steps"] = 0
+        return Named(rate.name, tuple(arguments.items()))
+
+
+def _check_pieces(boundaries: Sequence[int], values: Sequence[float]) -> None:
+    if any(b <= a for a, b in itertools.pairwise(boundaries)):
+        raise SettingError(("boundaries",), f"found {show(list(boundaries))}", "allowed: steps, each above the last")
+    if len(values) != len(boundaries) + 1:
+        found = f"{len(values)} for {len(boundaries)} boundaries"
+        raise SettingError(("values",), found, f"allowed: {len(boundaries) + 1}, one more than boundaries")
 
 
 def _resolve_batch_size(value: object, n_rows: int) -> int:
@@ -319,13 +358,18 @@ def settings_of(configuration: Configuration) -> dict[str, Any]:
     values = {f.name: getattr(value, f.name) for value in (shared, c) for f in fields(value)}
     if not c.hidden:
         del values["activation"], values["dropout"]
-    values |= {key: _named_settings(key, values[key]) for key in named_signatures if key in values}
+    for key in regularizers:
+        if values[key].name == "none":
+            del values[key]
+    values |= {key: _named_settings(named_signatures[key], values[key]) for key in named_signatures if key in values}
+    if isinstance(c.learning_rate, Named):
+        values["learning_rate"] = _named_settings(vocabulary.schedules, c.learning_rate)
     values |= {"task": _task_settings(c.task), "layers": [_layer_settings(layer, shared) for layer in c.hidden]}
     if len(set(c.hidden)) <= 1:
         del values["layers"]
         values |= {"width": shared.units, "depth": c.depth} if c.hidden else {"depth": 0}
     output = _own_settings(c.output, shared, of_the_output[1:])
-    activation = _named_settings("output", c.output.activation)
+    activation = _named_settings(vocabulary.output_activations, c.output.activation)
     if output or activation != defaults["output"]:
         values["output"] = {"activation": activation, **output} if output else activation
     if c.shuffle:
@@ -346,12 +390,12 @@ def _own_settings(layer: Layer, shared: Layer, names: Sequence[str]) -> dict[str
     own = {key: getattr(layer, key) for key in names if getattr(layer, key) != getattr(shared, key)}
     if not layer.use_bias:
         own.pop("bias_initializer", None)
-    return {key: _named_settings(key, x) if key in named_signatures else x for key, x in own.items()}
+        own.pop("bias_regularizer", None)
+    return {key: _named_settings(named_signatures[key], x) if key in named_signatures else x for key, x in own.items()}
 
 
-def _named_settings(key: str, value: Named) -> Any:
-    signature = named_signatures[key][value.name]
-    changed = {name: x for name, x in value.arguments if x != signature[name].default}
+def _named_settings(signatures: Mapping[str, Signature], value: Named) -> Any:
+    changed = {name: list(x) if isinstance(x, tuple) else x for name, x in value.changed(signatures).items()}
     return {"name": value.name, **changed} if changed else value.name
 
 

@@ -6,6 +6,7 @@ numbers are the framework's, so a seed ends otherwise than ours does; the share 
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.frameworks import framework_of
 from sweep.networks.layers import Layer
-from sweep.networks.vocabulary import Named, Signature, Value
+from sweep.networks.vocabulary import Named, Signature
 from sweep.training.initial import plainly
 
 class_names = {"sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
@@ -66,8 +67,8 @@ def keras_script(c: Configuration) -> list[str]:
     model.fit(x, y, batch_size=4, epochs=1000, verbose=0)
     print(model.predict(table, verbose=0))
     """
-    optimizer = _object("keras.optimizers", c.optimizer, vocabulary.optimizers, learning_rate=c.learning_rate)
-    changed = _changed(c.loss, vocabulary.losses)
+    optimizer = _object("keras.optimizers", c.optimizer, vocabulary.optimizers, learning_rate=_keras_rate(c))
+    changed = c.loss.changed(vocabulary.losses)
     loss = _object("keras.losses", c.loss, vocabulary.losses) if changed else _quoted(c.loss.name)
     shuffle = "" if c.shuffle else ", shuffle=False"
     return [
@@ -83,10 +84,11 @@ def keras_script(c: Configuration) -> list[str]:
 
 
 def pytorch_script(c: Configuration) -> list[str] | None:
-    """The lines of a script for PyTorch; None where it has no such optimizer, activation or loss."""
+    """The lines of a script for PyTorch; None where it has no such optimizer, schedule, activation, loss or penalty."""
     optimizer = _torch_optimizer(c)
     known = {"linear", "gelu", "softmax", *_torch_activations}
-    if optimizer is None or {layer.activation.name for layer in c.layers} - known:
+    lacks = c.is_regularized or c.head.smoothing or isinstance(c.learning_rate, Named)
+    if optimizer is None or lacks or {layer.activation.name for layer in c.layers} - known:
         return None
     answers, loss = _torch_head(c)
     order = "torch.randperm" if c.has_order else "torch.arange"
@@ -104,6 +106,11 @@ def pytorch_script(c: Configuration) -> list[str] | None:
         "        optimizer.step()",
         *("model.eval()", f"print({answers.format('model(table)')})"),
     ]
+
+
+def _keras_rate(c: Configuration) -> str:
+    rate = c.learning_rate
+    return _object("keras.optimizers.schedules", rate, vocabulary.schedules) if isinstance(rate, Named) else repr(rate)
 
 
 def _data(c: Configuration, array: str, drawn: str) -> Iterator[str]:
@@ -127,26 +134,23 @@ def _rows(values: npt.NDArray[np.float32]) -> str:
     return "[" + "\n    ".join(line.rstrip() for line in lines).removesuffix(",") + "]"
 
 
-def _quoted(value: Value) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+def _quoted(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(list(value) if isinstance(value, tuple) else value)
 
 
 def _camel(name: str) -> str:
     return class_names.get(name) or "".join(word.capitalize() for word in name.split("_"))
 
 
-def _changed(value: Named, signatures: Mapping[str, Signature]) -> dict[str, Value]:
-    """The arguments that differ from their defaults."""
-    return {k: v for k, v in value.arguments if v != signatures[value.name][k].default}
-
-
-def _arguments(given: Mapping[str, Value]) -> str:
+def _arguments(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={_quoted(value)}" for name, value in given.items())
 
 
-def _object(place: str, value: Named, signatures: Mapping[str, Signature], **first: Value) -> str:
-    """A named thing as an object of its class."""
-    return f"{place}.{_camel(value.name)}({_arguments({**first, **_changed(value, signatures)})})"
+def _object(place: str, value: Named, signatures: Mapping[str, Signature], **first: str) -> str:
+    """A named thing as an object of its class; `first`: arguments as they are written."""
+    told = [f"{name}={text}" for name, text in first.items()]
+    changed = value.changed(signatures)
+    return f"{place}.{_camel(value.name)}({', '.join(told + [_arguments(changed)] * bool(changed))})"
 
 
 def _keras_layers(c: Configuration) -> Iterator[str]:
@@ -163,7 +167,7 @@ def _keras_layers(c: Configuration) -> Iterator[str]:
 
 def _keras_dense(layer: Layer, n_inputs: int) -> str:
     shown = [str(layer.units)]
-    name, changed = layer.activation.name, _changed(layer.activation, vocabulary.output_activations)
+    name, changed = layer.activation.name, layer.activation.changed(vocabulary.output_activations)
     if changed:
         shown.append(f"activation=lambda z: keras.activations.{name}(z, {_arguments(changed)})")
     elif name != "linear":
@@ -175,9 +179,13 @@ def _keras_dense(layer: Layer, n_inputs: int) -> str:
         bias = plainly(layer.kernel_initializer, (n_inputs, layer.units))
     for key, value, usual in (("kernel", layer.kernel_initializer, "glorot_uniform"), ("bias", bias, "zeros")):
         if value.name != usual:
-            is_plain = not _changed(value, vocabulary.initializers)
+            is_plain = not value.changed(vocabulary.initializers)
             made = _object("keras.initializers", value, vocabulary.initializers)
             shown.append(f"{key}_initializer={_quoted(value.name) if is_plain else made}")
+    for key, value in (("kernel", layer.kernel_regularizer), ("bias", layer.bias_regularizer)):
+        if value.name != "none":
+            made = f"{value.name.upper().replace('_', '')}({_arguments(dict(value.arguments))})"
+            shown.append(f"{key}_regularizer=keras.regularizers.{made}")
     return f"keras.layers.Dense({', '.join(shown)})"
 
 
@@ -247,6 +255,6 @@ def _torch_optimizer(c: Configuration) -> str | None:
         shown |= {"weight_decay": decay} if decay else {}
     else:
         return None
-    betas: Sequence[Value] = [given[k] for k in ("beta_1", "beta_2") if k in given]
+    betas: Sequence[float] = [given[k] for k in ("beta_1", "beta_2") if k in given]
     told = f", betas=({', '.join(map(repr, betas))})" if betas else ""
     return f"torch.optim.{name}(model.parameters(), {_arguments(shown)}{told})"

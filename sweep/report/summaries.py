@@ -51,7 +51,9 @@ class Answer:
 
 
 def _span(values: Any, digits: str = ",") -> str:
-    """`1,000`, or `500 to 1,000`."""
+    """`1,000`, or `500 to 1,000`; where some are texts, the one that all are."""
+    if values.dtype.kind not in "if":
+        return str(values.iloc[0]) if values.nunique() == 1 else f"one of {values.nunique()}"
     low, high = values.min(), values.max()
     return format(low, digits) if low == high else f"{low:{digits}} to {high:{digits}}"
 

@@ -26,7 +26,7 @@ def describe_configuration(c: Configuration) -> str:
     words = [
         f"{hidden} {labels['activation']}" if c.depth else "no hidden layer",
         *(f"{title_of(name)} {setting_text(labels[name])}" for name in unusual),
-        f"{labels['optimizer']} {setting_text(c.learning_rate)}",
+        f"{labels['optimizer']} {setting_text(labels['learning_rate'])}",
         f"batch {c.batch_size}",
         f"{c.epochs:,} epochs",
     ]

@@ -16,7 +16,7 @@ class Column:
     Cells of whole numbers `int64` and of truth `bool` are never empty, all others may be. names: the words that may
     stand there, any where it is empty; missing: the number that stands for none in `Runs`, `Int64` only; is_needed:
     whether every such table of a sweep has the column; alike: of text, what its cells are where no network of the table
-    has layers that differ in it.
+    has layers that differ in it, or a schedule.
     """
 
     name: str
@@ -41,7 +41,8 @@ base_hyperparameters = (
 )
 _types = {bool: "bool", int: "int64", float: "float64", str: "str"}
 _other_types = {"samples": "Int64"}  # without samples it is the table
-_by_layer = {"width", "dropout", "use_bias"}  # unlike layers stand as 4-2
+# numbers, and texts where unlike layers stand as 4-2 or the rate is a schedule
+_or_texts = {"width", "dropout", "use_bias", "learning_rate"}
 
 
 def settings_columns(experiment: Experiment) -> tuple[str, ...]:
@@ -63,11 +64,12 @@ def _hyperparameter(name: str) -> Column:
     usual = _types[type(scalars[name].default)] if name in scalars else "str"
     return Column(
         name,
-        "str" if name in _by_layer else _other_types.get(name, usual),
+        "str" if name in _or_texts else _other_types.get(name, usual),
         "the hyperparameters, and a column for each other that the experiment names or that unlike layers differ in; "
-        "unlike layers stand as `4-2`, arguments that are not Keras's defaults as `sgd(momentum=0.9)`",
+        "unlike layers stand as `4-2`, arguments that are not Keras's defaults as `sgd(momentum=0.9)`, a schedule as "
+        "`cosine_decay(initial_learning_rate=0.1,decay_steps=1000)`",
         is_needed=name in base_hyperparameters,
-        alike=usual if name in _by_layer else "",
+        alike=usual if name in _or_texts else "",
     )
 
 

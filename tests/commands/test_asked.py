@@ -40,7 +40,7 @@ def rescued(n_seeds: int = 64, **settings: Any) -> tuple[Rescue, Configuration]:
 
 def test_a_plateau_is_left_by_a_higher_rate_and_longer_training_is_no_lost_cause() -> None:
     found, named = rescued(**PLATEAU)
-    assert named.learning_rate >= 0.1
+    assert isinstance(named.learning_rate, float) and named.learning_rate >= 0.1
     assert named.n_parameters <= 4 * found.configuration.n_parameters
     (said,) = describe_longer(found)
     assert said.startswith("Longer training: epochs 500 -> 50000: ") and "does not help" not in said

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweep.networks import tasks, vocabulary
-from sweep.networks.settings import defaults, named_signatures, of_a_layer, resolve, scalars, settings_of
+from sweep.networks.settings import (
+    defaults,
+    named_signatures,
+    of_a_layer,
+    regularizers,
+    resolve,
+    scalars,
+    settings_of,
+)
 from sweep.networks.vocabulary import Argument, Signature
 from sweep.runs.errors import SettingError
 
+cosine = {"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 9}
 parity = {
     "task": {"name": "parity", "bits": 3},
     "encoding": "bipolar",
@@ -107,6 +117,22 @@ equal: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"kernel_initializer": "zeros", "optimizer": {"name": "sgd", "learning_rate": 0.1}},
     ),
+    "a regularizer of no factor": ({"kernel_regularizer": {"name": "l2", "l2": 0}}, {}),
+    "two regularizers, one of no factor": (
+        {"kernel_regularizer": {"name": "l1_l2", "l2": 0.01}},
+        {"kernel_regularizer": "l2"},
+    ),
+    "no bias, no regularizer": ({"use_bias": False, "bias_regularizer": "l1"}, {"use_bias": False}),
+    "a regularizer of all layers": (
+        {"layers": [2, {"units": 2, "kernel_regularizer": "l1"}], "kernel_regularizer": "l1"},
+        {"width": 2, "depth": 2, "kernel_regularizer": "l1"},
+    ),
+    "a schedule in the optimizer": (
+        {"optimizer": {"name": "sgd", "learning_rate": cosine}},
+        {"optimizer": "sgd", "learning_rate": {**cosine, "alpha": 0, "warmup_target": None}},
+    ),
+    "a warm-up to nowhere": ({"learning_rate": {**cosine, "warmup_steps": 5}}, {"learning_rate": cosine}),
+    "no smoothing": ({"loss": {"name": "binary_crossentropy", "label_smoothing": 0}}, {}),
     "no layers for depth 0": ({"layers": []}, {"depth": 0}),
     "whole number as a float": ({"width": 2, "epochs": 10}, {"width": 2.0, "epochs": 1e1}),
     "float as a whole number": ({"dropout": 0, "learning_rate": 1}, {"dropout": 0.0, "learning_rate": 1.0}),
@@ -142,6 +168,16 @@ unlike: list[dict[str, Any]] = [
     {"kernel_initializer": {"name": "random_normal", "stddev": 0.1}},
     {"bias_initializer": "ones"},
     {"bias_initializer": "as_kernel"},
+    {"kernel_regularizer": "l1"},
+    {"kernel_regularizer": "l2"},
+    {"kernel_regularizer": {"name": "l2", "l2": 0.1}},
+    {"bias_regularizer": "l2"},
+    {"layers": [{"units": 8, "kernel_regularizer": "l2"}]},
+    {"output": {"kernel_regularizer": "l2"}},
+    {"loss": {"name": "binary_crossentropy", "label_smoothing": 0.1}},
+    {"learning_rate": {"name": "cosine_decay", "initial_learning_rate": 0.001, "decay_steps": 9}},
+    {"learning_rate": {"name": "cosine_decay", "initial_learning_rate": 0.001, "decay_steps": 8}},
+    {"learning_rate": {"name": "piecewise_constant_decay", "boundaries": [1], "values": [0.001, 0.001]}},
     {"batch_size": 2},
     {"batch_size": 2, "shuffle": False},
     {"activation": "relu6"},
@@ -216,6 +252,10 @@ def test_a_digest_is_a_function_of_what_is_trained(given_settings: dict[str, Any
 
 def values_of(a: Argument) -> st.SearchStrategy[Any]:
     """The values that an argument may take."""
+    if a.many:
+        return st.lists(values_of(replace(a, many=False)), min_size=1, max_size=3)
+    if a.or_none:
+        return st.none() | values_of(replace(a, or_none=False))
     if isinstance(a.default, bool):
         return st.booleans()
     if isinstance(a.default, str):
@@ -226,15 +266,16 @@ def values_of(a: Argument) -> st.SearchStrategy[Any]:
     return st.floats(low, high, exclude_min=a.open_low, exclude_max=a.open_high and a.high < vocabulary.max_number)
 
 
+def with_arguments(name: str, signature: Signature) -> st.SearchStrategy[Any]:
+    """A name with all arguments that it needs, and some others."""
+    values = {key: values_of(a) for key, a in signature.items()}
+    wanted = {key: values.pop(key) for key, a in signature.items() if a.is_required}
+    return st.fixed_dictionaries({"name": st.just(name), **wanted}, optional=values)
+
+
 def names_with_arguments(signatures: Mapping[str, Signature]) -> st.SearchStrategy[Any]:
     """A name by itself, or with some of its arguments."""
-    return st.one_of(
-        *(
-            st.just(name)
-            | st.fixed_dictionaries({"name": st.just(name)}, optional={k: values_of(a) for k, a in signature.items()})
-            for name, signature in signatures.items()
-        )
-    )
+    return st.one_of(*(st.just(name) | with_arguments(name, signature) for name, signature in signatures.items()))
 
 
 given_tables = st.integers(1, 3).flatmap(
@@ -259,6 +300,8 @@ all_settings = st.fixed_dictionaries(
         **{key: values_of(a) for key, a in scalars.items() if key not in ("width", "depth")},
         **{key: names_with_arguments(signatures) for key, signatures in named_signatures.items()},
         "task": names_with_arguments(tasks.signatures) | given_tables,
+        "learning_rate": values_of(vocabulary.learning_rate)
+        | st.one_of(*(with_arguments(name, signature) for name, signature in vocabulary.schedules.items())),
         "layers": own_layers,
         "output": names_with_arguments(vocabulary.output_activations)
         | st.fixed_dictionaries(
@@ -303,7 +346,7 @@ def test_settings_are_as_a_person_writes_them():
     plain = {
         key: value
         for key, value in defaults.items()
-        if key not in ("layers", "output", "targets", "shuffle", "framework")
+        if key not in ("layers", "output", "targets", "shuffle", "framework", *regularizers)
     }
     assert settings_of(resolve({})) == {**plain, "learning_rate": 0.001, "batch_size": 4}
     assert list(settings_of(resolve({}))) == list(plain)

@@ -30,6 +30,7 @@ def measured(configuration: Configuration, predictions: Any, **columns: Any) -> 
     history[:, -1] = last
     base: dict[str, Any] = {
         "losses": np.full((n, n_snapshots), 0.25, np.float32),
+        "penalties": np.zeros((n, n_snapshots), np.float32),
         "predictions": history,
         "weights": np.zeros((n, configuration.n_parameters), np.float32),
         "last_unlearned": np.full(n, 4),
@@ -183,6 +184,22 @@ def test_stuck_unconverged_and_unsettled() -> None:
     runs = diagnose(*course(at_rest, nearly, falling, rising, wandering, late))
     assert named_outcomes(runs) == ["stuck", "stuck", "unconverged", "unsettled", "unsettled", "unconverged"]
     assert (runs["merged_rows"] == "").all()
+
+
+def test_what_a_regularizer_adds_counts_for_rest_and_for_no_floor() -> None:
+    """Judged is what training lowers: a loss that gives way to it is at rest or falling with it, and not wandering."""
+    rising, falling = [0.3, 0.32, 0.34], [0.4, 0.3, 0.2]
+    cohort, found = course(rising, rising, kernel_regularizer="l2")
+    found.penalties[0] = np.interp(cohort.configuration.snapshots, np.linspace(0, 1000, 3), falling)
+    assert named_outcomes(diagnose(cohort, found)) == ["unconverged", "unsettled"]
+    found.penalties[:] = 2 - found.losses
+    assert named_outcomes(diagnose(cohort, found)) == ["stuck", "stuck"]
+    np.testing.assert_allclose(diagnose(cohort, found)["final_loss"], 0.34, rtol=1e-6)
+    tied = [0.5, 0.5, 1.0, 0.0]
+    for rest, added, named in ((np.log(2) / 2, 0.1, "00+01"), (np.log(2) / 2 - 0.1, 0.1, "")):
+        cohort, found = measured(resolve({"kernel_regularizer": "l2"}), [tied])
+        found.losses[:], found.penalties[:] = rest, added
+        assert diagnose(cohort, found)["merged_rows"].tolist() == [named]
 
 
 def test_a_loss_that_falls_faster_and_faster_is_not_at_rest() -> None:

@@ -26,6 +26,8 @@ heads: list[dict[str, object]] = [
     {"output": "softmax"},
     {"output": "softmax", "loss": "mean_squared_error"},
     {"output": "linear", "loss": "mean_absolute_error", "targets": "one_hot"},
+    {"loss": {"name": "binary_crossentropy", "label_smoothing": 0.2}},
+    {"output": "softmax", "loss": {"name": "categorical_crossentropy", "label_smoothing": 0.3}},
 ]
 
 
@@ -51,6 +53,21 @@ def test_rows_that_merge_behind_a_softmax() -> None:
     assert name_groups(found.groups, ("00", "01", "10", "11")).tolist() == ["00+10"]
     assert merged_floor(c, "00+10") == pytest.approx(math.log(2) / 2)
     assert loss_floors(c.task, c.head) == loss_floors(c.task, head_of("binary_crossentropy"))
+
+
+def test_fitted_rows_cost_what_no_answer_avoids() -> None:
+    """A smoothed target is never met; a sigmoid never gives the -1 that a hinge loss wants of a 0."""
+    smoothed = resolve({"loss": {"name": "binary_crossentropy", "label_smoothing": 0.2}})
+    fitted = -0.9 * math.log(0.9) - 0.1 * math.log(0.1)
+    [(half, _), (three, _), (whole, _)] = loss_floors(smoothed.task, smoothed.head)
+    third = -11 / 30 * math.log(11 / 30) - 19 / 30 * math.log(19 / 30)
+    np.testing.assert_allclose([half, whole], [(math.log(2) + fitted) / 2, math.log(2)], rtol=1e-6)
+    assert three == pytest.approx((3 * third + fitted) / 4, rel=1e-6)
+    for c in (smoothed, resolve({"loss": "hinge"})):
+        p = np.array([[[0.5], [0.5], [0.9], [0.1]]], np.float32)
+        found = partition(p, c.targets(), np.ones((1, 4)), head=c.head, gap=1e-4)
+        assert loss_floors(c.task, c.head)[0][0] == pytest.approx(found.floors[0], rel=1e-6)
+        assert merged_floor(c, "00+01") == pytest.approx(found.floors[0])
 
 
 def test_classes_are_merged_where_they_are_in_every_output() -> None:

@@ -46,9 +46,17 @@ OPTIMIZERS: tuple[Any, ...] = (
     {"name": "adagrad", "initial_accumulator_value": 0.2},
     *vocabulary.optimizers,
 )
+RATES: tuple[Any, ...] = (
+    0.0123,
+    {"name": "exponential_decay", "initial_learning_rate": 0.1, "decay_steps": 50, "decay_rate": 0.5},
+    {"name": "cosine_decay", "initial_learning_rate": 0.0, "decay_steps": 90, "warmup_target": 0.1, "warmup_steps": 5},
+    {"name": "piecewise_constant_decay", "boundaries": [10, 20], "values": [0.1, 0.01, 0.001]},
+)
+REGULARIZERS: tuple[Any, ...] = ("l2", {"name": "l1", "l1": 0.1}, {"name": "l1_l2", "l1": 0.01, "l2": 0.02})
 HEADS: tuple[dict[str, Any], ...] = (
-    {},
+    {"loss": {"name": "binary_crossentropy", "label_smoothing": 0.1}},
     {"loss": "mean_squared_error"},
+    {},
     {"output": "softmax"},
     {"output": "linear", "loss": {"name": "huber", "delta": 0.5}},
     {"output": "tanh", "loss": "hinge", "targets": "bipolar"},
@@ -70,12 +78,14 @@ def drawn(n: int) -> list[Configuration]:
         ]
         layers[i % 2] |= {"bias_initializer": ("as_kernel", initializers[2])[i // 2 % 2]}
         layers[1] |= {"use_bias": i % 5 != 0}
+        layers[0] |= {"kernel_regularizer": REGULARIZERS[i % 3]} if i % 7 == 1 else {}
+        layers[1] |= {"bias_regularizer": REGULARIZERS[i % 3]} if i % 7 == 2 else {}
         head = HEADS[i % len(HEADS)]
         settings = {
             "task": ({"name": "parity", "bits": 3}, "xor", TABLE)[0 if "output" in head else i % 3],
             "layers": layers if i % 4 else [3] * (i + 1),
             "optimizer": next(choices[2]),
-            "learning_rate": 0.0123,
+            "learning_rate": RATES[i % 4 if i % 3 else 0],
             "batch_size": (1, 3, "full")[i % 3],
             "epochs": 7 + i,
             "shuffle": i % 4 > 0,
@@ -132,8 +142,25 @@ def test_what_a_keras_script_builds_is_the_configuration(c: Configuration, monke
             expected = keras.initializers.get({"class_name": wanted.name, "config": dict(wanted.arguments)})
             assert type(initializer) is type(expected)
             assert {**initializer.get_config(), "seed": None} == {**expected.get_config(), "seed": None}
-    optimizer, expected = model.optimizer.get_config(), new_optimizer(c).get_config()
-    assert optimizer.pop("learning_rate") == pytest.approx(expected.pop("learning_rate"))
+        for regularizer, wanted in (
+            (found.kernel_regularizer, layer.kernel_regularizer),
+            (found.bias_regularizer, layer.bias_regularizer),
+        ):
+            assert (regularizer is None) == (wanted.name == "none")
+            if regularizer is not None:
+                assert type(regularizer).__name__ == wanted.name.upper().replace("_", "")
+                assert {k: float(v) for k, v in regularizer.get_config().items()} == pytest.approx(
+                    dict(wanted.arguments)
+                )
+    optimizer, expected = model.optimizer.get_config(), new_optimizer(c.optimizer, c.learning_rate).get_config()
+    rates = [x.pop("learning_rate") for x in (optimizer, expected)]
+    if not isinstance(c.learning_rate, vocabulary.Named):
+        assert rates[0] == pytest.approx(rates[1])
+    else:
+        wanted = dict(c.learning_rate.arguments)
+        assert rates[0]["class_name"].lower() == c.learning_rate.name.replace("_", "")
+        given = {k: v for k, v in rates[0]["config"].items() if k in wanted}
+        assert given == {k: list(v) if isinstance(v, tuple) else v for k, v in wanted.items()}
     assert type(model.optimizer).__name__.lower() == c.optimizer.name
     assert {**optimizer, "name": None} == {**expected, "name": None}
     p, y = np.random.default_rng(0).uniform(0.1, 0.9, (2, 5, c.n_outputs)).astype(np.float32)

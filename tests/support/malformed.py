@@ -86,7 +86,73 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "key of no output": (
         "fixed: {output: {activation: tanh, units: 2}}",
         "1: fixed.output.units: no such key of the output layer",
-        "allowed: activation, bias_initializer, kernel_initializer, use_bias",
+        "allowed: activation, bias_initializer, bias_regularizer, kernel_initializer, kernel_regularizer, use_bias",
+    ),
+    "regularizer below 0": (
+        "fixed: {kernel_regularizer: {name: l2, l2: -0.1}}",
+        "1: fixed.kernel_regularizer.l2: found -0.1",
+        "allowed: a number from 0 up",
+    ),
+    "regularizer without end": (
+        "fixed: {layers: [{units: 2, bias_regularizer: {name: l1, l1: .inf}}]}",
+        "1: fixed.layers[0].bias_regularizer.l1: found .inf",
+        "allowed: a number from 0 up, at most 3e+38",
+    ),
+    "no such regularizer": (
+        "fixed: {kernel_regularizer: l3}",
+        "1: fixed.kernel_regularizer: no such name: l3",
+        "allowed: l1, l1_l2, l2, none",
+    ),
+    "schedule of no steps": (
+        "fixed:\n  learning_rate: {name: cosine_decay, initial_learning_rate: 0.1, decay_steps: 0}",
+        "2: fixed.learning_rate.decay_steps: found 0",
+        "allowed: a whole number from 1 to 2147483647",
+    ),
+    "schedule without what it needs": (
+        "fixed: {optimizer: {name: sgd, learning_rate: {name: inverse_time_decay, decay_rate: 0.5}}}",
+        "1: fixed.optimizer.learning_rate: inverse_time_decay without initial_learning_rate and decay_steps",
+        "allowed: {name: inverse_time_decay, initial_learning_rate: .., decay_steps: .., decay_rate: ..}",
+    ),
+    "no such schedule": (
+        "fixed: {learning_rate: {name: cosine, decay_steps: 9}}",
+        "1: fixed.learning_rate: no such name: cosine",
+        "did you mean cosine_decay?",
+    ),
+    "schedule by a wrong name": (
+        "fixed: {learning_rate: cosine}",
+        "1: fixed.learning_rate: found 'cosine'",
+        "a number from 0 up, or a schedule, {name: cosine_decay, initial_learning_rate: 0.1, decay_steps: 1000}",
+    ),
+    "schedule and rate": (
+        "fixed: {learning_rate: 0.1, optimizer: {name: sgd, learning_rate: {name: cosine_decay, "
+        "initial_learning_rate: 0.1, decay_steps: 9}}}",
+        "1: fixed.learning_rate: given twice, here and in the optimizer",
+        "allowed: one of the two",
+    ),
+    "boundaries that fall": (
+        "fixed: {learning_rate: {name: piecewise_constant_decay, boundaries: [9, 5], values: [0.1, 0.2, 0.1]}}",
+        "1: fixed.learning_rate.boundaries: found [9, 5]",
+        "allowed: steps, each above the last",
+    ),
+    "boundary below 0": (
+        "fixed: {learning_rate: {name: piecewise_constant_decay, boundaries: [-1], values: [0.1, 0.2]}}",
+        "1: fixed.learning_rate.boundaries: found [-1]",
+        "allowed: a list, each a whole number from 0 to 2147483647",
+    ),
+    "values for no boundaries": (
+        "vary: {learning_rate: [{name: piecewise_constant_decay, boundaries: [5], values: [0.1]}]}",
+        "1: vary.learning_rate[0].values: 1 for 1 boundaries",
+        "allowed: 2, one more than boundaries",
+    ),
+    "smoothing above 1": (
+        "fixed: {loss: {name: binary_crossentropy, label_smoothing: 1.5}}",
+        "1: fixed.loss.label_smoothing: found 1.5",
+        "allowed: a number from 0 to 1",
+    ),
+    "smoothing of what has none": (
+        "fixed: {loss: {name: hinge, label_smoothing: 0.1}}",
+        "1: fixed.loss.label_smoothing: hinge has no argument label_smoothing",
+        "allowed: hinge without arguments",
     ),
     "layer of no units": (
         "fixed:\n  layers:\n  - 4\n  - {units: 0}",

@@ -6,11 +6,13 @@ One network at a time, one step at a time, slowly. Shares with the engines the r
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import erf, expit
 
+from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
@@ -57,12 +59,39 @@ def activate(activation: Named, z: Doubles) -> Pair:
     return formulas[activation.name]()
 
 
+def rate_at(rate: float | Named, step: int) -> float:
+    """The learning rate of a step, from 0, by the formulas of `keras.optimizers.schedules`."""
+    if not isinstance(rate, Named):
+        return rate
+    a: dict[str, Any] = dict(rate.arguments)
+    if rate.name == "piecewise_constant_decay":
+        return a["values"][int(np.searchsorted(a["boundaries"], step))]
+    initial, length = a["initial_learning_rate"], a["decay_steps"]
+    if rate.name == "cosine_decay":
+        target, warmup = (a["warmup_target"], a["warmup_steps"]) if a["warmup_target"] is not None else (initial, 0)
+        if step < warmup:
+            return float(np.interp(step, [0, warmup], [initial, target]))
+        wave = (1 + np.cos(np.pi * min(step - warmup, length) / length)) / 2
+        return target * (a["alpha"] + (1 - a["alpha"]) * wave)
+    if rate.name == "polynomial_decay":
+        length *= max(-(-step // length), 1) if a["cycle"] else 1
+        left = 1 - min(step, length) / length
+        return a["end_learning_rate"] + (initial - a["end_learning_rate"]) * left ** a["power"]
+    done = step // length if a["staircase"] else step / length
+    return (
+        initial * a["decay_rate"] ** done
+        if rate.name == "exponential_decay"
+        else initial / (1 + a["decay_rate"] * done)
+    )
+
+
 @dataclass
 class Optimizer:
     """The update formulas of Keras's optimizers on one vector of all weights."""
 
     named: Named
-    rate: float
+    rates: float | Named
+    rate: float = 0.0
     n_steps: int = 0
     product: float = 1.0
     slots: dict[str, Doubles] = field(default_factory=dict)
@@ -73,6 +102,7 @@ class Optimizer:
     def step(self, w: Doubles, g: Doubles) -> Doubles:
         """The weights after one step with gradient `g`."""
         arguments = {k: float(v) for k, v in self.named.arguments if not isinstance(v, str)}
+        self.rate = rate_at(self.rates, self.n_steps)
         self.n_steps += 1
         w = w - w * arguments["weight_decay"] * self.rate
         return w - getattr(self, "_" + self.named.name)(w, g, **arguments)
@@ -161,6 +191,12 @@ class Batch:
     counts: npt.NDArray[np.int64] | None = None
 
 
+def smoothed(c: Configuration, y: Doubles) -> Doubles:
+    """Targets as a cross-entropy with label smoothing takes them."""
+    s = float(dict(c.loss.arguments).get("label_smoothing", 0.0))
+    return (1 - s) * y + s / (2 if c.loss.name == "binary_crossentropy" else y.shape[1])
+
+
 def by_prediction(c: Configuration, p: Doubles, y: Doubles) -> Doubles:
     """The slope of each entry's loss at the prediction `p`."""
     e, sign = p - y, y if c.coding == "bipolar" else 2 * y - 1
@@ -194,8 +230,8 @@ def by_sum(c: Configuration, z: Doubles, y: Doubles) -> Doubles:
 
 
 def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
-    """The gradient of the batch's mean loss."""
-    x, y, kept, counts = batch.x, batch.y, batch.kept, batch.counts
+    """The gradient of the batch's mean loss, and of what regularizers add."""
+    x, y, kept, counts = batch.x, smoothed(c, batch.y), batch.kept, batch.counts
     layers = _split(c, w)
     signals, slopes = [x], []
     masks = iter(kept)
@@ -212,7 +248,13 @@ def gradient(c: Configuration, w: Doubles, batch: Batch) -> Doubles:
         parts = [np.ravel(signals[i].T @ delta), *([delta.sum(axis=0)] if c.layers[i].use_bias else []), *parts]
         if i:
             delta = (delta @ layers[i][0].T) * slopes[i - 1]
-    return np.concatenate(parts)
+    return np.concatenate(parts) + penalty_slope(c, w)
+
+
+def penalty_slope(c: Configuration, w: Doubles) -> Doubles:
+    """The gradient of what regularizers add: l1 |w| + l2 w^2 over each variable that has one."""
+    factors = np.repeat([vocabulary.factors(v.regularizer) for v in c.variables], [v.size for v in c.variables], axis=0)
+    return factors[:, 0] * np.sign(w) + 2 * factors[:, 1] * w
 
 
 def batches(cohort: NetworkCohort, model: int, epoch: int) -> Iterator[Batch]:

@@ -58,12 +58,31 @@ def case(head: dict[str, Any], i: int) -> dict[str, Any]:
 
 cases = [case(head, i) for i, head in enumerate(heads())]
 cases.append(case({"loss": {"name": "huber", "delta": 0.3}, "output": "linear", "task": "half_adder"}, 0))
+smoothing = {"label_smoothing": 0.3}
+penalties = {
+    "kernel_regularizer": {"name": "l1_l2", "l1": 0.01, "l2": 0.02},
+    "output": {"activation": "softmax", "kernel_regularizer": "l1", "bias_regularizer": {"name": "l2", "l2": 0.1}},
+}
+cosine = {"name": "cosine_decay", "initial_learning_rate": 0.02, "decay_steps": 7}
+for i, smoothed in enumerate(
+    [
+        {"loss": {"name": "binary_crossentropy", **smoothing}, "task": "half_adder"},
+        {"loss": {"name": "binary_crossentropy", **smoothing}, "output": "tanh"},
+        {"loss": {"name": "binary_crossentropy", **smoothing}, "targets": "one_hot", "task": three_classes},
+        {"loss": {"name": "categorical_crossentropy", **smoothing}, "task": three_classes},
+        {"loss": {"name": "categorical_crossentropy", **smoothing}, **penalties},
+        {"loss": "mean_squared_error", **penalties, "task": three_classes},
+    ]
+):
+    made = case(smoothed, i)
+    optimizer = {"name": made["optimizer"]} if isinstance(made["optimizer"], str) else made["optimizer"]
+    cases += [made, {**made, "optimizer": {**optimizer, "learning_rate": cosine}}]
 cases.append(case({"output": {"activation": "linear", "use_bias": False}, "loss": "mean_squared_error"}, 1))
 
 
 def label(settings: dict[str, Any]) -> str:
     head = resolve(settings).head
-    return f"{head.activation.label()}-{head.loss.label()}-{head.coding}"
+    return f"{head.activation.label()}-{head.loss.label(vocabulary.losses)}-{head.coding}"
 
 
 def cohort(settings: dict[str, Any]) -> NetworkCohort:
@@ -75,11 +94,13 @@ quick = {
     "linear-mean_squared_error-binary",
     "linear-binary_crossentropy-binary",
     "relu-mean_absolute_error-binary",
-    "tanh-huber(delta=1.0)-bipolar",
+    "tanh-huber-bipolar",
     "tanh-squared_hinge-bipolar",
     "linear-hinge-binary",
     "sigmoid-mean_absolute_error-one_hot",
     "softmax-categorical_crossentropy-one_hot",
+    "tanh-binary_crossentropy(label_smoothing=0.3)-binary",
+    "softmax-categorical_crossentropy(label_smoothing=0.3)-one_hot",
     "softmax-mean_squared_error-one_hot",
 }
 

@@ -130,6 +130,22 @@ heads: dict[str, dict[str, Any]] = {
     "softmax": {"output": "softmax"},
     "softmax squares": {"output": "softmax", "loss": "mean_squared_error"},
 }
+# added to a training of before, each in pairs with every option above; schedules in parts of the optimizer's rate.
+# Periods at whose end the rate jumps are powers of two: compiled, Keras multiplies by their reciprocal, which at the
+# multiples of other numbers may fall on the other side
+additions: dict[str, dict[str, Any]] = {
+    "l1": {"kernel_regularizer": {"name": "l1", "l1": 0.03}},
+    "l2 of biases": {"bias_regularizer": {"name": "l2", "l2": 0.2}},
+    "l1_l2 and l1": {"kernel_regularizer": {"name": "l1_l2", "l1": 0.01, "l2": 0.05}, "bias_regularizer": "l1"},
+    "smoothing": {"loss": {"name": "binary_crossentropy", "label_smoothing": 0.2}},
+    "exponential": {"learning_rate": {"name": "exponential_decay", "decay_steps": 20, "decay_rate": 0.5}},
+    "inverse time": {
+        "learning_rate": {"name": "inverse_time_decay", "decay_steps": 8, "decay_rate": 0.8, "staircase": True}
+    },
+    "polynomial": {"learning_rate": {"name": "polynomial_decay", "decay_steps": 16, "power": 2.0, "cycle": True}},
+    "cosine": {"learning_rate": {"name": "cosine_decay", "decay_steps": 40, "alpha": 0.1}},
+    "pieces": {"learning_rate": {"name": "piecewise_constant_decay", "boundaries": [1, 20], "values": [1, 2, 0.5]}},
+}
 
 
 def covering(factors: Mapping[str, Sequence[str]], is_wanted: Callable[[str, str], bool]) -> Iterator[dict[str, str]]:
@@ -165,7 +181,20 @@ def settings(case: Mapping[str, str]) -> dict[str, Any]:
         if factor in case:
             value = options[case[factor]]
             chosen |= value if factor in ("bias", "table", "samples") else {factor: value}
-    return chosen | (heads[case["head"]] if "head" in case else {})
+    chosen |= heads[case["head"]] if "head" in case else {}
+    return with_addition(chosen, additions[case["addition"]]) if "addition" in case else chosen
+
+
+def with_addition(chosen: dict[str, Any], addition: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with one of `additions`, a schedule beginning at the optimizer's rate."""
+    if "learning_rate" not in addition:
+        return chosen | dict(addition)
+    rate, schedule = chosen["optimizer"]["learning_rate"], addition["learning_rate"]
+    if "values" in schedule:
+        schedule = {**schedule, "values": [rate * share for share in schedule["values"]]}
+    else:
+        schedule = {**schedule, "initial_learning_rate": rate}
+    return chosen | {"optimizer": {**chosen["optimizer"], "learning_rate": schedule}}
 
 
 def core_design() -> list[dict[str, str]]:
@@ -198,6 +227,13 @@ def headed_design() -> list[dict[str, str]]:
     factors |= {f: list(options) for f, options in others.items() if f != "loss"}
     factors["table"] = ["xor", "bipolar xor", "parity of 3"]
     return list(covering(factors, lambda a, b: a in heads or b in heads))
+
+
+def added_design() -> list[dict[str, str]]:
+    """Every pair of an addition and an option of what every engine must have."""
+    factors = {"activation": list(activations), "optimizer": list(optimizers), "addition": list(additions)}
+    factors |= {f: list(options) for f, options in others.items()}
+    return list(covering(factors, lambda a, b: a in additions or b in additions))
 
 
 def label(case: Mapping[str, str]) -> str:
@@ -260,14 +296,15 @@ core = core_design()
 extended = extended_design()
 sampled = sampled_design()
 headed = headed_design()
-cases = {label(case): case for case in (*core, *sampled, *extended, *headed)}
+added = added_design()
+cases = {label(case): case for case in (*core, *sampled, *extended, *headed, *added)}
 
 
 def slow_beyond_the_first(design: Sequence[Case], n_quick: int = N_QUICK) -> Iterator[Any]:
     """The labels of a design; marked slow where every new option has occurred `n_quick` times before."""
     seen: Counter[str] = Counter()
     for case in design:
-        new = [o for o in case.values() if o in more_activations or o in more_optimizers or o in heads]
+        new = [o for o in case.values() if o in {*more_activations, *more_optimizers, *heads, *additions}]
         is_slow = all(seen[o] >= n_quick for o in new)
         seen.update(new)
         yield pytest.param(label(case), marks=pytest.mark.slow if is_slow else ())
@@ -359,6 +396,23 @@ def test_keras_and_fused_agree_with_float64_on_heads(case: str) -> None:
     assert_agree("fused", case)
 
 
+@pytest.mark.parametrize("case", list(map(label, added)))
+def test_native_agrees_with_float64_on_additions(case: str) -> None:
+    assert_agree("native", case)
+
+
+@pytest.mark.parametrize("case", list(slow_beyond_the_first(added, 1)))
+def test_native_agrees_with_keras_on_additions(case: str) -> None:
+    assert_agree("native", case, "keras")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", list(map(label, added)))
+def test_keras_and_fused_agree_with_float64_on_additions(case: str) -> None:
+    assert_agree("keras", case)
+    assert_agree("fused", case)
+
+
 @pytest.mark.parametrize("initializer", list(vocabulary.initializers))
 @pytest.mark.parametrize("name", ["native", "keras"])
 def test_training_starts_at_the_initializers_weights(name: str, initializer: str) -> None:
@@ -374,9 +428,10 @@ def test_few_networks_are_left_out() -> None:
         settled = [point is not None for point in expected(label(case))[STEPS[0]]]
         for option in case.values():
             compared.setdefault(option, []).extend(settled)
-    for case in headed:
-        settled = [point is not None for point in expected(label(case))[STEPS[0]]]
-        compared.setdefault(case["head"], []).extend(settled)
+    for factor, design in (("head", headed), ("addition", added)):
+        for case in design:
+            settled = [point is not None for point in expected(label(case))[STEPS[0]]]
+            compared.setdefault(case[factor], []).extend(settled)
     everything = [is_settled for option in optimizers for is_settled in compared[option]]
     assert len(everything) == N_MODELS * (len(core) + len(sampled))
     assert np.mean(everything) >= 0.9
@@ -390,6 +445,7 @@ def test_the_design_has_every_pair() -> None:
     for f, named in options.items():
         if f not in ("loss", "table"):
             assert {(case[f], case["head"]) for case in headed} == set(itertools.product(named, heads))
+        assert {(case[f], case["addition"]) for case in added} == set(itertools.product(named, additions))
         if f in ("dropout", "batch_size"):
             continue
         assert {(case[f], case["samples"]) for case in sampled} == set(itertools.product(named, samples))

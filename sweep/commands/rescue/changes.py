@@ -6,6 +6,7 @@ fewer has more epochs, so that it trains for as many steps.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration
@@ -63,9 +64,19 @@ def _longer(factor: int) -> Change:
 
 
 def _with_rate(factor: float) -> Change:
+    """Another learning rate; of a schedule all of its rates."""
+
+    def times(rate: Any) -> Any:
+        if isinstance(rate, tuple):
+            return tuple(map(times, cast(tuple[float, ...], rate)))
+        return None if rate is None else min(float(f"{rate * factor:.6g}"), vocabulary.max_number)
+
     def change(c: Configuration) -> Configuration:
-        rate = float(f"{c.learning_rate * factor:.6g}")
-        return replace(c, learning_rate=rate) if rate <= vocabulary.max_number else c
+        rate = c.learning_rate
+        if not isinstance(rate, Named):
+            return replace(c, learning_rate=times(rate)) if rate * factor <= vocabulary.max_number else c
+        arguments = tuple((key, times(x) if key in vocabulary.rates else x) for key, x in rate.arguments)
+        return replace(c, learning_rate=Named(rate.name, arguments))
 
     return change
 
@@ -83,7 +94,7 @@ def _cross_entropy(c: Configuration) -> Configuration:
     return replace(
         c,
         layers=(*c.hidden, replace(c.output, activation=Named(output))),
-        loss=Named(f"{loss}_crossentropy"),
+        loss=named(f"{loss}_crossentropy", {}, vocabulary.losses),
     )
 
 
@@ -92,6 +103,12 @@ def _with_momentum(c: Configuration) -> Configuration:
         return c
     arguments = dict(c.optimizer.arguments) | {"momentum": 0.9}
     return replace(c, optimizer=named("sgd", arguments, vocabulary.optimizers))
+
+
+def _unregularized(c: Configuration) -> Configuration:
+    none = Named("none")
+    layers = (replace(layer, kernel_regularizer=none, bias_regularizer=none) for layer in c.layers)
+    return replace(c, layers=tuple(layers))
 
 
 def _without_dropout(c: Configuration) -> Configuration:
@@ -156,6 +173,7 @@ kinds: Mapping[str, Change] = {
     "rate times ten": _with_rate(factor_rate),
     "rate by ten": _with_rate(1 / factor_rate),
     "no dropout": _without_dropout,
+    "no regularizers": _unregularized,
     **{name: _optimized(name) for name in vocabulary.optimizers},
     "momentum": _with_momentum,
     "full batch": _full_batch,

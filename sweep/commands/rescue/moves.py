@@ -40,7 +40,7 @@ _families: Mapping[str, Sequence[str]] = {
     "depth": ("a layer less", "a layer more"),
     "epochs": tuple(longer),
     "loss": ("cross-entropy",),
-    "dropout": ("no dropout",),
+    "dropout": ("no dropout", "no regularizers"),
     "batch": ("full batch",),
     "data": ("whole table",),
 }

@@ -91,7 +91,8 @@ def _has_another_loss(
     losses = head.entry_losses(p, targets.astype(np.float64)).mean(axis=(1, 2))
     is_clear = np.ones(len(p), np.bool_)
     if head.takes_sums:
-        is_clear = (np.where(targets > 0, p, 1 - p) > saturated).all(axis=(1, 2))
+        least = np.minimum(p, 1 - p) if head.smoothing else np.where(targets > 0, p, 1 - p)
+        is_clear = (least > saturated).all(axis=(1, 2))
     return is_clear & ~(np.abs(losses - entry.runs["final_loss"]) <= loss_tolerance * np.maximum(losses, 0.1))
 
 

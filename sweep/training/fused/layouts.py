@@ -35,6 +35,7 @@ class Layout(Protocol):
     # whether a compiler that fuses what is cheap would compute a layer anew for each of its readers
     is_fusible: bool
     unit_axis: int
+    model_axis: int
 
     def carried(self, weights: Any) -> list[Any]:
         """All weights, `[parameter, model]`, as they are carried."""
@@ -66,6 +67,7 @@ class ModelsLast:
 
     is_fusible = True
     unit_axis = 0
+    model_axis = -1
 
     def __init__(self, shapes: Shapes, n_models: int) -> None:
         self._shapes = [(*shape, n_models) for shape in shapes]
@@ -103,6 +105,7 @@ class ModelsFirst:
 
     is_fusible = False
     unit_axis = 2
+    model_axis = 0
 
     def __init__(self, shapes: Shapes, n_models: int) -> None:
         self._shapes = [(*shape, n_models) for shape in shapes]

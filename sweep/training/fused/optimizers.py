@@ -9,6 +9,7 @@ import numpy as np
 
 from sweep.networks.vocabulary import Named
 from sweep.training.fused.operations import ops
+from sweep.training.keras.optimizers import optimizer_arguments
 
 
 def activation_function(activation: Named) -> Callable[[Any], Any]:
@@ -33,12 +34,13 @@ def _relu6(x: Any) -> Any:
 class StatelessOptimizer:
     """Keras's optimizer of variables of some shapes, as a function of arrays that a loop can carry.
 
-    Its updates are elementwise, and none of the options that look at a whole variable (clipping) can be asked for:
-    networks that share a variable do not meet.
+    Without a schedule the learning rate is a value at run time. Its updates are elementwise, and none of the options
+    that look at a whole variable (clipping) can be asked for: networks that share a variable do not meet.
     """
 
-    def __init__(self, optimizer: Named, shapes: Sequence[tuple[int, ...]]) -> None:
-        self._optimizer = _new_optimizer(optimizer)
+    def __init__(self, optimizer: Named, schedule: Named | None, shapes: Sequence[tuple[int, ...]]) -> None:
+        kind = _of_no_backend(type(keras.optimizers.get(optimizer.name)))
+        self._optimizer = kind(**optimizer_arguments(optimizer, schedule or 0.0))
         with keras.device("cpu"):  # Keras wants variables of these shapes; no step reads their values
             self._optimizer.build([keras.Variable(np.zeros(shape, np.float32)) for shape in shapes])
         self._fresh = [_fresh_value(v) for v in self._optimizer.variables]
@@ -53,14 +55,6 @@ class StatelessOptimizer:
     def step(self, weights: Sequence[Any], state: Sequence[Any], gradients: Sequence[Any]) -> tuple[Any, ...]:
         """Weights and state after a step along the gradients."""
         return self._optimizer.stateless_apply(list(state), list(gradients), list(weights))
-
-
-def _new_optimizer(optimizer: Named) -> Any:
-    """Keras's optimizer, its learning rate set later. A weight decay of 0 is None to Keras, but AdamW insists on it."""
-    arguments: dict[str, Any] = dict(optimizer.arguments)
-    if arguments["weight_decay"] == 0.0 and optimizer.name != "adamw":
-        arguments["weight_decay"] = None
-    return _of_no_backend(type(keras.optimizers.get(optimizer.name)))(**arguments)
 
 
 def _of_no_backend(kind: type[Any]) -> Any:

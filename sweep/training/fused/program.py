@@ -1,7 +1,8 @@
 """A training of many networks of one shape as one compiled program.
 
-Fixed in a program: the shape of the network, table and snapshots, the optimizer with its arguments, the loss, and how
-many models there are. Values at run time: table, weights, seeds, learning rate, dropout rate, batch size, epochs.
+Fixed in a program: the shape of the network, table and snapshots, the optimizer with its arguments, a schedule, the
+loss, and how many models there are. Values at run time: table, weights, seeds, learning rate, dropout rate, batch size,
+epochs.
 
 Notation: everything at the border has models last: weights `[parameter, model]`, seeds `[purpose, model]`, rows of a
 step in slots, of which there are as many as rows where a table is small. A slot that the batch does not fill repeats
@@ -24,14 +25,16 @@ from sweep.training.fused.streams import draw_batch, kept_units, order_words, pa
 class Arguments(NamedTuple):
     """What a program is given; see the head of this module.
 
-    seeds: of weights' successors, row order and dropout `[2, model]`. counts: how often each row was drawn `[row,
-    model]`, zeros for the table itself. snapshots: epochs, -1 behind the last. thresholds, scales: of the dropout of
-    each hidden unit `[padded unit]`, 0 and 1 without. one: see `computed_once`. is_whole: whether rows are
-    taken in table order.
+    aims: the targets as the loss takes them. seeds: of weights' successors, row order and dropout `[2, model]`. counts:
+    how often each row was drawn `[row, model]`, zeros for the table itself. snapshots: epochs, -1 behind the last.
+    thresholds, scales: of the dropout of each hidden unit `[padded unit]`, 0 and 1 without. one: see `computed_once`.
+    is_whole: whether rows are taken in table order. factors: by what the regularizer of each variable multiplies its
+    absolute values and squares, `[variable, 2]`.
     """
 
     inputs: Any
     targets: Any
+    aims: Any
     weights: Any
     seeds: Any
     counts: Any
@@ -39,6 +42,7 @@ class Arguments(NamedTuple):
     learning_rate: Any
     thresholds: Any
     scales: Any
+    factors: Any
     one: Any
     is_whole: Any
     batch_size: Any
@@ -49,12 +53,13 @@ class Arguments(NamedTuple):
 class Answers(NamedTuple):
     """What a program gives.
 
-    weights `[parameter, model]`; losses `[snapshot, model]`; predictions `[snapshot, row, output, model]`;
-    last_unlearned `[model]`; units off before and after `[layer, model]`.
+    weights `[parameter, model]`; losses and penalties `[snapshot, model]`; predictions `[snapshot, row, output,
+    model]`; last_unlearned `[model]`; units off before and after `[layer, model]`.
     """
 
     weights: Any
     losses: Any
+    penalties: Any
     predictions: Any
     last_unlearned: Any
     units_off_initial: Any
@@ -68,6 +73,7 @@ class _Records(NamedTuple):
     """
 
     logits: Any
+    penalties: Any
     place: Any
     last_unlearned: Any
     units_off_initial: Any
@@ -84,7 +90,7 @@ class Training:
         self._answers = output_function(shape.head.activation)
         self._entry_losses = loss_function(shape.head)
         self._layout: Layout = layout_for(shape)
-        self._optimizer = StatelessOptimizer(shape.optimizer, self._layout.carried_shapes)
+        self._optimizer = StatelessOptimizer(shape.optimizer, shape.schedule, self._layout.carried_shapes)
 
     def __call__(self, *arguments: Any) -> Answers:
         """Train: see `Arguments` and `Answers`."""
@@ -93,6 +99,7 @@ class Training:
         off = ops.zeros((len(self.shape.n_units) - 2, n), "int32")
         records = _Records(
             logits=ops.zeros((self.shape.n_units[-1], self.shape.n_rows, s, n), "float32"),
+            penalties=ops.zeros((s, n), "float32"),
             place=ops.zeros((), "int32"),
             last_unlearned=ops.full((n,), -1, dtype="int32"),
             units_off_initial=off,
@@ -107,10 +114,18 @@ class Training:
         carried = (self._layout.carried(a.weights), self._optimizer.begin(a.learning_rate))
         start = (ops.zeros((), "int32"), carried, tuple(records))
         _, carried, records = ops.while_loop(lambda i, carried, records: i <= a.epochs, epoch, start)
-        logits, _, *others = records
-        losses = ops.mean(self._loss(logits, ops.transpose(a.targets)[:, :, None, None]), axis=0)
+        logits, penalties, _, *others = records
+        losses = ops.mean(self._loss(logits, ops.transpose(a.aims)[:, :, None, None]), axis=0)
         predictions = ops.transpose(self._answers(logits), (2, 1, 0, 3))
-        return Answers(self._layout.weights(carried[0]), losses, predictions, *others)
+        return Answers(self._layout.weights(carried[0]), losses, penalties, predictions, *others)
+
+    def _penalties(self, a: Arguments, variables: Sequence[Any]) -> Any:
+        """What the regularizers add to each model's loss: `[model]`."""
+        added = ops.zeros((self.shape.n_models,), "float32")
+        for i, variable in enumerate(variables):
+            each = a.factors[i, 0] * ops.abs(variable) + a.factors[i, 1] * ops.square(variable)
+            added = added + ops.sum(ops.moveaxis(each, self._layout.model_axis, 0), axis=range(1, len(variable.shape)))
+        return added
 
     def _layers(self, weights: Sequence[Any]) -> list[tuple[Any, Any]]:
         """Kernel and bias of each layer, None where there is no bias."""
@@ -169,12 +184,18 @@ class Training:
         is_kept = ops.take(a.snapshots, place) == epoch
         return _Records(
             logits=ops.slice_update(before.logits, (0, 0, place, 0), logits[:, :, None]),
+            penalties=self._kept_penalties(a, place, variables, before),
             # the last place is met by the last epoch only
             place=ops.minimum(place + ops.cast(is_kept, "int32"), self.shape.n_snapshots - 1),
             last_unlearned=ops.where(is_learned, before.last_unlearned, epoch),
             units_off_initial=ops.where(epoch == 0, off, before.units_off_initial),
             units_off=off,
         )
+
+    def _kept_penalties(self, a: Arguments, place: Any, variables: Sequence[Any], before: _Records) -> Any:
+        if not self.shape.is_regularized:
+            return before.penalties
+        return ops.slice_update(before.penalties, (place, 0), self._penalties(a, variables)[None])
 
     def _units_off(self, sums: Sequence[Any]) -> Any:
         """Units with output and slope zero on every row: `[layer, model]`."""
@@ -192,7 +213,7 @@ class Training:
         """All batches of one epoch, the last one what is left."""
         n, n_slots, n_in = self.shape.n_rows, self.shape.n_slots, self.shape.n_units[0]
         slots = ops.arange(n_slots, dtype="int32")
-        table = ops.concatenate([a.inputs, a.targets], axis=1)
+        table = ops.concatenate([a.inputs, a.aims], axis=1)
         ordered = ops.cond(
             a.is_whole,
             lambda: self._of_all_models(ops.transpose(table)),
@@ -234,7 +255,8 @@ class Training:
 
         def loss(variables: Sequence[Any]) -> Any:
             each = self._loss(self._forward(a, variables, batch[0], kept)[-1], batch[1])
-            return ops.sum(ops.where(share > 0, each * share, 0.0))
+            lowered = ops.sum(ops.where(share > 0, each * share, 0.0))
+            return lowered + ops.sum(self._penalties(a, variables)) if self.shape.is_regularized else lowered
 
         weights, state = carried
         gradients = self._backend.gradients(loss, self._layout.variables(weights))
@@ -244,7 +266,7 @@ class Training:
         """All batches of one epoch of drawn samples: the table in its order, each time with other shares."""
         n_samples = self.shape.n_samples or 0
         words = order_words(a.seeds[0], epoch, n_samples)
-        table = (self._table(a.inputs), ops.transpose(a.targets)[:, :, None])
+        table = (self._table(a.inputs), ops.transpose(a.aims)[:, :, None])
 
         def step(start: Any, below: Any, carried: Any) -> tuple[Any, Any, Any]:
             end = ops.minimum(start + a.batch_size, n_samples)

@@ -72,6 +72,8 @@ class ProgramShape:
     has_bias: tuple[bool, ...]
     optimizer: Named
     head: Head
+    is_regularized: bool
+    schedule: Named | None
 
     @classmethod
     def of(cls, c: Configuration, n_models: int) -> "ProgramShape":
@@ -80,7 +82,9 @@ class ProgramShape:
         n_slots = n if n <= MAX_SMALL_TABLE or c.samples is not None else min(n, padded(c.batch_size))
         activations = tuple(layer.activation for layer in c.hidden)
         has_bias = tuple(layer.use_bias for layer in c.layers)
-        return cls(n_models, n, n_slots, c.samples, c.n_units, activations, has_bias, c.optimizer, c.head)
+        layers = (c.n_units, activations, has_bias)
+        schedule = c.learning_rate if isinstance(c.learning_rate, Named) else None
+        return cls(n_models, n, n_slots, c.samples, *layers, c.optimizer, c.head, c.is_regularized, schedule)
 
     @property
     def variable_shapes(self) -> list[tuple[int, ...]]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
+from sweep.networks.vocabulary import Named, factors
 from sweep.training.fused.program import Answers, Arguments
 from sweep.training.fused.shapes import ProgramShape
 from sweep.training.fused.streams import padded_units
@@ -29,13 +30,15 @@ def arguments(cohort: NetworkCohort, shape: ProgramShape) -> Arguments:
     return Arguments(
         inputs=c.inputs(),
         targets=c.targets(),
+        aims=c.head.aims(c.targets()),
         weights=np.ascontiguousarray(initial_weights(cohort)[lanes].T),
         seeds=np.stack([cohort.stream_seeds(s)[lanes] for s in (Stream.ORDER, Stream.DROPOUT)]),
         counts=np.ascontiguousarray(counts.T),
         snapshots=snapshots,
-        learning_rate=np.array(c.learning_rate, np.float32),
+        learning_rate=np.array(0.0 if isinstance(c.learning_rate, Named) else c.learning_rate, np.float32),
         thresholds=np.repeat([keep_threshold(layer.dropout) for layer in c.hidden], units).astype(np.int32),
         scales=np.repeat([1 / (1 - layer.dropout) for layer in c.hidden], units).astype(np.float32),
+        factors=np.array([factors(v.regularizer) for v in c.variables], np.float32),
         one=np.array(1, np.float32),
         is_whole=np.array(not c.has_order),
         batch_size=np.array(c.batch_size, np.int32),
@@ -50,6 +53,7 @@ def measurements(cohort: NetworkCohort, values: Sequence[Array]) -> Measurements
     found = Answers(*(np.moveaxis(value, -1, 0)[:n] for value in values))
     return Measurements(
         losses=np.ascontiguousarray(found.losses[:, :s]),
+        penalties=np.ascontiguousarray(found.penalties[:, :s]),
         predictions=np.ascontiguousarray(found.predictions[:, :s]),
         weights=np.ascontiguousarray(found.weights),
         last_unlearned=found.last_unlearned.astype(np.int64),

@@ -298,8 +298,7 @@ def _named(name: str, arguments: Mapping[str, object], signatures: Mapping[str, 
 
 def _written(value: Named, signatures: Mapping[str, Signature]) -> Any:
     """A name with arguments as it stands in a file: only those that differ from their defaults."""
-    signature = signatures[value.name]
-    others = {key: argument for key, argument in value.arguments if argument != signature[key].default}
+    others = value.changed(signatures)
     return {"name": value.name, **others} if others else value.name
 
 

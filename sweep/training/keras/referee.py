@@ -23,12 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.layers import Head
+from sweep.networks.layers import Head, Layer
 from sweep.networks.measurements import Floats, Integers, Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
 from sweep.networks.vocabulary import Named
 from sweep.training.initial import initial_weights
 from sweep.training.keras.libraries import tensorflow_and_keras
+from sweep.training.keras.optimizers import optimizer_arguments
 
 Booleans = npt.NDArray[np.bool_]
 Orders = npt.NDArray[np.int32]
@@ -84,11 +85,19 @@ class LayerShape(NamedTuple):
     activation: Named
     has_dropout: bool
     use_bias: bool
+    kernel_regularizer: Named
+    bias_regularizer: Named
+
+    @classmethod
+    def of(cls, layer: Layer) -> "LayerShape":
+        """The shape of a layer."""
+        penalized = layer.kernel_regularizer, layer.bias_regularizer
+        return cls(layer.units, layer.activation, layer.dropout > 0, layer.use_bias, *penalized)
 
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What is fixed in a compiled program. Table, learning rate, dropout rate and epochs are values at run time.
+    """What is fixed in a compiled program. Table, dropout rate, epochs and a rate of no schedule are run-time values.
 
     With drawn samples so are their number and the batches: `batch_size` is then None.
     """
@@ -98,14 +107,16 @@ class NetworkShape:
     layers: tuple[LayerShape, ...]
     head: Head
     optimizer: Named
+    schedule: Named | None
     batch_size: int | None
 
     @classmethod
     def of(cls, c: Configuration) -> "NetworkShape":
         """The shape that a configuration needs."""
-        layers = tuple(LayerShape(x.units, x.activation, x.dropout > 0, x.use_bias) for x in c.layers)
+        layers = tuple(map(LayerShape.of, c.layers))
         batch_size = c.batch_size if c.samples is None else None
-        return cls(c.task.n_rows, c.task.n_inputs, layers, c.head, c.optimizer, batch_size)
+        schedule = c.learning_rate if isinstance(c.learning_rate, Named) else None
+        return cls(c.task.n_rows, c.task.n_inputs, layers, c.head, c.optimizer, schedule, batch_size)
 
     @property
     def n_outputs(self) -> int:
@@ -124,11 +135,16 @@ def _activation(activation: Named) -> Any:
     return functools.partial(function, **dict(activation.arguments)) if activation.arguments else function
 
 
-def _optimizer(optimizer: Named) -> Any:
-    """Keras's optimizer, its learning rate set later. A weight decay of 0 is None to Keras, but AdamW insists on it."""
-    arguments = dict(optimizer.arguments)
-    if arguments["weight_decay"] == 0.0 and optimizer.name != "adamw":
-        arguments["weight_decay"] = None  # pyright: ignore[reportArgumentType]  (Keras's own default)
+def regularizers_of(layer: Layer | LayerShape) -> dict[str, Any]:
+    """Keras's regularizers of a layer, as Dense takes them."""
+    made = tensorflow_and_keras()[1].regularizers
+    found = {key: getattr(layer, key) for key in ("kernel_regularizer", "bias_regularizer")}
+    return {key: getattr(made, x.name)(**dict(x.arguments)) for key, x in found.items() if x.name != "none"}
+
+
+def new_optimizer(optimizer: Named, rate: float | Named) -> Any:
+    """Keras's optimizer with its learning rate."""
+    arguments = optimizer_arguments(optimizer, rate)
     return tensorflow_and_keras()[1].optimizers.get({"class_name": optimizer.name, "config": arguments})
 
 
@@ -143,7 +159,8 @@ def _network(shape: NetworkShape) -> Any:
     layers = tensorflow_and_keras()[1].layers
     stack = [layers.Input((shape.n_inputs,))]
     for layer in shape.layers:
-        stack.append(layers.Dense(layer.units, activation=_activation(layer.activation), use_bias=layer.use_bias))
+        arguments = {"activation": _activation(layer.activation), "use_bias": layer.use_bias}
+        stack.append(layers.Dense(layer.units, **arguments, **regularizers_of(layer)))
         if layer.has_dropout:
             stack.append(layers.Dropout(0.5))  # stands for the place; masks and scale come from outside
     return tensorflow_and_keras()[1].Sequential(stack)
@@ -157,7 +174,7 @@ class Program:
         self._shape = shape
         with tf.device(CPU):
             self._network = _network(shape)
-            self._optimizer = _optimizer(shape.optimizer)
+            self._optimizer = new_optimizer(shape.optimizer, shape.schedule or 0.0)
             self._optimizer.build(self._network.trainable_variables)
         self._loss = new_loss(shape.head.loss)
         self._fresh_optimizer = [v.value.numpy() for v in self._optimizer.variables]
@@ -177,8 +194,8 @@ class Program:
         """How often the training has been traced: 1 after its first use."""
         return self._train.experimental_get_tracing_count()
 
-    def reset(self, weights: Floats, learning_rate: float) -> None:
-        """Put the network at `weights` `[parameter]`, the optimizer at its beginning."""
+    def reset(self, weights: Floats, rate: float | Named) -> None:
+        """Put the network at `weights` `[parameter]`, the optimizer at its beginning; `rate`: the learning rate."""
         start = 0
         for variable in self._network.trainable_variables:
             n = int(np.prod(variable.shape))
@@ -186,25 +203,25 @@ class Program:
             start += n
         for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
-        self._optimizer.learning_rate = learning_rate
+        if not isinstance(rate, Named):
+            self._optimizer.learning_rate = rate
 
     def weights(self) -> Floats:
         """The weights now: `[parameter]`."""
         return np.concatenate([np.ravel(v.value.numpy()) for v in self._network.trainable_variables])
 
-    def train(self, table: "_Table", batches: Batches, kept: Sequence[Booleans]) -> tuple[Floats, Floats]:
-        """Train for the epochs of `batches`: the table's loss `[epoch]`, predictions `[epoch, row, output]` after."""
+    def train(self, table: "_Table", batches: Batches, kept: Sequence[Booleans]) -> list[Floats]:
+        """Train for the epochs of `batches`: what `evaluate` gives after each, with an axis `[epoch]` before."""
         tf, _ = tensorflow_and_keras()
         with tf.device(CPU):
-            losses, predictions = self._train(table.inputs, table.targets, table.scales, batches, *kept)
-        return losses.numpy(), predictions.numpy()
+            found = self._train(table.inputs, table.targets, table.scales, batches, *kept)
+        return [x.numpy() for x in found]
 
-    def evaluate(self, table: "_Table") -> tuple[Floats, Floats]:
-        """The table's loss `[]` and predictions `[row, output]` now."""
+    def evaluate(self, table: "_Table") -> list[Floats]:
+        """The table's loss `[]`, what regularizers add to it `[]`, and predictions `[row, output]` now."""
         tf, _ = tensorflow_and_keras()
         with tf.device(CPU):
-            loss, predictions = self._evaluate(table.inputs, table.targets)
-        return loss.numpy(), predictions.numpy()
+            return [x.numpy() for x in self._evaluate(table.inputs, table.targets)]
 
     def units_off(self, table: "_Table") -> Integers:
         """Units with output and slope zero on every row: `[layer]`."""
@@ -230,7 +247,7 @@ class Program:
     def _trace_step(self, batch: tuple[Any, Any], scales: Any, kept: Sequence[Any], share: Any = None) -> None:
         tf, _ = tensorflow_and_keras()
         with tf.GradientTape() as tape:
-            loss = self._loss(batch[1], self._forward(batch[0], kept, scales), sample_weight=share)
+            loss = self._loss(batch[1], self._forward(batch[0], kept, scales), sample_weight=share) + self._penalty()
         variables = self._network.trainable_variables
         self._optimizer.apply(tape.gradient(loss, variables), variables)
 
@@ -263,28 +280,32 @@ class Program:
         if n % size:
             step(n - n % size, n % size)
 
-    def _trace_epochs(self, inputs: Any, targets: Any, scales: Any, batches: Any, *kept: Any) -> tuple[Any, Any]:
+    def _trace_epochs(self, inputs: Any, targets: Any, scales: Any, batches: Any, *kept: Any) -> list[Any]:
         tf, _ = tensorflow_and_keras()
         n_epochs, size = tf.shape(batches)[0], self._shape.batch_size
-        losses = tf.TensorArray(tf.float32, n_epochs, element_shape=())
-        predictions = tf.TensorArray(tf.float32, n_epochs, element_shape=targets.shape)
+        kept_of_epochs = [tf.TensorArray(tf.float32, n_epochs, element_shape=s) for s in ((), (), targets.shape)]
 
-        def body(epoch: Any, losses: Any, predictions: Any) -> tuple[Any, Any, Any]:
+        def body(epoch: Any, *written: Any) -> tuple[Any, ...]:
             if size is None:
                 self._trace_drawn_epoch((inputs, targets), scales, batches[epoch])
             else:
                 table = (tf.gather(inputs, batches[epoch]), tf.gather(targets, batches[epoch]))
                 self._trace_epoch(table, scales, [mask[epoch] for mask in kept], size)
-            loss, predicted = self._trace_evaluation(inputs, targets)
-            return epoch + 1, losses.write(epoch, loss), predictions.write(epoch, predicted)
+            evaluated = zip(written, self._trace_evaluation(inputs, targets), strict=True)
+            return epoch + 1, *(array.write(epoch, value) for array, value in evaluated)
 
-        start = (tf.constant(0), losses, predictions)
-        _, losses, predictions = tf.while_loop(lambda epoch, *_: epoch < n_epochs, body, start, parallel_iterations=1)
-        return losses.stack(), predictions.stack()
+        start = (tf.constant(0), *kept_of_epochs)
+        _, *found = tf.while_loop(lambda epoch, *_: epoch < n_epochs, body, start, parallel_iterations=1)
+        return [array.stack() for array in found]
 
-    def _trace_evaluation(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
+    def _trace_evaluation(self, inputs: Any, targets: Any) -> tuple[Any, Any, Any]:
         predicted = self._network(inputs, training=False)
-        return self._loss(targets, predicted), predicted
+        return self._loss(targets, predicted), self._penalty(), predicted
+
+    def _penalty(self) -> Any:
+        """What the regularizers add, as `fit` adds it."""
+        tf, _ = tensorflow_and_keras()
+        return tf.add_n(self._network.losses or [tf.constant(0.0)])
 
     def _trace_units_off(self, inputs: Any) -> Any:
         """The slope of a unit is the gradient of its activation by its sum of inputs, as TensorFlow takes it."""
@@ -314,9 +335,10 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Record:
-    """One model's measurements; losses `[snapshot]`, predictions `[snapshot, row, output]`."""
+    """One model's measurements; losses and penalties `[snapshot]`, predictions `[snapshot, row, output]`."""
 
     losses: Floats
+    penalties: Floats
     predictions: Floats
     weights: Floats
     last_unlearned: int
@@ -369,26 +391,27 @@ def _train_one(program: Program, cohort: NetworkCohort, model: int, weights: Flo
 
     program.reset(weights, c.learning_rate)
     units_off_initial = program.units_off(table)
-    loss, predicted = program.evaluate(table)
-    losses, predictions = [loss[None]], [predicted[None]]
-    last_unlearned = -1 if is_learned(predicted[None])[0] else 0
+    found = [[x[None]] for x in program.evaluate(table)]  # of the epochs kept: losses, penalties, predictions
+    last_unlearned = -1 if is_learned(found[-1][0])[0] else 0
     held = c.task.n_rows * (sum(c.widths) + c.n_outputs + 1)
     if c.samples is not None:
         held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
     length = max(1, max_values_held // held)
     for first in range(0, c.epochs, length):
         epochs = range(first, min(first + length, c.epochs))
-        chunk_losses, chunk_predictions = program.train(table, *_randomness(cohort, model, epochs))
-        unlearned = np.flatnonzero(~is_learned(chunk_predictions))
+        chunk = program.train(table, *_randomness(cohort, model, epochs))
+        unlearned = np.flatnonzero(~is_learned(chunk[-1]))
         if len(unlearned):
             last_unlearned = first + 1 + int(unlearned[-1])
         wanted = cohort.configuration.snapshots - first - 1
         wanted = wanted[(wanted >= 0) & (wanted < len(epochs))]
-        losses.append(chunk_losses[wanted])
-        predictions.append(chunk_predictions[wanted])
+        for kept, of_chunk in zip(found, chunk, strict=True):
+            kept.append(of_chunk[wanted])
+    losses, penalties, predictions = map(np.concatenate, found)
     return _Record(
-        np.concatenate(losses),
-        np.concatenate(predictions),
+        losses,
+        penalties,
+        predictions,
         program.weights(),
         last_unlearned,
         units_off_initial,
@@ -403,10 +426,3 @@ def _gather(records: Sequence[_Record], cohort: NetworkCohort) -> Measurements:
         for f in fields(record):
             getattr(measured, f.name)[model] = getattr(record, f.name)
     return measured
-
-
-def new_optimizer(configuration: Configuration) -> Any:
-    """A configuration's optimizer with its learning rate."""
-    made = _optimizer(configuration.optimizer)
-    made.learning_rate = configuration.learning_rate
-    return made

@@ -12,7 +12,7 @@ from sweep.networks.measurements import Floats
 from sweep.networks.vocabulary import Named, named, output_activations
 from sweep.training.engine import EngineError
 from sweep.training.keras.libraries import tensorflow_and_keras
-from sweep.training.keras.referee import new_loss, new_optimizer
+from sweep.training.keras.referee import new_loss, new_optimizer, regularizers_of
 
 
 def save_network(configuration: Configuration, weights: Floats, path: Path) -> Floats:
@@ -53,12 +53,12 @@ def compiled_network(configuration: Configuration) -> Any:
         if c.head.has_classes
         else keras.metrics.BinaryAccuracy(threshold=c.head.border)
     )
-    network.compile(optimizer=new_optimizer(c), loss=new_loss(c.loss), metrics=[metric])
+    network.compile(optimizer=new_optimizer(c.optimizer, c.learning_rate), loss=new_loss(c.loss), metrics=[metric])
     return network
 
 
 def _dense_arguments(keras: Any, layer: Layer) -> dict[str, Any]:
-    """A Dense layer's bias and initializers; the trained weights take the place of the initial ones.
+    """A Dense layer's bias, initializers and regularizers; the trained weights take the place of the initial ones.
 
     Keras has nothing for a bias that is drawn as the kernel.
     """
@@ -68,7 +68,7 @@ def _dense_arguments(keras: Any, layer: Layer) -> dict[str, Any]:
         key: keras.initializers.get({"class_name": value.name, "config": dict(value.arguments)})
         for key, value in initial.items()
     }
-    return {"use_bias": layer.use_bias, **made}
+    return {"use_bias": layer.use_bias, **made, **regularizers_of(layer)}
 
 
 def _keras_layers(keras: Any, layer: Layer) -> list[Any]:

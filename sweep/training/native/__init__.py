@@ -18,13 +18,14 @@ import numpy.typing as npt
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
+from sweep.networks.vocabulary import Named, factors
 from sweep.training.initial import initial_weights
 from sweep.training.native.cache import Kernel, cache_folder, take_whole
 
 # float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
 ALIGNMENT = 32
 # measurements in the order in which the kernel takes them
-MEASURED = ("weights", "losses", "predictions", "last_unlearned", "units_off_initial", "units_off")
+MEASURED = ("weights", "losses", "penalties", "predictions", "last_unlearned", "units_off_initial", "units_off")
 
 
 _one_at_a_time = threading.Lock()
@@ -81,13 +82,15 @@ def _aligned(n: int, dtype: Any) -> npt.NDArray[Any]:
 
 
 def _optimizer_settings(configuration: Configuration) -> Any:
-    from sweep.training.native import optimizers
+    from sweep.training.native import optimizers, schedules
 
     arguments: dict[str, Any] = dict(configuration.optimizer.arguments)
+    rate = configuration.learning_rate
     variant = arguments.get("nesterov") or arguments.get("centered") or arguments.get("amsgrad") or False
     return optimizers.Settings(
         code=optimizers.codes[configuration.optimizer.name],
-        learning_rate=configuration.learning_rate,
+        learning_rate=0.0 if isinstance(rate, Named) else rate,
+        schedule=schedules.schedule_settings(rate)[0],
         momentum=float(arguments.get("momentum", 0.0)),
         beta_1=float(arguments.get("beta_1", 0.0)),
         beta_2=float(arguments.get("beta_2", arguments.get("rho", 0.0))),
@@ -140,10 +143,12 @@ def _plan(cohort: NetworkCohort) -> Any:
         epochs=c.epochs,
         loss=heads.loss_codes[c.head.loss.name],
         delta=float(dict(c.head.loss.arguments).get("delta", 0.0)),
+        is_smoothed=c.head.smoothing > 0,
         head=heads.head_code(c.head),
         coding=heads.codings[c.head.coding],
         averaged=c.head.averaged(c.n_outputs),
         has_dropout=c.has_dropout,
+        begun_after=-1 if c.is_regularized else 0,
         margin=cohort.margin,
         n_elements=place,
         **places,
@@ -177,6 +182,7 @@ class NativeEngine:
         c = cohort.configuration
         measured = Measurements.empty(cohort)
         measured.weights[:] = initial_weights(cohort)
+        measured.penalties[:] = 0
         plan = _plan(cohort)
         compiled_kernel()(
             plan,
@@ -201,14 +207,19 @@ def _counts(cohort: NetworkCohort) -> npt.NDArray[np.uint32]:
 
 
 def _values(c: Configuration) -> tuple[Any, ...]:
-    """What the kernel is told of a configuration beside its plan: layers, optimizer, inputs, targets."""
-    from sweep.training.native import functions, passes
+    """What the kernel is told of a configuration beside its plan, in its order."""
+    from sweep.training.native import functions, passes, schedules
 
     activations = [functions.activation_settings(layer.activation) for layer in c.layers]
     whole = [
-        (n_in, layer.units, a.code, layer.use_bias, keep_threshold(layer.dropout))
+        (n_in, layer.units, a.code, layer.use_bias, keep_threshold(layer.dropout), 0, 0)
         for n_in, layer, a in zip(c.n_units, c.layers, activations, strict=False)
     ]
-    real = [(a.slope, a.scale, 1 / (1 - layer.dropout), 0, 0) for layer, a in zip(c.layers, activations, strict=True)]
+    real = [
+        (a.slope, a.scale, 1 / (1 - x.dropout), *factors(x.kernel_regularizer), *factors(x.bias_regularizer))
+        for x, a in zip(c.layers, activations, strict=True)
+    ]
     layers = passes.Layers(np.array(whole, np.int64).ravel(), np.array(real).ravel())
-    return layers, _optimizer_settings(c), c.inputs(), c.targets()
+    _, schedule = schedules.schedule_settings(c.learning_rate)
+    targets = c.targets()
+    return layers, _optimizer_settings(c), schedule, c.inputs(), targets, c.head.aims(targets)

@@ -13,8 +13,13 @@ from numba import njit
 from sweep.networks.vocabulary import Named
 from sweep.training.native.simd import absolute, align_stack, exponent_of, power_of_two, round_down, select, splat
 
-inlined: Any = njit(forceinline=True, error_model="numpy")
-shared: Any = njit(error_model="numpy")
+# Only compiled code calls these, so none needs numba's two wrappers, into which LLVM would inline it whole once more.
+_called: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inlined: Any = njit(forceinline=True, **_called)
+# What stands in one place, or is a statement or two: its statements become the caller's before types are found. As a
+# function of its own, all that it calls would be optimized and translated for it, and again for its caller.
+merged: Any = njit(inline="always", **_called)
+shared: Any = njit(**_called)
 
 LINEAR, RELU, TANH, SIGMOID, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, SILU, GELU, GELU_TANH, RELU6, HARD_SIGMOID = range(13)
 

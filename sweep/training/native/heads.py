@@ -2,9 +2,9 @@
 # pyright: basic
 """The output layer: what it answers, its losses and their slopes, and whether an answer is right.
 
-Notation: p a prediction, y its target, z the sum behind it. A head is `SUMMED`, a sigmoid under cross-entropy or the
-squared error, of which p and z are all that is needed; `SOFTMAX`; or `SLOPED`, any other activation, whose slope the
-loss's is multiplied by. The first two keep z where other layers keep slopes.
+Notation: p a prediction, y its target, as the loss takes it, z the sum behind it. A head is `SUMMED`, a sigmoid under
+cross-entropy or the squared error, of which p and z are all that is needed; `SOFTMAX`; or `SLOPED`, any other
+activation, whose slope the loss's is multiplied by. The first two keep z where other layers keep slopes.
 """
 
 import numpy as np
@@ -111,6 +111,8 @@ def _entry_loss(plan, p, z, y):
         if plan.head == SUMMED:
             return softplus(z) - y * z
         clipped = clamp(p, LOW, HIGH)
+        if plan.is_smoothed:
+            return splat(0.0, p) - (y * log(clipped) + (one - y) * log(one - clipped))
         return splat(0.0, p) - log(select(y > half, clipped, one - clipped))
     if plan.loss == ABSOLUTE_ERROR:
         return absolute(error)
@@ -124,8 +126,8 @@ def _entry_loss(plan, p, z, y):
 
 
 @shared
-def row_loss(plan, memory, out, targets, row, before):
-    """A sum of losses `before` and that of a row of the table, entry by entry."""
+def row_loss(plan, memory, out, aims, row, before):
+    """A sum of losses `before` and that of a row of the table, entry by entry; aims: targets as the loss takes them."""
     align_stack()
     one = zeros1(memory)
     stride = plan.n_rows * MODELS
@@ -133,14 +135,16 @@ def row_loss(plan, memory, out, targets, row, before):
     if plan.loss != CATEGORICAL:
         for o in range(plan.n_outputs):
             at = out + o * stride
-            y = splat(targets[row * plan.n_outputs + o], one)
+            y = splat(aims[row * plan.n_outputs + o], one)
             before = before + _entry_loss(plan, load(memory, at, one), load(memory, at + slope, one), y)
         return before
     largest, of_true = load(memory, out + slope, one), one
     for o in range(plan.n_outputs):
         z = load(memory, out + o * stride + slope, one)
         largest = select(z < largest, largest, z)
-        if targets[row * plan.n_outputs + o] > 0:
+        if plan.is_smoothed:
+            of_true = of_true + splat(aims[row * plan.n_outputs + o], one) * z
+        elif aims[row * plan.n_outputs + o] > 0:
             of_true = z
     total = one
     for o in range(plan.n_outputs):

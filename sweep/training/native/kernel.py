@@ -8,9 +8,10 @@
 import numpy as np
 
 from sweep.training.native import optimizers
-from sweep.training.native.functions import inlined
+from sweep.training.native.functions import inlined, merged
 from sweep.training.native.heads import BINARY, is_right, row_loss
 from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
+from sweep.training.native.regularizers import begin_gradients, penalty
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -26,8 +27,8 @@ from sweep.training.native.simd import (
 from sweep.training.native.streams import ORDER_STREAM, shuffle, threefry
 
 
-@inlined
-def _gather(plan, order, first, n, inputs, targets, memory):
+@merged
+def _gather(plan, order, first, n, inputs, aims, memory):
     """Copy each model's rows at positions first .. first + n of the order into the batch."""
     for slot in range(n):
         for model in range(MODELS):
@@ -35,7 +36,7 @@ def _gather(plan, order, first, n, inputs, targets, memory):
             for i in range(plan.n_inputs):
                 memory[plan.batch + (i * plan.n_slots + slot) * MODELS + model] = inputs[row * plan.n_inputs + i]
             for o in range(plan.n_outputs):
-                memory[plan.targets + (o * plan.n_slots + slot) * MODELS + model] = targets[row * plan.n_outputs + o]
+                memory[plan.targets + (o * plan.n_slots + slot) * MODELS + model] = aims[row * plan.n_outputs + o]
 
 
 @inlined
@@ -67,14 +68,14 @@ def _is_learned(plan, memory, targets):
 
 
 @inlined
-def _record(plan, memory, targets, losses, predictions, first, last, snapshot):
-    """Keep the loss and the predictions of the models from `first` to before `last`."""
+def _record(plan, layers, memory, aims, losses, penalties, predictions, first, last, snapshot):
+    """Keep the loss, what is added to it, and the predictions of the models from `first` to before `last`."""
     one = zeros1(memory)
     unit = splat(1.0, one)
     total = one
     out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
     for row in range(plan.n_rows):
-        total = row_loss(plan, memory, out + row * MODELS, targets, row, total)
+        total = row_loss(plan, memory, out + row * MODELS, aims, row, total)
         for o in range(plan.n_outputs):
             at = out + (o * plan.n_rows + row) * MODELS
             for model in range(first, last):
@@ -83,6 +84,10 @@ def _record(plan, memory, targets, losses, predictions, first, last, snapshot):
     store(memory, plan.errors, mean)
     for model in range(first, last):
         losses[model, snapshot] = memory[plan.errors + model - first]
+    if plan.begun_after < 0:
+        store(memory, plan.errors, penalty(plan, layers, memory))
+        for model in range(first, last):
+            penalties[model, snapshot] = memory[plan.errors + model - first]
 
 
 @inlined
@@ -139,8 +144,8 @@ def _fill_urn(plan, order):
         store(order, row * MODELS, load(order, (plan.n_rows + 1 + row) * MODELS, like))
 
 
-@inlined
-def _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order, powers, epoch):
+@merged
+def _train_epoch(plan, layers, optimizer, schedule, inputs, aims, seeds, memory, order, powers, epoch):
     """One pass over the data set: the powers after it.
 
     The table as it is was taken forward by the evaluation before the epoch.
@@ -159,29 +164,34 @@ def _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order,
         n = min(plan.batch_size, n_samples - first)
         n_slots = plan.n_rows if plan.n_samples > 0 else n
         if takes_rows:
-            _gather(plan, order, first, n, inputs, targets, memory)
+            _gather(plan, order, first, n, inputs, aims, memory)
         elif plan.n_samples > 0:
             _draw_batch(plan, seeds, memory, order, first, n, epoch)
         if first > 0 or plan.batch != plan.table:
             forward(plan, layers, memory, plan.batch, plan.n_slots, n_slots, plan.has_dropout, key, first, epoch)
         powers = optimizers.advanced(powers, optimizer)
-        step = optimizers.step_at(powers, optimizer)
+        step = optimizers.step_at(powers, optimizer, schedule)
+        if plan.begun_after < 0:
+            begin_gradients(plan, layers, memory)
         backward(plan, layers, memory, plan.batch, n_slots, n, optimizer, step)
     return powers
 
 
-@inlined
+@merged
 def _train_tile(
     plan,
     layers,
     optimizer,
+    schedule,
     inputs,
     targets,
+    aims,
     seeds,
     memory,
     order,
     snapshots,
     losses,
+    penalties,
     predictions,
     last_unlearned,
     units_off_initial,
@@ -194,7 +204,7 @@ def _train_tile(
     `memory` begins with the initial weights and ends with the trained ones. `order` [row]: room for each epoch's order
     or urn, one vector more, then how often the seed drew each row.
     """
-    powers = optimizers.Powers(1.0, 1.0, 1.0, 1.0)
+    powers = optimizers.Powers(1.0, 1.0, 1.0, 1.0, 0.0)
     zero = splat(np.uint32(0), load(seeds, 0, zeros1(seeds)))
     unlearned = plan.n_rows * MODELS  # where `order` keeps the first epoch not known to be unlearned
     store(order, unlearned, zero)
@@ -204,19 +214,22 @@ def _train_tile(
         for row in range(plan.n_rows):
             for o in range(plan.n_outputs):
                 at = plan.targets + (o * plan.n_rows + row) * MODELS
-                store(memory, at, splat(targets[row * plan.n_outputs + o], zeros1(memory)))
-    snapshot = 0
+                store(memory, at, splat(aims[row * plan.n_outputs + o], zeros1(memory)))
+    snapshot = np.intp(0)
     for epoch in range(plan.epochs + 1):
-        forward(plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, False, zero, 0, 0)
+        # numba would compile another function for literal arguments
+        forward(
+            plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, np.bool_(False), zero, np.intp(0), np.intp(0)
+        )
         known = load(order, unlearned, zero)
         store(order, unlearned, select(_is_learned(plan, memory, targets), known, splat(np.uint32(epoch + 1), zero)))
         if epoch == snapshots[snapshot]:
-            _record(plan, memory, targets, losses, predictions, first, last, snapshot)
+            _record(plan, layers, memory, aims, losses, penalties, predictions, first, last, snapshot)
             snapshot += 1
         if epoch == 0:
             _count_units_off(plan, layers, memory, units_off_initial, first, last)
         if epoch < plan.epochs:
-            powers = _train_epoch(plan, layers, optimizer, inputs, targets, seeds, memory, order, powers, epoch)
+            powers = _train_epoch(plan, layers, optimizer, schedule, inputs, aims, seeds, memory, order, powers, epoch)
     _count_units_off(plan, layers, memory, units_off, first, last)
     for model in range(first, last):
         last_unlearned[model] = np.int64(order[unlearned + model - first]) - 1
@@ -240,8 +253,10 @@ def train_models(
     plan,
     layers,
     optimizer,
+    schedule,
     inputs,
     targets,
+    aims,
     model_seeds,
     counts,
     seeds,
@@ -250,6 +265,7 @@ def train_models(
     snapshots,
     weights,
     losses,
+    penalties,
     predictions,
     last_unlearned,
     units_off_initial,
@@ -257,13 +273,14 @@ def train_models(
 ):
     """Train models of one configuration, tile after tile. `weights` `[model, parameter]`: initial, then trained.
 
-    layers: `passes.Layers` of arrays; model_seeds `[2, model]`: of the row order, of the dropout; counts
-    `[model, row]`: how often a seed drew each row, where samples are drawn; seeds, memory, order: room for those of
-    one tile. The arrays after `weights` are `Measurements`.
+    layers: `passes.Layers` of arrays; schedule: its numbers; aims: the targets as the loss takes them; model_seeds `[2,
+    model]`: of the row order, of the dropout; counts `[model, row]`: how often a seed drew each row, where samples are
+    drawn; seeds, memory, order: room for those of one tile. The arrays after `weights` are `Measurements`.
     """
     align_stack()
     layers = pointers_to(layers)
-    inputs, targets = pointer_to(inputs), pointer_to(targets)
+    inputs, targets, aims = pointer_to(inputs), pointer_to(targets), pointer_to(aims)
+    schedule = pointer_to(schedule)
     seeds, memory, order = pointer_to(seeds), pointer_to(memory), pointer_to(order)
     for first in range(0, len(weights), MODELS):
         last = min(first + MODELS, len(weights))
@@ -272,13 +289,16 @@ def train_models(
             plan,
             layers,
             optimizer,
+            schedule,
             inputs,
             targets,
+            aims,
             seeds,
             memory,
             order,
             snapshots,
             losses,
+            penalties,
             predictions,
             last_unlearned,
             units_off_initial,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sweep.training.native.functions import inlined
+from sweep.training.native.schedules import NO_SCHEDULE, rate_at
 from sweep.training.native.simd import absolute, load, select, splat, sqrt, store
 
 SGD, RMSPROP, ADAGRAD, ADAM, ADAMAX, NADAM, LION = range(7)
@@ -28,10 +29,14 @@ N_STATES = 3
 
 
 class Settings(NamedTuple):
-    """An optimizer's arguments. `beta_2` is RMSprop's rho; `variant`: nesterov, centered or amsgrad."""
+    """An optimizer's arguments. `beta_2` is RMSprop's rho; `variant`: nesterov, centered or amsgrad.
+
+    learning_rate: where there is no schedule, of which `schedule` is the code.
+    """
 
     code: int
     learning_rate: float
+    schedule: int
     momentum: float
     beta_1: float
     beta_2: float
@@ -42,21 +47,23 @@ class Settings(NamedTuple):
 
 
 class Powers(NamedTuple):
-    """What grows with the steps: beta_1 and beta_2 to the power of the step, Nadam's schedule and its product."""
+    """What grows with the steps: powers of beta_1 and beta_2, Nadam's schedule and its product, how many there were."""
 
     beta_1: float = 1.0
     beta_2: float = 1.0
     schedule: float = 1.0
     product: float = 1.0
+    n_steps: float = 0.0
 
 
 class Step(NamedTuple):
     """What the update of every parameter shares in one step.
 
-    `rate`: Adam's, its bias corrected; `bias`: of Adamax's first moment, of Nadam's second; `past` and `present`: what
-    Nadam takes of the moment and of the gradient.
+    `learning_rate`: of weight decay; `rate`: the same, Adam's with its bias corrected; `bias`: of Adamax's first
+    moment, of Nadam's second; `past` and `present`: what Nadam takes of the moment and of the gradient.
     """
 
+    learning_rate: float
     rate: float
     bias: float
     past: float
@@ -86,21 +93,21 @@ def _moved(average, value, beta):
 
 
 @inlined
-def _sgd(memory, w, m, gradient, settings):
-    weight, step = load(memory, w, gradient), gradient * splat(settings.learning_rate, gradient)
+def _sgd(memory, w, m, gradient, settings, step):
+    weight, part = load(memory, w, gradient), gradient * splat(step.rate, gradient)
     if settings.momentum == 0:
-        store(memory, w, weight - step)
+        store(memory, w, weight - part)
         return
     momentum = splat(settings.momentum, gradient)
-    velocity = _kept(load(memory, m, gradient) * momentum - step)
+    velocity = _kept(load(memory, m, gradient) * momentum - part)
     store(memory, m, velocity)
-    move = velocity * momentum - step if settings.variant else velocity
+    move = velocity * momentum - part if settings.variant else velocity
     store(memory, w, weight + move)
 
 
 @inlined
-def _rmsprop(memory, w, m, v, u, gradient, settings):
-    rate, momentum = splat(settings.learning_rate, gradient), splat(settings.momentum, gradient)
+def _rmsprop(memory, w, m, v, u, gradient, settings, step):
+    rate, momentum = splat(step.rate, gradient), splat(settings.momentum, gradient)
     rho, rest = splat(settings.beta_2, gradient), splat(1 - settings.beta_2, gradient)
     velocity = _kept_square(rho * load(memory, v, gradient) + rest * (gradient * gradient), settings)
     store(memory, v, velocity)
@@ -117,10 +124,10 @@ def _rmsprop(memory, w, m, v, u, gradient, settings):
 
 
 @inlined
-def _adagrad(memory, w, v, gradient, settings):
+def _adagrad(memory, w, v, gradient, settings, step):
     accumulator = load(memory, v, gradient) + gradient * gradient
     store(memory, v, accumulator)
-    move = splat(settings.learning_rate, gradient) * gradient / sqrt(accumulator + splat(settings.epsilon, gradient))
+    move = splat(step.rate, gradient) * gradient / sqrt(accumulator + splat(settings.epsilon, gradient))
     store(memory, w, load(memory, w, gradient) - move)
 
 
@@ -161,8 +168,8 @@ def _nadam(memory, w, m, v, gradient, settings, step):
 
 
 @inlined
-def _lion(memory, w, m, gradient, settings):
-    zero, rate = splat(0.0, gradient), splat(settings.learning_rate, gradient)
+def _lion(memory, w, m, gradient, settings, step):
+    zero, rate = splat(0.0, gradient), splat(step.rate, gradient)
     beta_1, rest_1 = splat(settings.beta_1, gradient), splat(1 - settings.beta_1, gradient)
     beta_2, rest_2 = splat(settings.beta_2, gradient), splat(1 - settings.beta_2, gradient)
     moment = load(memory, m, gradient)
@@ -187,13 +194,17 @@ def advanced(powers, settings):
         beta_2=_grown(powers.beta_2, settings.beta_2),
         schedule=schedule,
         product=_grown(powers.product, settings.beta_1 * (1 - 0.5 * schedule)),
+        n_steps=powers.n_steps + 1.0,
     )
 
 
 @inlined
-def step_at(powers, settings):
-    """What the parameters share in the step that these powers belong to."""
-    rate, bias, past, present = settings.learning_rate, 1.0, 0.0, 0.0
+def step_at(powers, settings, schedule):
+    """What the parameters share in the step that these powers belong to; schedule: the numbers of one."""
+    learning_rate = settings.learning_rate
+    if settings.schedule != NO_SCHEDULE:
+        learning_rate = rate_at(settings.schedule, schedule, powers.n_steps - 1.0)
+    rate, bias, past, present = learning_rate, 1.0, 0.0, 0.0
     if settings.code == ADAM:
         rate = rate * np.sqrt(1 - powers.beta_2) / (1 - powers.beta_1)
     elif settings.code == ADAMAX:
@@ -204,7 +215,7 @@ def step_at(powers, settings):
         following = settings.beta_1 * (1 - 0.5 * powers.schedule * 0.96)
         past = following / (1 - powers.product * following)
         present = (1 - now) / (1 - powers.product)
-    return Step(rate=rate, bias=bias, past=past, present=present)
+    return Step(learning_rate=learning_rate, rate=rate, bias=bias, past=past, present=present)
 
 
 @inlined
@@ -212,20 +223,20 @@ def update(memory, w, state, n_elements, gradient, settings, step):
     """Give the parameter at `w` its new weight. Its state lies at `state` and twice `n_elements` further on."""
     m, v, u = state, state + n_elements, state + 2 * n_elements
     if settings.weight_decay > 0:
-        decay, rate = splat(settings.weight_decay, gradient), splat(settings.learning_rate, gradient)
+        decay, rate = splat(settings.weight_decay, gradient), splat(step.learning_rate, gradient)
         weight = load(memory, w, gradient)
         store(memory, w, weight - weight * decay * rate)
     if settings.code == ADAM:
         _adam(memory, w, m, v, u, gradient, settings, step)
     elif settings.code == SGD:
-        _sgd(memory, w, m, gradient, settings)
+        _sgd(memory, w, m, gradient, settings, step)
     elif settings.code == RMSPROP:
-        _rmsprop(memory, w, m, v, u, gradient, settings)
+        _rmsprop(memory, w, m, v, u, gradient, settings, step)
     elif settings.code == ADAGRAD:
-        _adagrad(memory, w, v, gradient, settings)
+        _adagrad(memory, w, v, gradient, settings, step)
     elif settings.code == ADAMAX:
         _adamax(memory, w, m, v, gradient, settings, step)
     elif settings.code == NADAM:
         _nadam(memory, w, m, v, gradient, settings, step)
     else:
-        _lion(memory, w, m, gradient, settings)
+        _lion(memory, w, m, gradient, settings, step)

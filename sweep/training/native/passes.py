@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sweep.training.native import optimizers
-from sweep.training.native.functions import Activation, activate, inlined, shared, sigmoid
+from sweep.training.native.functions import Activation, activate, inlined, merged, shared, sigmoid
 from sweep.training.native.heads import SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
 from sweep.training.native.simd import (
     MODELS,
@@ -46,8 +46,10 @@ class Plan(NamedTuple):
     """A tile's sizes, choices, and where its arrays begin (in elements).
 
     `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
-    all rows of the table. n_activated: layers whose activation has a slope: all but an output layer
-    of its own formula; loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`.
+    all rows of the table. n_activated: layers whose activation has a slope: all but an output layer of its own formula;
+    loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`. is_smoothed: whether targets
+    are not 0 and 1 to the loss. begun_after: the slot behind which a step's gradients have begun: the first one, or -1
+    where regularizers begin them.
     """
 
     n_rows: int
@@ -65,10 +67,12 @@ class Plan(NamedTuple):
     epochs: int
     loss: int
     delta: float
+    is_smoothed: bool
     head: int
     coding: int
     averaged: int
     has_dropout: bool
+    begun_after: int
     margin: float
     weights: int
     gradients: int
@@ -85,16 +89,17 @@ class Layers(NamedTuple):
     """The layers of a network, `FIELDS` numbers of each, one layer after the other: two arrays, then two pointers.
 
     whole: inputs, units, the activation's code, bias (1 or 0), and below what a mask drops (0 without dropout); real:
-    the activation's slope and scale (see `functions.Activation`), and by what a mask multiplies what it keeps.
+    the activation's slope and scale (see `functions.Activation`), by what a mask multiplies what it keeps, and the
+    factors of the regularizers.
     """
 
     whole: Any
     real: Any
 
 
-FIELDS = 5
-INPUTS, UNITS, CODE, HAS_BIAS, THRESHOLD = range(FIELDS)
-SLOPE, SCALE, FACTOR = range(3)
+FIELDS = 7
+INPUTS, UNITS, CODE, HAS_BIAS, THRESHOLD = range(5)
+SLOPE, SCALE, FACTOR, KERNEL_L1, KERNEL_L2, BIAS_L1, BIAS_L2 = range(FIELDS)
 
 
 @inlined
@@ -164,7 +169,7 @@ def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, pos
 def forward(plan, layers, memory, region, slots, n, dropping, key, position, epoch):
     """Take `n` rows through the network, in blocks."""
     align_stack()
-    slot = 0
+    slot = np.intp(0)
     while slot + 4 <= n:
         like = zeros4(memory)
         _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, like)
@@ -205,7 +210,7 @@ def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
     Here, where the next parameter's products need nothing of it, the divisions and roots of a step cost no time of
     their own.
     """
-    if slot > 0:
+    if slot > plan.begun_after:
         gradient = load(memory, plan.gradients + at, gradient) + gradient
     if is_last:
         n_elements = plan.n_parameters * MODELS
@@ -248,11 +253,11 @@ def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, 
         current, previous = previous, current
 
 
-@inlined
+@merged
 def backward(plan, layers, memory, region, n_slots, n, optimizer, step):
     """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
     share = 1.0 / (n * plan.averaged)
-    slot = 0
+    slot = np.intp(0)
     while slot + 4 <= n_slots:
         _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
         slot += 4

@@ -5,14 +5,14 @@
 import numpy as np
 
 from sweep.networks.randomness import PARITY, Stream
-from sweep.training.native.functions import inlined
+from sweep.training.native.functions import inlined, merged
 from sweep.training.native.simd import MODELS, load, rotate_left, select, splat, store, zeros1
 
 THREEFRY_PARITY = PARITY
 ORDER_STREAM, DROPOUT_STREAM = int(Stream.ORDER), int(Stream.DROPOUT)
 
 
-@inlined
+@merged
 def _mix(x, y, distance):
     x = x + y
     return x, rotate_left(y, distance) ^ x
