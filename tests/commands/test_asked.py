@@ -93,8 +93,8 @@ def test_what_is_too_costly_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sweep.commands.rescue.trainer.native_budget", 0.1)
     found = rescue_configuration(resolve({**PLATEAU, "epochs": 200}), range(20))
     assert found.cheapest is None and found.n_left_out > 0
-    kinds = [a.kind for a in found.attempts]
-    assert "longer" in kinds and "a hundred times longer" not in kinds
+    longest = max(a.steps_ratio for a in found.attempts)
+    assert 1 <= longest < 100
     (said,) = describe_longer(found)
     assert said.endswith("; more is not known.")
     assert (

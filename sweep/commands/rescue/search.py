@@ -55,7 +55,7 @@ class Search:
         """Every change of one kind, and the two redraws: on all seeds, or where that is too costly on failing ones."""
         singles, drawn = list(changed(self.base)), redraws(self.base)
         budget = self.trainer.budget
-        dear = {c for _, c in singles if self.trainer.seconds(c, 1) > costly * self.trainer.seconds(self.base, 1)}
+        dear = {c for _, c in singles if self.trainer.of_one(c) > costly * self.trainer.of_one(self.base)}
         usual = [c for _, c in singles if c not in dear] + [self.base for r in drawn if r]
         n_usual = max(min_seeds, self.trainer.affordable(usual, share_of_table * budget))
         asked: list[tuple[str, str, Configuration, Cohort[Configuration]]] = []
@@ -156,7 +156,7 @@ class Search:
         left = [c for c in new if cost(c) <= bound and all(limit.share >= target for limit in limits(c))]
         possible = set(left)
         # what takes far less time goes first: the table itself instead of many samples
-        left.sort(key=lambda c: costly * self.trainer.seconds(c, 1) > self.trainer.seconds(self.base, 1))
+        left.sort(key=lambda c: costly * self.trainer.of_one(c) > self.trainer.of_one(self.base))
         for first, end in itertools.pairwise((0, *stages)):
             seeds = self.trainer.screen(first, end)
             if not len(seeds):

@@ -50,14 +50,18 @@ class Trainer:
         self.budget = native_budget if self.engine.name == "native" else other_budget
         self.left = self.budget
 
+    def of_one(self, configuration: Configuration) -> float:
+        """What training one network costs."""
+        return run_seconds(configuration, self.engine.name)
+
     def seconds(self, configuration: Configuration, n: int) -> float:
         """What `n` networks cost of the budget."""
-        return beside_seconds + n * run_seconds(configuration, self.engine.name)
+        return beside_seconds + n * self.of_one(configuration)
 
     def affordable(self, configurations: Sequence[Configuration], seconds: float) -> int:
         """On how many seeds all of them can be trained for so many seconds."""
-        of_one = sum(run_seconds(c, self.engine.name) for c in configurations)
-        return int(max(0.0, seconds - beside_seconds * len(configurations)) / of_one)
+        left = max(0.0, seconds - beside_seconds * len(configurations))
+        return int(left / sum(map(self.of_one, configurations)))
 
     def within(self, configurations: Sequence[Configuration], n: int, seconds: float) -> list[Configuration]:
         """Those of them that `n` seeds each are affordable for, the first first."""
