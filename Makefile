@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep report dashboard gallery browser postgres test test-slow check format format-check lint types lock bench bench-page gpu-check
-.PHONY: bench-adaptive bench-scale bench-setup method-page reliability-page experiments docs site wheel clean
+.PHONY: bench-adaptive bench-verdicts bench-scale bench-setup method-page reliability-page experiments docs site wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -114,8 +114,11 @@ bench-scale: setup ## a sweep of a million runs: memory and time outside trainin
 bench-setup: setup ## a stopwatch for make sweep from nothing and its parts, of what is committed, into docs/performance.md (minutes)
 	@$(BIN)/python benchmarks/setup.py --page
 
-bench-adaptive: setup ## adaptive seeds against a fixed number, into docs/performance.md (minutes)
+bench-adaptive: setup ## what rules that add seeds spend, against the old one and the least, into docs/performance.md (a minute)
 	@$(BIN)/python benchmarks/adaptive.py
+
+bench-verdicts: setup ## the configurations of xor.yaml judged by every rule and once more on fresh seeds (minutes)
+	@$(BIN)/python benchmarks/fresh_seeds.py
 
 reliability-page: setup $(VENV)/.development ## run the tests that try to lose a sweep, and write what they tried (ten minutes)
 	@$(BIN)/python benchmarks/reliability.py --page

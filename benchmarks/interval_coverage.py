@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
+from sweep.statistics.adaptive import looks
 from sweep.statistics.effects import marginal_rates
 from sweep.statistics.intervals import Method, Rates, clopper_pearson, confidence_sequence, jeffreys, wilson
 from sweep.statistics.pairs import Pairs, paired_difference
-from sweep.statistics.seeds import doublings, settling
-from sweep.statistics.verdicts import Target, family_confidence
+from sweep.statistics.seeds import Bar, settling
 
 PAGE = Path(__file__).parent.parent / "docs" / "method.md"
 METHODS: tuple[Method, ...] = (wilson, jeffreys, clopper_pearson, confidence_sequence)
@@ -66,14 +66,21 @@ def missed_while_looking(method: Method, rate: float, first: int = 1, last: int 
     return float(1 - chance.sum())
 
 
-def wrong_verdicts(rate: float, n_configurations: int, method: Method, *, is_shared: bool) -> float:
+def level_of_verdicts(rate: float, n: int) -> tuple[float, float]:
+    """The chance that n fixed runs give a false verdict at 95%: by the end of Wilson's interval, by the exact test."""
+    s, chance = np.arange(n + 1), binom.pmf(np.arange(n + 1), n, rate)
+    ends = wilson(s, n, 0.95)
+    by_wilson = ends.high < 0.9 if rate >= 0.9 else ends.low >= 0.9
+    by_test = Bar(0.9, 0.025).verdicts(s, n) == ("unreliable" if rate >= 0.9 else "reliable")
+    return float(chance[by_wilson].sum()), float(chance[by_test].sum())
+
+
+def wrong_verdicts(rate: float, n_configurations: int, bar: Bar) -> float:
     """The chance of any wrong verdict in a study whose configurations all have this rate, were their runs independent.
 
-    Seeds double from 16 to 1,024 while a verdict is open, target 0.9; `is_shared`: the error divided by the
-    configurations.
+    Looked at from 16 to 1,024 seeds, every 16 or an eighth, while a verdict is open; target 0.9.
     """
-    confidence = family_confidence(0.95, n_configurations) if is_shared else 0.95
-    found = settling(rate, doublings(16, 1024), Target(0.9, confidence), method)
+    found = settling(rate, looks(16, 1024), bar.verdicts)
     return 1 - (1 - (found.unreliable if rate >= 0.9 else found.reliable)) ** n_configurations
 
 
@@ -133,10 +140,16 @@ def tables() -> dict[str, str]:
         f"{missed_while_looking(confidence_sequence, rate):.3f} |"
         for rate in (0.0, 0.05, 0.5, 0.56, 0.9, 1.0)
     ]
+    levels = [
+        f"| {rate:g} | "
+        + " | ".join(f"{x:.4f}, {y:.4f}" for x, y in (level_of_verdicts(rate, n) for n in (16, 32, 64, 128)))
+        + " |"
+        for rate in (0.85, 0.8999, 0.9, 0.92)
+    ]
+    bars = (Bar(0.9, 0.025), Bar(0.9, 0.05, is_adaptive=True), Bar(0.9, 0.0005, is_adaptive=True))
     studies = [
-        f"| {rate:g} | {wrong_verdicts(rate, 100, wilson, is_shared=False):.3f} | "
-        f"{wrong_verdicts(rate, 100, confidence_sequence, is_shared=False):.3f} | "
-        f"{wrong_verdicts(rate, 100, confidence_sequence, is_shared=True):.4f} |"
+        f"| {rate:g} | {wrong_verdicts(rate, 100, bars[0]):.3f} | {wrong_verdicts(rate, 100, bars[1]):.3f} | "
+        f"{wrong_verdicts(rate, 100, bars[2]):.4f} |"
         for rate in (0.0, 0.5, 0.85, 0.88, 0.8999, 0.9, 0.92, 0.95, 1.0)
     ]
     differences = [
@@ -156,8 +169,9 @@ def tables() -> dict[str, str]:
     return {
         "fixed": "\n".join(_table("| runs | wilson | jeffreys | clopper-pearson | beta-binomial |", fixed)),
         "looking": "\n".join(_table("| true rate | Wilson, missed | sequence, missed |", looking)),
+        "levels": "\n".join(_table("| true rate | 16 seeds | 32 | 64 | 128 |", levels)),
         "studies": "\n".join(
-            _table("| true rate | Wilson at every look | sequence, error not divided | sequence, divided |", studies)
+            _table("| true rate | exact test at every look | mixtures, `none` | mixtures, `fwer` |", studies)
         ),
         "differences": "\n".join(_table("| rate of A | rate of B | both | coverage |", differences)),
         "marginals": "\n".join(_table("| correlation | by seeds | pooled Wilson |", marginals)),

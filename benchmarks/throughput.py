@@ -38,6 +38,12 @@ from sweep.training.native import NativeEngine
 
 ROOT = Path(__file__).parent.parent
 SHAPES = ((8, 1), (8, 3), (32, 2))
+# outputs other than the usual sigmoid, at the first shape
+HEADS: dict[str, dict[str, Any]] = {
+    "sigmoid": {},
+    "softmax": {"output": "softmax"},
+    "tanh": {"output": "tanh", "targets": "bipolar", "loss": "mean_squared_error"},
+}
 STEPS = 1000
 MIX_STRIDE = 71  # shares no factor with 7 x 3 x 3 x 3 x 3: every 71st configuration has all values among them
 SECONDS = 1.0
@@ -100,10 +106,11 @@ def keras_network(c: Configuration) -> Any:
         hidden.append(keras.layers.Dense(layer.units, activation="relu"))
         if layer.dropout:
             hidden.append(keras.layers.Dropout(layer.dropout))
-    model = keras.Sequential([keras.layers.Input((2,)), *hidden, keras.layers.Dense(1, activation="sigmoid")])
+    output = keras.layers.Dense(c.n_outputs, activation=c.output.activation.name)
+    model = keras.Sequential([keras.layers.Input((2,)), *hidden, output])
     optimizer: Any = keras.optimizers.get(c.optimizer.name)
     optimizer.learning_rate = c.learning_rate
-    model.compile(optimizer, "binary_crossentropy")
+    model.compile(optimizer, c.loss.name)
     return model
 
 
@@ -156,6 +163,15 @@ def measure_shape(width: int, depth: int, workers: int, rates: dict[str, float])
     }
 
 
+def measure_head(settings: dict[str, Any], workers: int) -> dict[str, float]:
+    """One row of the table of outputs."""
+    width, depth = SHAPES[0]
+    configuration = resolve({"width": width, "depth": depth, "epochs": STEPS, **settings})
+    fit, on_batch = keras_rates(configuration)
+    native = engine_rate(NativeEngine(), configuration, workers)
+    return {"native": native, "fit": fit, "train_on_batch": on_batch}
+
+
 def measure_mix(workers: int) -> dict[str, Any]:
     """The mix of experiments/xor.yaml by every 71st of its configurations, equally many networks of each."""
     experiment = experiment_file.load(ROOT / "experiments" / "xor.yaml")
@@ -201,6 +217,7 @@ def measure() -> dict[str, Any]:
         "native_load_seconds": loading,
         "vectors_per_second": rates,
         "shapes": [measure_shape(width, depth, workers, rates) for width, depth in SHAPES],
+        "heads": {name: measure_head(settings, workers) for name, settings in HEADS.items()},
         "mix": measure_mix(workers),
         "xor_yaml": measure_sweep(),
     }
@@ -227,6 +244,8 @@ def table(measured: dict[str, Any]) -> str:
             "|" + "---:|" * 9,
             *rows,
             "",
+            *head_rows(measured["heads"]),
+            "",
             f"The mix: {len(mix['configurations'])} of the 567 configurations of `experiments/xor.yaml`, every 71st, "
             f"for 1,000 epochs, equally many networks of each ({'; '.join(mix['configurations'])}). jax compiles a "
             f"program for each, {mix['jax_compile_seconds']:.1f} s in all, left out above.",
@@ -246,6 +265,20 @@ def table(measured: dict[str, Any]) -> str:
             f"{whole['networks_per_second']:,.0f} networks a second there.",
         ]
     )
+
+
+def head_rows(heads: dict[str, dict[str, float]]) -> list[str]:
+    """The table of outputs: networks per second of one hidden layer of the first width."""
+    usual = heads["sigmoid"]["native"]
+    return [
+        f"| output, width {SHAPES[0][0]} | native | of the sigmoid's | fit | train_on_batch |",
+        "|---|" + "---:|" * 4,
+        *(
+            f"| {name} | {row['native']:,.0f} | {row['native'] / usual:.0%} | {row['fit']:.3f} | "
+            f"{row['train_on_batch']:.2f} |"
+            for name, row in heads.items()
+        ),
+    ]
 
 
 def fused_row(row: dict[str, float]) -> str:

@@ -135,7 +135,9 @@ unlike layers; the second has the `activation` that the experiment gives. In the
 
 `framework: pytorch` is a preset: weights and biases of a layer begin within 1 / sqrt(inputs), as `torch.nn.Linear`
 draws them, Adam and AdamW have epsilon 1e-8, AdamW a decay of 0.01, SGD a rate of 0.001, leaky ReLU a slope of 0.01.
-What is named stands as it is named. Optimizers whose formula is another one there are refused.
+What is named stands as it is named. Optimizers whose formula is another one there are refused. Adam's epsilon keeps the
+place that it has in Keras, outside of the correction of the averages: in the first steps the two part where gradients
+are below about 3e-5. In Python `sweep.from_torch(model, loss, optimizer)` makes settings of a network of PyTorch's.
 
 `output` is an activation, or a mapping of `activation` and any of {of_the_output}.
 `binary` targets are 0 and 1, and a right answer lies on its side of 1/2; `bipolar` targets are -1 and 1, and 0 parts
@@ -159,9 +161,11 @@ nothing else does. Every configuration is trained under all seeds; they are neve
 | `seed: 64` | the seeds 0 to 63 |
 | `seed: {first: 1000, count: 64}` | the seeds 1000 to 1063 |
 | `seed: [3, 7, 21]` | these |
-| `seed: {first: 0, count: 16, up_to: 1024}` | 16, and as long as the verdict is open twice as many, up to 1,024 |
+| `seed: {first: 0, count: 16, up_to: 1024}` | 16, and while the verdict is open 16 more, or an eighth, up to 1,024 |
+| `seed: {count: 16, until: half_width 0.02}` | 16, and more until the interval is 0.02 wide to either side |
 
-A larger count, `up_to` or number of trials goes on in the same results folder and trains only what is new.
+With `until` the interval holds whenever the seeds end. Without `up_to` they go on to the number that is enough whatever
+they show. A larger count, `up_to` or number of trials goes on in the same results folder and trains only what is new.
 """
 
 
@@ -244,6 +248,7 @@ sum and carry. A table of one's own has up to {rows} rows, real inputs and targe
 
 ```yaml
 task: {{inputs: [[0.5, 1], [2, -1]], targets: [[0], [1]]}}
+task: {{inputs: [[0.5], [1], [2]], classes: [0, 1, 2]}}    # of each row its class, from 0; targets are then one_hot
 task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's folder; the other columns are the inputs
 ```
 """
@@ -289,7 +294,11 @@ def experiment_page() -> str:
             f"## study\n\n{_section('study')}\n",
             f"## reliability\n\n{_section('reliability')}\n\n`margin`: a run learned where the smallest "
             "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2. For "
-            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other.\n",
+            "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other. `success` "
+            "instead of it: `loss` is the mean over the table, `accuracy` the share of right entries (of classes: "
+            "rows), `max_error` the largest distance of an output from its target, `margin` as above; `>`, `>=`, "
+            "`<` or `<=` a number, after the last epoch with dropout off. It decides `learned`, `epochs_to_learn` "
+            "and the outcome, and is no part of a configuration's id.\n",
         ]
     )
 

@@ -98,8 +98,9 @@ def question(results: Results) -> str:
         f"right. {len(printed)} of {len(runs)} seeds end so, {rate(len(printed), len(runs))}: {one} with 01+10+11, "
         f"{len(printed) - one} with 00+01+10. The nearest is seed {nearest['seed']}, which predicts "
         f"{nearest['p_00']:.4f}, {nearest['p_01']:.4f}, {nearest['p_10']:.4f}, {nearest['p_11']:.4f}. The printed loss "
-        f"was {cross_entropy(PRINTED):.4f}; the floor of this state is {floor:.4f}, and no training moves a network "
-        "away from it. That every run prints something else is no accident either: the seed decides which ending it is."
+        f"was {cross_entropy(PRINTED):.4f}; the lowest that a network has which gives these rows one "
+        f"output is {floor:.4f}. That every run prints something else is no accident either: the seed decides which "
+        "ending it is."
     )
     return "\n\n".join([sentence, where, end])
 
@@ -314,7 +315,9 @@ def seeds(results: Results) -> str:
         low, high = np.quantile(studies / n, [0.025, 0.975])
         far = np.abs(studies / n - p) > 0.1
         missed = (interval.low > p) | (interval.high < p)
-        rows.append([n, f"{len(studies):,}", f"{low:.0%} to {high:.0%}", percent(far.mean()), f"{missed.mean():.1%}"])
+        rows.append(
+            [n, f"{len(studies):,}", f"{low:.0%} to {high:.0%}", percent(far.mean()), rate(missed.sum(), len(missed))]
+        )
     head = f"The rate of all {len(flags):,} seeds: {learned(results.runs)}. The same seeds cut into studies of n:"
     columns = [
         "seeds in a study",

@@ -6,6 +6,7 @@ runs = sweep.train({"width": 8}, seeds=1000)    # one configuration, many seeds,
 runs = sweep.train(build=function, data=(x, y))  # any Keras model at all: function(seed) returns it, compiled
 results = sweep.study(function, vary={"lr": [0.1, 0.01]})  # anything: function(settings, seed) returns numbers
 settings = sweep.from_keras(model)              # the settings of a compiled Keras network, for sweep.train
+settings = sweep.from_torch(model, loss, optimizer)  # those of a PyTorch network
 found = sweep.rescue(results, "width=2")        # what would have rescued the seeds that failed; found.table()
 again = sweep.replay(results, "width=2-7")       # one run trained again
 """
@@ -13,7 +14,7 @@ again = sweep.replay(results, "width=2-7")       # one run trained again
 import importlib
 from typing import Any
 
-__all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)
+__all__ = ["Lost", "from_keras", "from_torch", "load", "replay", "rescue", "run", "study", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)
 
 
 def __getattr__(name: str) -> Any:

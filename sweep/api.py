@@ -16,6 +16,7 @@ from sweep.commands.model_table import floors_of, table_of
 from sweep.commands.replay import replay
 from sweep.commands.rescue.rescue import rescue
 from sweep.commands.run import Observer, execute, ignore
+from sweep.commands.settle import check_settle
 from sweep.commands.study import plan_study
 from sweep.commands.train import ask
 from sweep.commands.train_model import (
@@ -28,9 +29,10 @@ from sweep.commands.train_model import (
     seconds_worth_processes,
     why_not_elsewhere,
 )
-from sweep.experiment.file import with_tables
+from sweep.experiment.file import read_success, with_tables
 from sweep.experiment.seeds import seed_block
 from sweep.experiment.table_files import TableFiles
+from sweep.networks.criterion import check_success
 from sweep.networks.settings import resolve
 from sweep.report.page.own_page import write_page
 from sweep.report.terminal.progress import watched
@@ -41,14 +43,17 @@ from sweep.results.lock import locked
 from sweep.results.results import Results
 from sweep.results.tables import read_runs, runs_table
 from sweep.results.trainings import Store, count_outcomes, load
+from sweep.runs.errors import SettingError, at
 from sweep.runs.runs import Entry
+from sweep.runs.success import above_margin
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
 from sweep.training.functions import Function, Lost
 from sweep.training.keras.importing import from_keras
 from sweep.training.keras.own_model import Criterion, Fit, Job, Probe, probe
+from sweep.training.torch_models import from_torch
 
-__all__ = ["Lost", "from_keras", "load", "replay", "rescue", "run", "study", "train"]
+__all__ = ["Lost", "from_keras", "from_torch", "load", "replay", "rescue", "run", "study", "train"]
 
 Build = Callable[[int], Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
@@ -65,6 +70,7 @@ def run(
     limit: float = 24.0,
     fresh: bool = False,
     confirm: int = n_confirmation,
+    settle: str | None = None,
     observe: Observer = ignore,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
@@ -72,13 +78,15 @@ def run(
     `out` is the results folder, `results/<name of the file>` where not given. `workers`: threads, or the cores of the
     cluster at the address `ray` (`local` starts Ray here) that are used at a time, all where not given. `limit`: hours
     of training above which the sweep is refused with the estimate. `fresh` moves an existing folder aside. `confirm`:
-    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. Raises
-    `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
+    on how many fresh seeds the configuration that the answer names is trained again, 0 for none. `settle`: `smaller`
+    gives the inconclusive configurations below the smallest reliable one up to 1,024 fresh seeds, until each is
+    settled. Raises `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`.
     """
+    check_settle(settle)
     limit_here = limit if ray is None else math.inf
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
-        return execute(planned, out, fresh=fresh, observe=observe)
+        return execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe)
 
 
 def study(
@@ -130,6 +138,7 @@ def train(
     device: str = "auto",
     workers: int | None = None,
     margin: float = 0.0,
+    success: str | None = None,
 ) -> Any: ...
 
 
@@ -270,15 +279,22 @@ def train_settings(
     device: str = "auto",
     workers: int | None = None,
     margin: float = 0.0,
+    success: str | None = None,
 ) -> Any:
     """Train one configuration under many seeds: a DataFrame with the columns of runs.csv.
 
     `settings` are hyperparameters as in an experiment file (a task's file lies in the current folder); `seeds` a count
-    or the seeds themselves. Raises `SettingError`, `EngineError`, `ResultsError` where it would take more memory than
-    there is; `TypeError` for a seed that is no whole number.
+    or the seeds themselves. A run has learned above this `margin`, or where `success` holds, `accuracy >= 0.95`. Raises
+    `SettingError`, `EngineError`, `ResultsError` where it would take more memory than there is; `TypeError` for a seed
+    that is no whole number.
     """
     configuration = resolve(with_tables(settings, TableFiles(Path())))
-    asked = ask(configuration, seed_block(seeds), engine=engine, device=device, workers=workers, margin=margin)
+    with at("success"):
+        criterion = read_success(success) or above_margin(margin)
+        check_success(criterion)
+    if success is not None and margin:
+        raise SettingError(("margin",), f"found {margin:g} beside success", "allowed: one of the two")
+    asked = ask(configuration, seed_block(seeds), engine=engine, device=device, workers=workers, success=criterion)
     entry = Entry(0, configuration, asked.train().runs)
     content = runs_table(
         [entry], hyperparameter_columns({*settings, *configuration.unlike}), asked.engine.name, asked.engine.device

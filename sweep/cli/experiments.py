@@ -72,15 +72,26 @@ def run(
     ] = None,
     limit: Annotated[float, typer.Option(metavar="HOURS", help="Refuse a sweep that would train longer.")] = 24.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
+    settle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="smaller",
+            help="smaller: fresh seeds, up to 1,024, for the inconclusive configurations below the smallest reliable "
+            "one, until each is settled.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment. Goes on by itself where the folder holds the same one."""
     with user_errors("; the same command goes on where it stopped"):
         from sweep.commands.check import plan, spread
         from sweep.commands.run import execute
+        from sweep.commands.settle import check_settle
         from sweep.report.terminal.answer import print_answer
         from sweep.report.terminal.progress import describe_broken, describe_plan, describe_power, shown_progress
 
+        check_settle(settle)
         limit_here = limit if ray is None else math.inf
         planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit_here)
         with spread(planned, ray, workers, limit) as planned:
@@ -88,7 +99,10 @@ def run(
                 say(describe_plan(planned))
                 say(describe_power(planned.experiment))
             with gentle_stop() as is_stopped, shown_progress(quiet=quiet) as observe:
-                results = execute(planned, out, fresh=fresh, observe=observe, say=say, is_stopped=is_stopped)
+                is_settling = settle is not None
+                results = execute(
+                    planned, out, fresh=fresh, is_settling=is_settling, observe=observe, say=say, is_stopped=is_stopped
+                )
         if not quiet:
             print_answer(results)
         broken = describe_broken(results)

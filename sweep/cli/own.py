@@ -89,7 +89,7 @@ def import_(
         list[str] | None,
         typer.Argument(
             metavar="[NAME=VALUE ...]",
-            help="What no model knows: task, encoding, samples, batch_size, epochs.",
+            help="What no model knows: task, encoding, targets, samples, batch_size, epochs, shuffle.",
             show_default=False,
         ),
     ] = None,
@@ -103,11 +103,13 @@ def import_(
     with user_errors():
         from sweep.experiment import file as experiment_file
         from sweep.experiment.writing import experiment_text
-        from sweep.training.keras.importing import experiment_settings, read_model
+        from sweep.training.keras.files import experiment_settings, read_model
 
         given = experiment_file.settings(settings or [])
-        fixed, remarks = experiment_settings(read_model(model), given, model, out.parent if out else Path())
-        text = experiment_text(fixed, n_seeds=seeds, head=f"The network of {model.name}.", remarks=remarks)
+        found = read_model(model)
+        fixed, remarks = experiment_settings(found, given, model, out.parent if out else Path())
+        head = f"The network of {model.name}. {found.remark}".rstrip()
+        text = experiment_text(fixed, n_seeds=seeds, head=head, remarks=remarks)
         if out is None:
             tell(text.removesuffix("\n"))
         else:

@@ -16,15 +16,16 @@ def compare(
     results: ResultsPath,
     first: Annotated[str, typer.Argument(metavar="A", help=_configuration, show_default=False)],
     second: Annotated[str, typer.Argument(metavar="B", help=_configuration, show_default=False)],
+    margin: Annotated[float, typer.Option(help="Rates that differ by less are equivalent.")] = 0.05,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two configurations seed by seed. Compares all of them with the best, too."""
+    """Compare two configurations seed by seed. Says which ones may be the best, too."""
     with user_errors():
         from sweep.commands.compare import comparison_record, summarise_comparison
         from sweep.report.terminal.compare import describe_comparison
         from sweep.results.results import load
 
-        found = summarise_comparison(load(results), first, second)
+        found = summarise_comparison(load(results), first, second, margin)
         if as_json:
             tell(json.dumps(comparison_record(found), indent=2, allow_nan=False, ensure_ascii=False))
         else:
@@ -63,7 +64,7 @@ def plan(
 ) -> None:
     """Say how many seeds a precision or a verdict needs. Give --half-width for a precision, --target for a verdict."""
     with user_errors():
-        from sweep.commands.plan import Doubling, describe_precision, describe_verdict_plan
+        from sweep.commands.plan import Adding, describe_precision, describe_verdict_plan
         from sweep.runs.errors import SettingError
         from sweep.statistics.verdicts import Target
 
@@ -77,6 +78,6 @@ def plan(
         if half_width is not None:
             lines = describe_precision(rate, half_width, confidence)
         else:
-            reliability, doubling = Target(target or 0.0, confidence), Doubling(first, up_to, configurations)
-            lines = describe_verdict_plan(rate, reliability, power, doubling)
+            reliability, adding = Target(target or 0.0, confidence), Adding(first, up_to, configurations)
+            lines = describe_verdict_plan(rate, reliability, power, adding)
         tell("\n".join(lines))

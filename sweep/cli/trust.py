@@ -33,18 +33,24 @@ def verify(
     engine: Annotated[
         str | None, typer.Option(help="native, fused or keras.", show_default="the one that trained them")
     ] = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="What draws the sample, to repeat it.", show_default="a fresh one"),
+    ] = None,
     workers: Workers = None,
     storage: Storage = None,
 ) -> None:
     """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing."""
     with user_errors():
         from sweep.commands.verify import verify
+        from sweep.report.terminal.verify import describe_sample
 
-        found = verify(results, _sample_size(sample), engine=engine, workers=workers, storage=storage)
+        found = verify(results, _sample_size(sample), engine=engine, workers=workers, storage=storage, nonce=nonce)
         for finding in found.findings:
             tell(finding)
-        if found.comparison is not None:
+        if found.comparison is not None and found.sample is not None:
             c = found.comparison
+            tell(describe_sample(found.sample, found.n_rows, found.seconds_of_all))
             tell(
                 f"{c.n_runs:,} of {found.n_rows:,} runs trained again by {found.engine}: {c.n_identical:,} identical, "
                 f"{c.n_same_outcome:,} same outcome, {len(c.different):,} different"
@@ -68,6 +74,9 @@ def audit(
         from sweep.commands.audit import audit
 
         found = audit(results, runs, storage)
+        if not found.runs:
+            say(f"{results}: there is no run to audit, so nothing was shown")
+            raise typer.Exit(1)
         named = {kind: [r.run for r in found.runs if r.weights == kind] for kind in ("agree", "undecided", "differ")}
         ended = [r for r in found.runs if r.outcome_keras is not None]
         n_same = sum(r.outcome_keras == r.outcome for r in ended)

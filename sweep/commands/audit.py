@@ -29,6 +29,7 @@ from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.results.contents import Contents, read_contents
 from sweep.results.files import ResultsError, write_atomically
 from sweep.results.folder import Folder
+from sweep.results.tables import read_runs
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Entry
@@ -36,6 +37,7 @@ from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.initial import initial_weights
 
+answers = ("agree", "differ", "undecided")
 n_steps = 50
 tolerance = 0.01
 disturbance = 2.0**-22
@@ -71,8 +73,8 @@ class Audit:
 
     @property
     def is_right(self) -> bool:
-        """Whether no run's weights differ."""
-        return all(run.weights != "differ" for run in self.runs)
+        """Whether there were runs, and the weights of none differ."""
+        return bool(self.runs) and all(run.weights != "differ" for run in self.runs)
 
 
 def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = None) -> Audit:
@@ -90,6 +92,7 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = N
     folder.check_runs()
     known = _read(folder)
     if known is not None and (known.files, known.versions, known.n_asked) == (files, versions, n_runs):
+        _check_possible(known, folder)
         return known
     contents, findings = read_contents(folder, storage)
     if contents is None:
@@ -102,14 +105,40 @@ def audit(path: str | os.PathLike[str], n_runs: int = 6, storage: str | None = N
     return made
 
 
+_kinds = {"run": (str,), "steps": (int,), "weights": (str,), "outcome": (str,), "outcome_keras": (str, type(None))}
+
+
 def _read(folder: Folder) -> Audit | None:
     """The audit in the folder; None where there is none that can be read."""
     try:
         content = json.loads(read_regular(folder.audit, longest))
-        runs = tuple(AuditedRun(**run) for run in content.pop("runs"))
+        recorded = content.pop("runs")
+        if not all(type(run[name]) in kinds for run in recorded for name, kinds in _kinds.items()):
+            return None
+        runs = tuple(AuditedRun(**run) for run in recorded)
         return Audit(**content, runs=runs, is_new=False)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
+
+
+def _check_possible(known: Audit, folder: Folder) -> None:
+    """Raise `ResultsError` where an audit says what no audit of these files could have said."""
+    runs = read_runs(folder.runs, lambda column: column in ("run", "configuration", "outcome"))
+    recorded = dict(zip(runs["run"], runs["outcome"], strict=True))
+    n = min(known.n_asked, runs["configuration"].nunique())
+    problems = {
+        f"{len(known.runs)} runs, where {n} were to be audited": len(known.runs) != n,
+        "the same configuration twice": len({r.run.rpartition("-")[0] for r in known.runs}) < len(known.runs),
+        "a run that is not in runs.csv, or with another outcome": any(
+            recorded.get(r.run) != r.outcome for r in known.runs
+        ),
+        "weights that neither agree, differ nor are undecided": any(r.weights not in answers for r in known.runs),
+        "a number of steps that is none": any(r.steps < 1 for r in known.runs),
+        "an outcome that there is not": any(r.outcome_keras not in (None, *outcomes) for r in known.runs),
+    }
+    for problem, is_found in problems.items():
+        if is_found:
+            raise ResultsError(f"{folder.audit}: says what cannot be: {problem}; remove it, and audit again")
 
 
 def choose_unlike_runs(contents: Contents, n: int) -> list[tuple[Entry[Configuration], int]]:
@@ -159,11 +188,11 @@ class RefereeTraining:
 
 def _cases(contents: Contents, chosen: Sequence[tuple[Entry[Configuration], int]]) -> list[Case]:
     """The cases, the cheapest of them to be trained completely while there are steps left."""
-    margin = contents.experiment.reliability.margin
+    success = contents.experiment.criterion
     cases: list[Case] = []
     for entry, seed in chosen:
         c = entry.configuration
-        cohort = Cohort(c, np.array([seed], np.uint32), margin)
+        cohort = Cohort(c, np.array([seed], np.uint32), success)
         epochs = min(c.epochs, -(-n_steps // c.steps_per_epoch))
         cases.append(Case(replace(cohort, configuration=replace(c, epochs=epochs)), cohort))
     left = max_steps

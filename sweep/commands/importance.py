@@ -15,12 +15,11 @@ from sweep.results.selection import hyperparameters_of, learned_by_seed
 from sweep.runs.settings import setting_text
 from sweep.statistics.effects import (
     Learned,
-    VarianceShare,
     common_seeds,
     followers,
     is_full_grid,
     marginal_rates,
-    variance_shares,
+    shares_over_seeds,
 )
 
 max_levels = 12
@@ -45,14 +44,19 @@ class Level:
 
 @dataclass(frozen=True)
 class Effect:
-    """A share of the variance of the rate, and the part of it that seeds alone would make.
+    """A share of the variance of P(learn), what seeds make of it taken off, and its interval `low` to `high`.
 
-    `names`: one for a main effect, two for an interaction, none for all that is left.
+    `names`: one for a main effect, two for an interaction, none for all that is left. `found`: the share of the rates
+    as they were found, `noise` of it made by the seeds alone.
     """
 
     names: tuple[str, ...]
     share: float
-    noise: float | None
+    low: float
+    high: float
+    found: float
+    noise: float
+    method: str
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def find_importances(table: Any, runs: Any, experiment: Experiment) -> Importanc
     few = [i for i, name in enumerate(names) if not isinstance(experiment.vary.get(name), Range)]
     follows = followers(codes, free, few)
     leading = [i for i in range(len(names)) if i not in follows]
-    effects, why_no_effects = _effects([names[i] for i in leading], np.stack([codes[i] for i in leading]), learned)
+    grid = np.stack([codes[i] for i in leading])
+    effects, why_no_effects = _effects([names[i] for i in leading], grid, learned, confidence)
     optuna, why_no_optuna = _optuna(table, [names[i] for i in leading], experiment)
     return Importances(
         n_configurations=len(table),
@@ -160,15 +165,22 @@ def _number(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def _effects(names: Sequence[str], codes: Codes, learned: Learned) -> tuple[tuple[Effect, ...], str]:
+def _effects(names: Sequence[str], codes: Codes, learned: Learned, confidence: float) -> tuple[tuple[Effect, ...], str]:
     if not is_full_grid(codes):
         return (), "not every combination of values was trained once: shares add up on a full grid only"
     if learned.shape[1] == 0 or (learned < 0).any():
         return (), "runs are missing, and no two seeds were trained with every configuration"
-    shares: list[VarianceShare] = variance_shares(codes, learned)
+    if learned.shape[1] == 1:
+        return (), "one seed cannot say what seeds alone would make of them"
+    shares = shares_over_seeds(codes, learned, confidence)
     if not shares:
         return (), "all configurations have the same rate: there is nothing to divide"
-    return tuple(Effect(tuple(names[i] for i in s.factors), s.share, _number(s.noise)) for s in shares), ""
+    if any(np.isnan(s.value) for s in shares):
+        return (), "the rates vary by no more than seeds alone make them: more seeds may tell"
+    effects = (
+        Effect(tuple(names[i] for i in s.factors), s.value, s.low, s.high, s.raw, s.noise, s.method) for s in shares
+    )
+    return tuple(effects), ""
 
 
 def _optuna(table: Any, names: Sequence[str], experiment: Experiment) -> tuple[Mapping[str, float], str]:

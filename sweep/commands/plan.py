@@ -3,15 +3,15 @@
 from dataclasses import dataclass, replace
 
 from sweep.runs.errors import SettingError
-from sweep.statistics.intervals import confidence_sequence
-from sweep.statistics.seeds import doublings, runs_for_any_rate, runs_for_half_width, runs_for_verdict, settling
-from sweep.statistics.verdicts import Target, family_confidence
+from sweep.statistics.adaptive import looks
+from sweep.statistics.seeds import bar_of, runs_for_any_rate, runs_for_half_width, runs_for_verdict, settling
+from sweep.statistics.verdicts import Target
 
 max_first, max_up_to = 2**12, 2**16
 
 
 @dataclass(frozen=True)
-class Doubling:
+class Adding:
     """Seeds added while a verdict is open: the first block, the most of all, and how many configurations do so."""
 
     first: int
@@ -52,7 +52,7 @@ def _seeds(n: int | None) -> str:
     return "more than 10,000,000 seeds" if n is None else f"{n:,} seed{'s' if n > 1 else ''}"
 
 
-def describe_verdict_plan(rate: float, reliability: Target, power: float, doubling: Doubling) -> list[str]:
+def describe_verdict_plan(rate: float, reliability: Target, power: float, adding: Adding) -> list[str]:
     """How many seeds settle a verdict at a rate: a fixed number, and seeds that are added while it is open.
 
     Raises `SettingError` for numbers that cannot be.
@@ -61,7 +61,7 @@ def describe_verdict_plan(rate: float, reliability: Target, power: float, doubli
     target = reliability.target
     _check("--target", target, is_allowed=0 < target < 1, allowed="a number between 0 and 1")
     _check("--power", power, is_allowed=0.5 <= power < 1, allowed="a number from 0.5 to below 1")
-    d = doubling
+    d = adding
     _check("--configurations", d.n_configurations, is_allowed=d.n_configurations >= 1, allowed="1 or more")
     _check("--first", d.first, is_allowed=1 <= d.first <= max_first, allowed=f"from 1 to {max_first:,}")
     _check("--up-to", d.up_to, is_allowed=d.first <= d.up_to <= max_up_to, allowed=f"from --first to {max_up_to:,}")
@@ -73,14 +73,16 @@ def describe_verdict_plan(rate: float, reliability: Target, power: float, doubli
     if n is None:
         fixed = f"a fixed number: {rate:g} is too close to {target:g}, about a million seeds would not settle it"
     else:
-        fixed = f"a fixed number: {_seeds(n)} show {right} with a chance of {power:g} or more (Wilson, {confidence})"
-    family = replace(reliability, confidence=family_confidence(reliability.confidence, d.n_configurations))
-    found = settling(rate, doublings(d.first, d.up_to), family, confidence_sequence)
+        fixed = (
+            f"a fixed number: {_seeds(n)} show {right} with a chance of {power:g} or more (exact test, {confidence})"
+        )
+    bar = bar_of(replace(reliability, family="fwer"), d.n_configurations, is_adaptive=True)
+    found = settling(rate, looks(d.first, d.up_to), bar.verdicts)
     chance = found.reliable if right == "reliable" else found.unreliable
-    shared = f", its error shared by {d.n_configurations:,} configurations" if d.n_configurations > 1 else ""
+    shared = f", all {d.n_configurations:,} configurations right together" if d.n_configurations > 1 else ""
     return [
         f"at a rate of {rate:g}, against the target {target:g}:",
         fixed,
         f"added while open, {d.first:,} up to {d.up_to:,}: {right} with a chance of {chance:.3f}, "
-        f"{found.expected_runs:,.0f} seeds on average (confidence sequence, {confidence}{shared})",
+        f"{found.expected_runs:,.0f} seeds on average (one-sided mixtures, {confidence}{shared})",
     ]

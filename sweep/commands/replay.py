@@ -26,6 +26,7 @@ from sweep.results.tables import runs_table
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Entry, Runs
+from sweep.runs.success import Success
 from sweep.training import choice
 from sweep.training.trainer import TrainerName
 
@@ -61,7 +62,7 @@ class Replay:
     runs: Runs
     units_off: tuple[npt.NDArray[np.bool_], ...]
     units_off_initial: Integers
-    margin: float
+    success: Success
 
     @property
     def is_same(self) -> bool:
@@ -82,8 +83,8 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
     results.folder.check_has_experiment()
     configuration, row = find_run(results, run)
     chosen = choice.choose(engine, row["device"] if engine == row["engine"] else "auto", [configuration])
-    margin = results.experiment.reliability.margin
-    cohort = Cohort(configuration, np.array([int(row["seed"])], np.uint32), margin)
+    success = results.experiment.criterion
+    cohort = Cohort(configuration, np.array([int(row["seed"])], np.uint32), success)
     measured = chosen.train(cohort)
     runs = diagnose(cohort, measured)
     example = Example(
@@ -105,7 +106,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
         runs=runs,
         units_off=units_off(configuration, example.weights),
         units_off_initial=measured.units_off_initial[0],
-        margin=margin,
+        success=success,
     )
 
 
@@ -172,10 +173,11 @@ def evidence(replayed: Replay) -> Evidence:
 def marked_floors(replayed: Replay) -> dict[str, float]:
     """Floors to hold a run's loss against, by name: of all rows merged, of those that the run merged.
 
-    Of a table of four rows and one output also those of every other single group. With drawn samples none.
+    Of a table of four rows and one output also those of every other single group. None with drawn samples, nor with a
+    regularizer, under which a loss may rest above them.
     """
     c = replayed.configuration
-    if c.samples is not None:
+    if c.samples is not None or c.is_regularized:
         return {}
     names = c.task.row_names or tuple(map(str, range(c.task.n_rows)))
     targets = np.array(c.task.targets)

@@ -16,6 +16,9 @@ import numpy as np
 
 from sweep.commands.check import Plan
 from sweep.commands.confirm import choose_named, summarise
+from sweep.commands.settle import are_of_the_same_seeds, most, settle, smaller_open
+from sweep.experiment.experiment import Experiment
+from sweep.experiment.regular_files import regular
 from sweep.networks.measurements import Example, lowest_seeds
 from sweep.results.columns import settings_columns
 from sweep.results.configurations import settings_lines
@@ -111,36 +114,38 @@ class _Sweep:
         self.n_trained = 0
         self.n_told = 0
         self._allocation = Allocation.of(experiment)
+        self._block = experiment.seeds.seeds()
+        self._n_expected = 0
         self._stored = Stored(folder, plan.trained_by, experiment.subject)
         self._examples = self._stored.examples
 
     def run(self, search: Search) -> None:
         """The main loop, round by round: ask, train, diagnose, store, tell."""
-        for indices in search.rounds(self._n_trials_at_once()):
+        size = self._n_trials_at_once()
+        for indices in search.rounds(size, are_joined=self._allocation.is_together):
             suggestions = search.ask(indices)
-            self._take_in(suggestions)
-            while cohorts := self._missing(suggestions):
-                trained = self._train(cohorts)
-                if trained[0]:
-                    name = f"{max(map(len, cohorts))}-{indices.start:08d}"
-                    self.folder.write_part(name, *trained, self.plan.trained_by)
-                self._add(*trained)
-                self.training.end_where_stopped()
-            for suggestion in suggestions:
-                self._tell(search, suggestion)
+            asked = self._take_in(suggestions)
+            while cohorts := self._missing(asked):
+                for some in (cohorts[i : i + size] for i in range(0, len(cohorts), size)):
+                    trained = self._train(some)
+                    if trained[0]:
+                        name = f"{max(map(len, some))}-{indices.start:08d}"
+                        self.folder.write_part(name, *trained, self.plan.trained_by)
+                    self._add(*trained)
+                    self.training.end_where_stopped()
+            self._tell(search, suggestions, asked)
         if self.n_trained:
             search.sync()
 
     def _n_trials_at_once(self) -> int:
-        """How many trials are enough work for the executor."""
-        executor = self.plan.executor
+        """How many trials are trained together: those of a round, or as many rounds as are enough for the executor."""
+        executor, of_a_round = self.plan.executor, self.experiment.study.trials_per_round
         wanted = executor.seconds_at_once * executor.n_workers
-        if not wanted:
-            return 1
-        return math.ceil(wanted * self.experiment.n_trials / self.plan.core_seconds)
+        enough = wanted * self.experiment.n_trials / self.plan.core_seconds if wanted else 1
+        return of_a_round * max(1, math.ceil(enough / of_a_round))
 
-    def _take_in(self, suggestions: Sequence[Suggestion]) -> None:
-        """Enter the configurations that no earlier trial suggested, with the runs that are known of them."""
+    def _take_in(self, suggestions: Sequence[Suggestion]) -> list[str]:
+        """Enter the configurations that no earlier trial suggested, with the runs that are known; the ids of all."""
         for suggestion in suggestions:
             configuration = suggestion.configuration
             if configuration.id in self.entries:
@@ -148,32 +153,39 @@ class _Sweep:
             else:
                 known = self._known(configuration)
                 self.entries[configuration.id] = Entry(suggestion.index, configuration, known)
+        return list(dict.fromkeys(s.configuration.id for s in suggestions))
 
     def _known(self, configuration: Subject) -> Runs:
-        """The runs of a configuration that an earlier execution stored, of the seeds wanted now."""
+        """The runs of a configuration that an earlier execution stored, of the seeds that it may get now."""
         known = self._stored.runs(configuration)
-        return known.take(np.isin(known.seed, self._allocation.seeds(known)))
+        return known.take(np.isin(known.seed, self._block))
 
-    def _missing(self, suggestions: Sequence[Suggestion]) -> list[Cohort[Subject]]:
+    def _missing(self, asked: Sequence[str]) -> list[Cohort[Subject]]:
         """What is to be trained next of a round: the seeds that its configurations want and do not have.
 
-        Runs that broke are not tried again before the next execution.
+        Where seeds are added, those of the smallest number that one of them waits for: nobody goes on before all have
+        been looked at there. Runs that broke are not tried again before the next execution.
         """
-        asked = {s.configuration.id: None for s in suggestions}
+        entries = [self.entries[identity] for identity in asked]
+        wanted = self._allocation.wanted([e.runs for e in entries])
+        n_others = sum(len(e.runs) for e in self.entries.values()) - sum(len(e.runs) for e in entries)
+        n_to_come = self.experiment.n_trials - self.n_repeated - len(self.entries)
+        self._n_expected = n_others + int(wanted.sum()) + n_to_come * self._allocation.counts()[0]
         cohorts: list[Cohort[Subject]] = []
-        for entry in map(self.entries.__getitem__, asked):
-            seeds = np.setdiff1d(self._lacking(entry), self._broken_seeds(entry))
-            if len(seeds):
+        first = np.inf
+        for entry, n in sorted(zip(entries, wanted.tolist(), strict=True), key=lambda pair: pair[1]):
+            seeds = np.setdiff1d(self._lacking(entry, n), self._broken_seeds(entry))
+            if len(seeds) and n <= first:
+                first = n
                 cohorts.append(self._cohort(entry.configuration, seeds))
         return cohorts
 
     def _cohort(self, configuration: Subject, seeds: Seeds) -> Cohort[Subject]:
-        experiment = self.experiment
-        return Cohort(configuration, seeds, experiment.reliability.margin, success=experiment.success)
+        return Cohort(configuration, seeds, self.experiment.criterion)
 
-    def _lacking(self, entry: Entry[Subject]) -> Seeds:
-        """The seeds that a configuration wants and does not have."""
-        return np.setdiff1d(self._allocation.seeds(entry.runs), entry.runs.seed)
+    def _lacking(self, entry: Entry[Subject], n: int) -> Seeds:
+        """Which of the first `n` seeds a configuration does not have."""
+        return np.setdiff1d(self._block[:n], entry.runs.seed)
 
     def _broken_seeds(self, entry: Entry[Subject]) -> Seeds:
         own = (b.seeds for b in self.training.broken if b.configuration == entry.configuration.id)
@@ -183,16 +195,10 @@ class _Sweep:
         """Train cohorts: new runs by configuration, and examples."""
         n_done = sum(len(e.runs) for e in self.entries.values())
         n_learned = sum(int(e.runs.learned.sum()) for e in self.entries.values())
-        kept = self.training.train(cohorts, Progress("train", n_done, self._n_runs(), n_learned))
+        kept = self.training.train(cohorts, Progress("train", n_done, self._n_expected, n_learned))
         trained = {k.configuration: k.runs for k in kept if len(k.runs)}
         self.n_trained += sum(map(len, trained.values()))
         return trained, [example for k in kept for example in k.examples]
-
-    def _n_runs(self) -> int:
-        """How many runs there will be, as far as is known: no verdict is known of trials to come."""
-        known = sum(len(self._allocation.seeds(e.runs)) for e in self.entries.values())
-        n_to_come = self.experiment.n_trials - self.n_repeated - len(self.entries)
-        return known + n_to_come * self._allocation.counts()[0]
 
     def _add(self, trained: Mapping[str, Runs], kept: Sequence[Example]) -> None:
         for identity, runs in trained.items():
@@ -200,21 +206,31 @@ class _Sweep:
             self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
         self._examples += kept
 
-    def _tell(self, search: Search, suggestion: Suggestion) -> None:
-        if suggestion.is_told:
-            return
-        entry = self.entries[suggestion.configuration.id]
-        if len(self._lacking(entry)):
-            search.leave_open(suggestion)
-        else:
-            runs, n_parameters = entry.runs, entry.configuration.n_parameters
-            search.tell(suggestion, Result(runs.seed, runs.learned, self._allocation.course(runs), n_parameters))
+    def _tell(self, search: Search, suggestions: Sequence[Suggestion], asked: Sequence[str]) -> None:
+        """Tell the study what came of a round; a trial that is not all there stays open.
+
+        So do all of them where configurations are looked at together: what is missing may change their number of seeds.
+        """
+        runs = self._allocation.cut([self.entries[identity].runs for identity in asked])
+        wanted = self._allocation.wanted(runs)
+        is_open = {i: len(own) < n for i, own, n in zip(asked, runs, wanted.tolist(), strict=True)}
+        for identity, own in zip(asked, runs, strict=True):
+            self.entries[identity] = replace(self.entries[identity], runs=own)
+        for suggestion in suggestions:
+            entry = self.entries[suggestion.configuration.id]
+            if suggestion.is_told:
+                continue
+            if is_open[entry.configuration.id] or (self._allocation.is_together and any(is_open.values())):
+                search.leave_open(suggestion)
+                continue
+            course, n_parameters = self._allocation.course(entry.runs), entry.configuration.n_parameters
+            search.tell(suggestion, Result(entry.runs.seed, entry.runs.learned, course, n_parameters))
             self.n_told += 1
 
     def confirm(self) -> Confirmation | None:
         """Train the configuration that the answer names on fresh seeds."""
         reliability, n = self.experiment.reliability, self.plan.n_confirmation
-        named = choose_named(list(self.entries.values()), self._allocation, reliability.target)
+        named = choose_named(list(self.entries.values()), self._allocation)
         if named is None or n == 0:
             return None
         fresh = self.experiment.seeds.fresh(n)
@@ -225,6 +241,32 @@ class _Sweep:
         self.training.end_where_stopped()
         return summarise(named.configuration.id, int(fresh[0]), kept.runs, reliability)
 
+    def settle(self) -> tuple[Confirmation, ...]:
+        """Train the inconclusive configurations below the smallest reliable one on fresh seeds until all is settled."""
+        entries, allocation = list(self.entries.values()), self._allocation
+        named = choose_named(entries, allocation)
+        smaller = [] if named is None else smaller_open(entries, allocation, named)
+        if not smaller:
+            return ()
+        configurations = {e.configuration.id: e.configuration for e in smaller}
+        fresh, known = self.experiment.seeds.fresh(most), self.folder.read_manifest().settled
+        if not self.n_trained and are_of_the_same_seeds(known, list(configurations), fresh):
+            return known
+        done = Progress("settle", 0, 0, 0)
+
+        def train(seeds: Mapping[str, Seeds], n_expected: int) -> dict[str, Runs]:
+            nonlocal done
+            cohorts = [self._cohort(configurations[identity], own) for identity, own in seeds.items()]
+            kept = self.training.train(cohorts, replace(done, n_runs=n_expected))
+            self.training.end_where_stopped()
+            n_learned = sum(int(k.runs.learned.sum()) for k in kept)
+            done = replace(
+                done, n_done=done.n_done + sum(map(len, seeds.values())), n_learned=done.n_learned + n_learned
+            )
+            return {k.configuration: k.runs for k in kept}
+
+        return settle(list(configurations), fresh, allocation, train)
+
     def _known_confirmation(self, identity: str, first_seed: int, n: int) -> Confirmation | None:
         """What the manifest says of these fresh seeds, where all runs were known: training would say it again."""
         known = self.folder.read_manifest().confirmation
@@ -232,7 +274,18 @@ class _Sweep:
             return None
         return known if (known.configuration, known.first_seed, known.n_runs) == (identity, first_seed, n) else None
 
-    def finish(self, began: float, confirmation: Confirmation | None, tables: Iterable[str]) -> None:
+    def _is_kept(self, example: Example) -> bool:
+        """Whether the run of an example is in the tables."""
+        entry = self.entries.get(example.configuration)
+        return entry is not None and example.seed in entry.runs.seed
+
+    def finish(
+        self,
+        began: float,
+        confirmation: Confirmation | None,
+        settled: tuple[Confirmation, ...],
+        tables: Iterable[str],
+    ) -> None:
         """Write the tables, the examples and the manifest; the blocks are removed when all of it is durable.
 
         `began`: when the sweep did, by the performance counter; `tables`: files that the experiment names.
@@ -246,9 +299,9 @@ class _Sweep:
         in_order = ranked(entries, self._allocation)
         write_atomically(folder.settings, settings_lines((e.configuration for e in in_order), experiment.kind))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
-        kept = lowest_seeds(x for x in self._examples if x.configuration in places)
+        kept = lowest_seeds(x for x in self._examples if self._is_kept(x))
         folder.write_examples(sorted(kept, key=lambda x: (places[x.configuration], outcomes.index(x.outcome))))
-        n_planned = sum(len(self._allocation.seeds(e.runs)) for e in entries)
+        n_planned = int(self._allocation.wanted([e.runs for e in entries]).sum())
         files = folder.digests(tables)
         written = time.perf_counter()
         seconds = (self.training.seconds, written - trained, trained - began - self.training.seconds)
@@ -271,6 +324,7 @@ class _Sweep:
                 runs_missing=n_planned - sum(len(e.runs) for e in entries),
                 broken=broken_runs(self.training.broken),
                 confirmation=confirmation,
+                settled=settled,
                 timings_seconds=Timings(*(round(s, 3) for s in seconds)),
             )
         )
@@ -285,7 +339,15 @@ def _is_whole(folder: Folder, plan: Plan) -> bool:
         (manifest.runs_missing, manifest.broken, n_confirmed) == (0, (), plan.n_confirmation)
         and TrainerName.recorded(vars(manifest)) == TrainerName.of(plan.trainer)
         and folder.is_intact()
+        and _has_todays_columns(folder, plan.experiment)
     )
+
+
+def _has_todays_columns(folder: Folder, experiment: Experiment) -> bool:
+    """Whether the verdicts of the table are by the tests of today; earlier versions had others, and no evidence."""
+    with open(folder.configurations, "rb", opener=regular) as file:
+        columns = file.readline().decode(errors="replace").strip().split(",")
+    return ("e_reliable" if Allocation.of(experiment).is_adaptive else "p_reliable") in columns
 
 
 def execute(
@@ -293,14 +355,16 @@ def execute(
     out: str | os.PathLike[str] | None = None,
     *,
     fresh: bool = False,
+    is_settling: bool = False,
     observe: Observer = ignore,
     say: Callable[[str], None] = ignore_message,
     is_stopped: Callable[[], bool] = never,
 ) -> Results:
     """Carry out a plan, or go on with it, in the folder `out` (`results/<name of the file>` where not given).
 
-    `say` gets messages for a person. Where `is_stopped` comes to hold, what is in training ends and is stored, then
-    `KeyboardInterrupt` is raised.
+    `is_settling`: whether the inconclusive configurations below the smallest reliable one get fresh seeds until they
+    are settled; the manifest has what came of it, the tables stay. `say` gets messages for a person. Where `is_stopped`
+    comes to hold, what is in training ends and is stored, then `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
     source, experiment = plan.source, plan.experiment
@@ -310,6 +374,8 @@ def execute(
         for message in prepare(folder, source.content, experiment, source.tables):
             say(message)
         study, is_whole = folder.study_of(experiment), _is_whole(folder, plan)
+        known = folder.read_manifest().settled if is_whole else ()
+        is_whole = is_whole and (bool(known) or not is_settling)
         if is_whole and isinstance(study, Path) and study.exists():
             return Results(folder)  # unread: a million runs take seconds; a study elsewhere may lack what was told
         if isinstance(study, str):
@@ -322,5 +388,6 @@ def execute(
         sweep = _Sweep(plan, folder, _Training(plan, observe, is_stopped))
         sweep.run(Search(experiment, study, study_name(experiment, plan.trainer)))
         if sweep.n_trained or sweep.n_told or not is_whole:
-            sweep.finish(started, sweep.confirm(), source.tables)
+            confirmation = sweep.confirm()
+            sweep.finish(started, confirmation, sweep.settle() if is_settling else (), source.tables)
     return Results(folder)

@@ -10,10 +10,12 @@ import numpy as np
 from sweep.commands.check import expected_bytes, refuse_beyond_memory
 from sweep.commands.rescue.likely import Likely
 from sweep.experiment.seeds import SeedBlock
+from sweep.networks import criterion
 from sweep.networks.configuration import Configuration
 from sweep.networks.limits import limits
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.runs.outcomes import outcomes
+from sweep.runs.success import Success, above_margin
 from sweep.statistics.intervals import Rates, wilson
 from sweep.training import choice, threads
 from sweep.training.cohorts import Trained, train_block
@@ -32,7 +34,7 @@ class Asked:
     block: SeedBlock
     engine: Engine
     workers: int
-    margin: float = 0.0
+    success: Success
 
     @property
     def seconds(self) -> float:
@@ -43,7 +45,7 @@ class Asked:
     def train(self, on_count: Callable[[int, int], None] = ignore_count) -> Trained:
         """Train it; `on_count` is told how many runs are done and how many of them learned."""
         c, block, engine = self.configuration, self.block, self.engine
-        return train_block(c, block, engine, workers=self.workers, margin=self.margin, on_count=on_count)
+        return train_block(c, block, engine, workers=self.workers, success=self.success, on_count=on_count)
 
 
 def ask(
@@ -53,9 +55,9 @@ def ask(
     engine: str = "auto",
     device: str = "auto",
     workers: int | None = None,
-    margin: float = 0.0,
+    success: Success | None = None,
 ) -> Asked:
-    """What is to be trained; nothing is yet.
+    """What is to be trained; nothing is yet. `success`: when a run counts as learned, by default a margin above 0.
 
     Raises `EngineError`, and `ResultsError` where it would take more memory than there is.
     """
@@ -64,7 +66,7 @@ def ask(
     needed = expected_bytes([configuration], n_at_once=n, n_runs=n, workers=n_workers)
     what = f"{n:,} networks of {configuration.n_parameters:,} parameters"
     refuse_beyond_memory(needed, what, "smaller networks, fewer seeds")
-    return Asked(configuration, block, chosen, n_workers, margin)
+    return Asked(configuration, block, chosen, n_workers, success or above_margin(0.0))
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,8 @@ class RunCounts:
 
 def is_learned(cohort: NetworkCohort, measurements: Measurements, snapshot: int) -> Any:
     """Whether each model's table is learned at a snapshot: bool `[model]`."""
-    predictions = measurements.predictions[:, snapshot]
-    with np.errstate(invalid="ignore"):
-        return cohort.configuration.head.margin(predictions, cohort.configuration.targets()) > np.float32(cohort.margin)
+    predictions, losses = measurements.predictions[:, snapshot], measurements.losses[:, snapshot]
+    return criterion.is_learned(cohort.success, cohort.configuration, predictions, losses)
 
 
 def count_runs(trained: Trained, confidence: float = 0.95) -> RunCounts:

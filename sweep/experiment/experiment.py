@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +15,12 @@ from sweep.experiment.dimensions import Choices, Dimension
 from sweep.experiment.seeds import SeedBlock
 from sweep.experiment.subjects import Kind, kinds
 from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import check_success
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
-from sweep.runs.success import Success
-from sweep.statistics.verdicts import Target
+from sweep.runs.success import Success, above_margin
+from sweep.statistics.seeds import runs_for_any_rate_looked_at
+from sweep.statistics.verdicts import Target, families
 
 samplers = ("grid", "random", "qmc", "tpe")
 trial_kinds = ("configuration", "run")
@@ -109,10 +111,14 @@ class Experiment:
     success: Success | None = None
 
     def __post_init__(self) -> None:
-        if (self.success is None) != (self.subject == "network"):
-            found, allowed = f"found {self.success or 'none'}", "a criterion, accuracy >= 0.95"
-            allowed = "margin, for a network" if self.success else allowed
-            raise SettingError(("reliability", "success"), found, f"allowed: {allowed}")
+        if self.success is None and self.subject != "network":
+            raise SettingError(("reliability", "success"), "found none", "allowed: a criterion, accuracy >= 0.95")
+        if self.success is not None and self.subject == "network":
+            with at("reliability", "success"):
+                check_success(self.success)
+        if self.reliability.family not in (None, *families):
+            found, allowed = show(self.reliability.family), did_you_mean(self.reliability.family, families)
+            raise SettingError(("reliability", "family"), f"found {found}", allowed)
         for place, names in self._places():
             for name in names:
                 if name == "seed" and place[0] == "cases":
@@ -124,11 +130,26 @@ class Experiment:
                     raise SettingError((*place, name), "no such hyperparameter", allowed)
         vary = {name: self._checked(name, dimension) for name, dimension in self.vary.items()}
         object.__setattr__(self, "vary", vary)
+        if self.seeds.until is not None and self.seeds.up_to is None:
+            object.__setattr__(self, "seeds", self._seeds_until())
         if self._n_sample_points() > max_sampled:
             found = f"more than {max_sampled:,} settings to check"
             allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
             raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
         _ = self._resolved  # raises the first mistake
+
+    @property
+    def criterion(self) -> Success:
+        """When a run counts as learned: `success`, by default a margin above that of `reliability`."""
+        return above_margin(self.reliability.margin) if self.success is None else self.success
+
+    def _seeds_until(self) -> SeedBlock:
+        """The seeds with the most that their half-width can take: whatever they show, the interval is as narrow."""
+        half_width, reliability = self.seeds.until or 0.0, self.reliability
+        n = self.n_trials if reliability.family == "fwer" else 1
+        most = runs_for_any_rate_looked_at(half_width, 1 - (1 - reliability.confidence) / max(1, n))
+        with at("vary", "seed"):
+            return replace(self.seeds, up_to=max(most, self.seeds.count + 1))
 
     def _n_sample_points(self) -> int:
         """How many points `sample_points` gives, at most."""

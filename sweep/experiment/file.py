@@ -206,7 +206,10 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         study = _study(document.get("study") or {})
     reliability = dict(document.get("reliability") or {})
     with at("reliability", "success"):
-        success = _success(reliability.pop("success", None))
+        success = read_success(reliability.pop("success", None))
+    if success is not None and "margin" in reliability:
+        allowed = "allowed: one of the two; success: margin > 0.1 says the same"
+        raise SettingError(("reliability", "margin"), "beside success", allowed)
     cases: list[Any] = list(document.get("cases") or ())
     if subject == "network":
         with at("fixed"):
@@ -228,7 +231,8 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
     )
 
 
-def _success(text: str | None) -> Success | None:
+def read_success(text: str | None) -> Success | None:
+    """Read a criterion as a file has it, None where it has none. Raises `SettingError`."""
     try:
         return None if text is None else Success.parse(text)
     except ValueError as error:
@@ -237,10 +241,25 @@ def _success(text: str | None) -> Success | None:
 
 def _seeds(value: int | list[int] | dict[str, Any] | None) -> SeedBlock:
     if isinstance(value, dict):
-        return SeedBlock(**value)
+        block = {key: x for key, x in value.items() if key != "until"}
+        return SeedBlock(**block, until=_half_width(value.get("until")))
     if isinstance(value, list):
         return SeedBlock(listed=tuple(value))
     return SeedBlock() if value is None else SeedBlock(count=value)
+
+
+def _half_width(text: str | None) -> float | None:
+    """The half-width in `half_width 0.02`."""
+    if text is None:
+        return None
+    name, _, number = text.partition(" ")
+    try:
+        if name == "half_width":
+            return float(number)
+    except ValueError:
+        pass
+    allowed = "allowed: half_width and a number, half_width 0.02"
+    raise SettingError(("until",), f"found {show(text)}", allowed)
 
 
 def _study(section: Mapping[str, Any]) -> Study:

@@ -183,11 +183,13 @@ def _task_forms() -> list[Schema]:
         "inputs": {**rows, "items": {**_list_of(number), "minItems": 1}},
         "targets": {**rows, "items": {**_list_of({"enum": [0, 1]}), "minItems": 1}},
     }
+    classes = {"inputs": table["inputs"], "classes": {**rows, "items": {"type": "integer", "minimum": 0}}}
     columns = {**_list_of({"type": "string"}), "minItems": 1}
     file = {"file": {"type": "string", "minLength": 1}, "targets": columns}
     return [
         *_named_forms(tasks.signatures),
         _mapping(table, required=["inputs", "targets"]),
+        _mapping(classes, required=["inputs", "classes"]),
         _mapping(file, required=["file", "targets"]),
     ]
 

@@ -19,15 +19,19 @@ class SeedBlock:
     """The seeds that each configuration is trained under: `first`, `first + 1`, ... or a list, in rising order.
 
     Unlike all others they are crossed with everything and never optimised. With `up_to`, `count` is where each
-    configuration begins, and those whose verdict is open get more, `up_to` at most.
+    configuration begins, and those whose verdict is open get more, `up_to` at most. With `until`, a half-width, they
+    get more until the interval of their rate is as narrow, whatever the verdict.
     """
 
     first: int = 0
     count: int = 64
     listed: tuple[int, ...] | None = None
     up_to: int | None = None
+    until: float | None = None
 
     def __post_init__(self) -> None:
+        if self.until is not None and not 0 < self.until < 0.5:
+            raise SettingError(("until",), f"found half_width {self.until:g}", "allowed: above 0 and below 0.5")
         if self.listed is None:
             if self.up_to is not None and self.up_to <= self.count:
                 raise SettingError(("up_to",), f"found {self.up_to}", f"allowed: more than count, {self.count}")

@@ -13,7 +13,7 @@ from sweep.experiment.experiment import Study, samplers, trial_kinds
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.settings import hyperparameters
 from sweep.runs.errors import SettingError, did_you_mean, show
-from sweep.statistics.verdicts import Target
+from sweep.statistics.verdicts import Target, families
 
 Schema = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -61,8 +61,14 @@ _reliability = {
     "margin": _key(
         "a number from 0 up and below 1", type="number", minimum=0, exclusiveMaximum=1, default=Target.margin
     ),
+    "family": _key(
+        "what the error is of: none, fwer or fdr",
+        anyOf=_or_null({"type": "string", "enum": list(families)}),
+        default=Target.family,
+    ),
     "success": _key(
-        "of a function of one's own, one comparison of a number that it gives: accuracy >= 0.95",
+        "instead of margin, one comparison, accuracy >= 0.95: of a network's accuracy, loss, margin or max_error, or "
+        "of a number that a function of one's own gives",
         anyOf=_or_null({"type": "string"}),
         default=None,
     ),
@@ -73,6 +79,11 @@ _sections = {
             "first": _key("a whole number from 0 to 2^32 - 1", type="integer", default=SeedBlock.first),
             "count": _key("a whole number from 1 to 2^32", type="integer", default=SeedBlock.count),
             "up_to": _key("a whole number above count", anyOf=_or_null(_integer), default=SeedBlock.up_to),
+            "until": _key(
+                "what ends the seeds: half_width and a number, half_width 0.02",
+                anyOf=_or_null({"type": "string"}),
+                default=SeedBlock.until,
+            ),
         }
     ),
     "_Fixed": _section({"seed": _seed}, others=True),

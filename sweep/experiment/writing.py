@@ -64,7 +64,7 @@ def experiment_text(
         "vary:",
         f"  seed: {n_seeds}",
         "",
-        "# A configuration is reliable when the interval of its success rate lies at or above the target.",
+        "# A configuration is reliable when its runs show a success rate of at least the target.",
         "reliability: {target: 0.9, confidence: 0.95}",
     ]
     return "\n".join(lines) + "\n"

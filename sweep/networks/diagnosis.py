@@ -3,8 +3,8 @@
 The first that holds:
 
 - `diverged`: a weight, a prediction or the loss is not finite;
-- `learned`: the smallest signed margin of the table (`Head`) is above the margin asked for;
-- `dead`: every unit of some layer is off on every row, so that no gradient passes it; of a relu output too;
+- `learned`: the criterion holds, by default that the smallest signed margin of the table (`Head`) is above 0;
+- `dead`: every unit of some layer is off on every row, so that no gradient passes it; of an output too;
 - `stuck`: the loss has come to rest. It stayed within a tolerance over the last tenth of the epochs and, where it was
   still falling, is not expected to fall much in ten times the epochs. Where rows of unlike target have one prediction
   and the loss is at the floor of that partition, `merged_rows` names them;
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.criterion import is_learned
 from sweep.networks.floors import name_groups, partition
 from sweep.networks.layers import Head
 from sweep.networks.measurements import Example, Integers, Measurements, NetworkCohort
@@ -65,8 +66,8 @@ def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
 
 
 def _is_output_off(head: Head, predictions: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Whether every unit of the output layer is off on every row, `[model]`: relu at 0, which passes no gradient."""
-    if head.activation.name not in ("relu", "relu6"):
+    """Whether every unit of the output layer is off on every row, `[model]`: at 0, where it passes no gradient."""
+    if head.activation.name not in ("relu", "relu6", "hard_sigmoid"):
         return np.zeros(len(predictions), np.bool_)
     return (predictions == 0).all(axis=(1, 2))
 
@@ -214,8 +215,7 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
     is_finite &= np.isfinite(final_loss)
     head = configuration.head
-    margin = head.margin(predictions, targets)
-    learned = is_finite & (margin > np.float32(cohort.margin))
+    learned = is_finite & is_learned(cohort.success, configuration, predictions, final_loss)
     dead_layer = _first_dead_layer(measurements.units_off, configuration.widths)
     is_output_off = _is_output_off(head, predictions) & (dead_layer == 0)
     dead_layer = np.where(is_output_off, configuration.depth + 1, dead_layer)
@@ -231,13 +231,16 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     measured: dict[str, npt.NDArray[Any]] = {
         "final_loss": final_loss,
         "accuracy": head.accuracy(predictions, targets),
-        "margin": margin,
-        "epochs_to_learn": np.where(learned, measurements.last_unlearned + 1, -1),
+        "margin": head.margin(predictions, targets),
+        # of a compiled program the last evaluation may round otherwise than those before
+        "epochs_to_learn": np.where(learned, np.minimum(measurements.last_unlearned + 1, configuration.epochs), -1),
         "merged_rows": merged,
         "dead_units_initial": measurements.units_off_initial.sum(axis=1),
         "dead_units": measurements.units_off.sum(axis=1),
         "dead_layer": dead_layer,
     }
+    if cohort.success.metric == "max_error":
+        measured["max_error"] = head.largest_error(predictions, targets)
     shown = np.where(is_finite[:, None], predictions.argmax(axis=2), -1) if head.has_classes else predictions
     flat = shown.reshape(len(cohort), math.prod(shown.shape[1:]))
     measured |= {name: flat[:, i] for i, name in enumerate(configuration.prediction_names)}

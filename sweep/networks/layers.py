@@ -152,6 +152,11 @@ class Head:
             return (predictions.argmax(axis=-1) == targets.argmax(axis=-1)).mean(axis=-1)
         return ((predictions > np.float32(self.border)) == (targets > self.border)).mean(axis=(-2, -1))
 
+    def largest_error(self, predictions: Floats, targets: Floats) -> Floats:
+        """The largest distance of a prediction from its target in each table; predictions `[.., row, output]`."""
+        with np.errstate(invalid="ignore"):
+            return np.abs(predictions - targets).max(axis=(-2, -1))
+
     def entry_losses(self, predictions: Doubles, targets: Doubles) -> Doubles:
         """The loss of each entry, in nats or in parts of the targets' unit; see `averaged` for that of a row."""
         aims = self.aims(targets)

@@ -28,9 +28,9 @@ class Measurements:
     """What an engine measured of a cohort, dropout off in every evaluation. Each array begins with the axis `model`.
 
     losses: mean over the table; penalties: what regularizers add to it, zeros without; weights: after training,
-    variables in Keras's order; last_unlearned: the last epoch after which the table was not learned, -1 where it always
-    was; units_off_initial and units_off: hidden units with output and slope zero on every row, before and after
-    training.
+    variables in Keras's order; last_unlearned: the last epoch after which the cohort's criterion did not hold, -1 where
+    it always did; units_off_initial and units_off: hidden units with output and slope zero on every row, before and
+    after training.
     """
 
     losses: Floats = field(metadata=_per_model(np.float32, "snapshot"))

@@ -135,7 +135,11 @@ def _name_and_arguments(value: object) -> tuple[str, dict[str, object]]:
 
 def _resolve_named(key: str, value: object) -> Named:
     with at(key):
-        return vocabulary.named(*_name_and_arguments(value), named_signatures[key])
+        name, arguments = _name_and_arguments(value)
+        if key == "activation" and name == "softmax":
+            allowed = f"allowed: output: softmax, and here {', '.join(vocabulary.activations)}"
+            raise SettingError((), "softmax, which is for the output", allowed)
+        return vocabulary.named(name, arguments, named_signatures[key])
 
 
 def _resolve_task(value: object) -> Task:
@@ -150,13 +154,18 @@ def _resolve_task(value: object) -> Task:
 def _given_task(table: Mapping[str, object]) -> Task:
     if "file" in table:
         raise SettingError(("file",), "a task whose file was not read", "allowed here: {inputs: .., targets: ..}")
+    keys = ("inputs", "targets", "classes")
     for key in table:
-        if key not in ("inputs", "targets"):
-            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", "inputs", "targets")))
-    for key in ("inputs", "targets"):
+        if key not in keys:
+            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", *keys)))
+    for key in ("inputs", "classes" if "classes" in table else "targets"):
         if key not in table:
             raise SettingError((), f"a task without {key}", "allowed: {name: ..}, or {inputs: [[..]], targets: [[..]]}")
-    return tasks.table_task(table["inputs"], table["targets"])
+    if "classes" not in table:
+        return tasks.table_task(table["inputs"], table["targets"])
+    if "targets" in table:
+        raise SettingError(("classes",), "beside targets", "allowed: one of the two")
+    return tasks.table_task(table["inputs"], tasks.class_targets(table["classes"]))
 
 
 def _value(key: str, value: object) -> Any:
@@ -242,7 +251,8 @@ def _with_usual(settings: Mapping[str, Any]) -> dict[str, Any]:
         values["output"] = output = "softmax"
     if "loss" not in settings and output == "softmax":
         values["loss"] = "categorical_crossentropy"
-    if "targets" not in settings and output == "softmax":
+    task: Any = values["task"]
+    if "targets" not in settings and (output == "softmax" or (isinstance(task, Mapping) and "classes" in task)):
         values["targets"] = "one_hot"
     return values
 
@@ -257,28 +267,25 @@ def _units(value: object, or_else: str = "") -> int:
 def _resolve_optimizer(settings: Mapping[str, Any]) -> tuple[Named, float | Named]:
     """The optimizer without its learning rate, and the learning rate, which may stand in either place."""
     value: Any = settings.get("optimizer", defaults["optimizer"])
-    own = cast(Mapping[str, Any], value).get("learning_rate") if isinstance(value, Mapping) else None
-    if _is_schedule(own):
-        value = {key: x for key, x in value.items() if key != "learning_rate"}
+    own: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        value = dict(cast(Mapping[str, Any], value))
+        own = {key: value.pop(key) for key in ("learning_rate",) if key in value}
     chosen = _resolve_named("optimizer", value)
     rate: Any = chosen["learning_rate"]
-    if _is_schedule(own):
+    for given in own.values():
         with at("optimizer"):
-            rate = _resolve_rate(own)
+            rate = _resolve_rate(given)
     if settings.get("learning_rate") is not None:
-        if own is not None:
+        if own:
             raise SettingError(("learning_rate",), "given twice, here and in the optimizer", "allowed: one of the two")
         rate = _resolve_rate(settings["learning_rate"])
     return Named(chosen.name, tuple(a for a in chosen.arguments if a[0] != "learning_rate")), rate
 
 
-def _is_schedule(value: object) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, str) and value in vocabulary.schedules)
-
-
 def _resolve_rate(value: object) -> float | Named:
     """A learning rate: a number, or a schedule; without a target, a warm-up's length is neutral."""
-    if not _is_schedule(value):
+    if not (isinstance(value, Mapping) or (isinstance(value, str) and value in vocabulary.schedules)):
         return _scalar("learning_rate", value, or_a_schedule)
     with at("learning_rate"):
         rate = vocabulary.named(*_name_and_arguments(value), vocabulary.schedules)

@@ -167,6 +167,21 @@ def table_task(inputs: object, targets: object) -> Task:
     return Task(rows, tuple(tuple(int(y) for y in row) for row in wanted))
 
 
+def class_targets(classes: object) -> list[list[int]]:
+    """The targets of rows that are each of a class, numbered from 0: one for two classes, else one for each class.
+
+    >>> class_targets([0, 1, 1]), class_targets([0, 2])
+    ([[0], [1], [1]], [[1, 0, 0], [0, 0, 1]])
+    """
+    allowed = f"whole numbers from 0, below {max_rows}, one for each row"
+    found = _items(("classes",), classes, f"a list of {allowed}")
+    for i, x in enumerate(found):
+        if type(x) is not int or not 0 <= x < max_rows:
+            raise SettingError(("classes", i), f"found {show(x)}", f"allowed: {allowed}")
+    n = max([1, *found]) + 1
+    return [[x] if n == 2 else [int(x == k) for k in range(n)] for x in found]
+
+
 def _rows(key: str, value: object) -> tuple[tuple[Any, ...], ...]:
     """`value` as rows of numbers within float32."""
     rows: list[tuple[Any, ...]] = []

@@ -9,11 +9,12 @@ from sweep.experiment.experiment import Experiment
 from sweep.results.files import ResultsError
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
-from sweep.results.selection import hyperparameters_of
+from sweep.results.selection import hyperparameters_of, learned_by_seed
 from sweep.results.tables import to_records
 from sweep.runs.errors import did_you_mean
 from sweep.runs.outcomes import failures_of
 from sweep.search.allocation import Allocation
+from sweep.statistics.exact_tests import Count, count_of_reliable, discoveries
 
 max_merge = 40  # characters
 
@@ -25,7 +26,10 @@ class Answer:
     `aim`: what is to be done reliably, `learn xor`. `named`: the row of the configuration that the closing sentence
     names, the smallest reliable one, else the one with the highest lower bound; `confirmation`: its rate on fresh
     seeds, as in the manifest; `id_length`: characters that tell ids apart. `n_failed`: failing runs by outcome.
-    `allocation`: what the seeds can show. `puzzling`: the id of a configuration whose failures are worth an
+    `allocation`: what the seeds can show. `false_discoveries`: the false discovery rate at which Benjamini and Hochberg
+    call the same configurations reliable, where each was judged for itself; None where that is not defined.
+    `n_smaller_open`: the inconclusive configurations with fewer parameters than the reliable one that is named;
+    `settled`: what came of their fresh seeds. `puzzling`: the id of a configuration whose failures are worth an
     explanation, the best of those found unreliable, else the best that failed
     at all; None where no run failed, or where they are of no network.
     """
@@ -42,12 +46,15 @@ class Answer:
     confirmation: Confirmation | None
     n_failed: Mapping[str, int]
     id_length: int
+    false_discoveries: float | None
+    n_smaller_open: int
+    settled: tuple[Confirmation, ...]
     puzzling: str | None
 
     @property
     def superlative(self) -> str:
         """What the named configuration is among the reliable ones: the smallest, where there are sizes."""
-        return "smallest reliable" if self.named is not None and "n_parameters" in self.named else "most reliable"
+        return "smallest shown reliable" if self.named is not None and "n_parameters" in self.named else "most reliable"
 
 
 def _span(values: Any, digits: str = ",") -> str:
@@ -63,7 +70,9 @@ def describe_conditions(table: Any, experiment: Experiment) -> str:
     reliability = experiment.reliability
     wanted = f"success rate >= {reliability.target:g} at {100 * reliability.confidence:g}% confidence"
     if experiment.success is not None:
-        return f"{wanted}; success: {experiment.success}"
+        wanted += f"; success: {experiment.success}"
+    if experiment.subject != "network":
+        return wanted
     if reliability.margin > 0:
         wanted += f", margin above {reliability.margin:g}"
     return f"{wanted}; {_span(table['epochs'])} epochs, learning rate {_span(table['learning_rate'], 'g')}"
@@ -96,21 +105,50 @@ def summarise(results: Results, top: int = 10) -> Answer:
         rows = table[table["configuration"] == confirmation.configuration]
         named = next(iter(to_records(rows)), None)
     counted = table["verdict"].value_counts()
+    allocation = Allocation.of(experiment)
     return Answer(
         aim=_aim(table, experiment),
         conditions=describe_conditions(table, experiment),
         n_configurations=len(table),
         n_runs=int(table["n_runs"].sum()),
         verdicts={name: int(counted.get(name, 0)) for name in ("reliable", "unreliable", "inconclusive")},
-        allocation=Allocation.of(experiment),
+        allocation=allocation,
         shown=to_records(table.head(top)),
         columns=varied_columns(table),
         named=named,
         confirmation=confirmation,
         n_failed={name: int(table[f"n_{name}"].sum()) for name in failures_of(experiment.subject)},
         id_length=_unique_length(table["configuration"]),
+        false_discoveries=_false_discoveries(table, allocation),
+        n_smaller_open=_n_smaller_open(table, named),
+        settled=results.manifest.settled,
         puzzling=_puzzling(table) if experiment.subject == "network" else None,
     )
+
+
+def _false_discoveries(table: Any, allocation: Allocation) -> float | None:
+    is_reliable = (table["verdict"] == "reliable").to_numpy(bool)
+    if allocation.family != "none" or "p_reliable" not in table or len(table) < 2 or not is_reliable.any():
+        return None
+    return discoveries(table["p_reliable"].to_numpy(float), is_reliable).rate
+
+
+def _n_smaller_open(table: Any, named: Mapping[str, Any] | None) -> int:
+    if named is None or named["verdict"] != "reliable" or "n_parameters" not in table:
+        return 0
+    return int(((table["n_parameters"] < named["n_parameters"]) & (table["verdict"] == "inconclusive")).sum())
+
+
+def count_over_seeds(answer: Answer, table: Any, runs: Any) -> Count | None:
+    """How many of the configurations as many other seeds call reliable; None where that is not defined.
+
+    `runs` has the columns configuration, seed and learned.
+    """
+    n_seeds = len(answer.allocation.block)
+    if answer.allocation.is_adaptive or answer.n_configurations < 2 or n_seeds < 2 or not answer.n_runs:
+        return None
+    learned = learned_by_seed(runs, list(table["configuration"]))
+    return count_of_reliable(learned, answer.allocation.reliability, answer.allocation.family)
 
 
 def _puzzling(table: Any) -> str | None:

@@ -73,6 +73,15 @@ def percent(share: float) -> str:
     return f"{share:.{digits}%}"
 
 
+def percent_at_most(share: float) -> str:
+    """A rate as a bound, to a tenth of a percent, rounded up.
+
+    >>> percent_at_most(0.0332), percent_at_most(0.0001), percent_at_most(0.05)
+    ('3.4%', '0.1%', '5%')
+    """
+    return f"{math.ceil(1000 * share - 1e-9) / 10:g}%"
+
+
 def interval(low: float, high: float, dash: str = "-") -> str:
     """An interval of a rate.
 

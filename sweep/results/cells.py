@@ -38,6 +38,15 @@ def decimals(values: npt.ArrayLike) -> list[str]:
     return [texts[i] for i in places.tolist()]
 
 
+def significant(values: npt.ArrayLike) -> list[str]:
+    """Numbers that may be very small or large, with six significant digits.
+
+    >>> significant([0.0389123456, 1.5e-12, 64.0])
+    ['0.0389123', '1.5e-12', '64']
+    """
+    return [f"{x:.6g}" for x in np.asarray(values, np.float64).tolist()]
+
+
 def exact(values: npt.NDArray[np.float64]) -> list[str]:
     """Numbers by the fewest digits that read back as the same; empty where not finite."""
     return [repr(x).removesuffix(".0") if math.isfinite(x) else "" for x in np.asarray(values, np.float64).tolist()]

@@ -101,13 +101,20 @@ of_runs: tuple[Column, ...] = (
     Column(
         "learned",
         "bool",
-        "whether the margin is above the one asked for (0 by default): a tie at 0.5 is not learned",
+        "whether the criterion holds: `reliability.success`, else a margin above `reliability.margin` (0 by default, "
+        "so that a tie at 0.5 is not learned)",
     ),
     Column(
         "margin",
         "float32",
         "the smallest over the table, from -1 to 1: `(2y - 1)(2p - 1)`, p cut to [0, 1]; for targets -1 and 1 `y p`, p "
         "cut to [-1, 1]; for classes the output of the true one less the largest other",
+    ),
+    Column(
+        "max_error",
+        "float32",
+        "where the criterion is of it: the largest distance of a prediction from its target over the table",
+        is_needed=False,
     ),
     Column(
         "epochs_to_learn",
@@ -136,7 +143,8 @@ of_runs: tuple[Column, ...] = (
     Column(
         "dead_layer",
         "Int64",
-        "the first layer, from 1, whose units are all off at the end: a hidden one, or the output layer of relu",
+        "the first layer, from 1, whose units are all off at the end: a hidden one, or an output layer of relu, "
+        "relu6 or hard_sigmoid",
         missing=0,
     ),
 )
@@ -156,9 +164,17 @@ predicted_class = Column(
 )
 
 _interval = (
-    "the interval of the success rate at the experiment's confidence: `wilson` where the number of seeds is fixed, "
-    "each configuration for itself; `beta-binomial` where seeds are added (`up_to`), a confidence sequence whose error "
-    "is divided by the number of trials"
+    "the interval of the success rate at the experiment's confidence, each configuration for itself: `wilson` where "
+    "the number of seeds is fixed; `beta-binomial` where seeds are added (`up_to`), a confidence sequence, which holds "
+    "whenever they end (its error is divided by the number of trials with `family: fwer`)"
+)
+_p_values = (
+    "p-values of exact one-sided binomial tests: were the rate below the target, `p_reliable` would be at most x with "
+    "a chance of at most x; `p_unreliable` likewise for a rate at or above it. Where the number of seeds is fixed"
+)
+_e_values = (
+    "e-values of one-sided mixtures, which take the place of the p-values where seeds are added: were the rate below "
+    "the target, `e_reliable` would ever reach x with a chance of at most 1/x; at most about 1e300"
 )
 _counted = "runs by outcome, and those that are missing; planned = `n_learned` + all of these"
 
@@ -176,15 +192,19 @@ of_configurations: tuple[Column, ...] = (
     Column(
         "verdict",
         "str",
-        "`reliable`: `ci_low` >= target; `unreliable`: `ci_high` < target; else `inconclusive`",
+        "`reliable`, `unreliable` or `inconclusive`, by these tests at the experiment's confidence and `family` "
+        "([method](../docs/method.md#verdicts)); not by the interval, which may disagree at its edge",
         names=verdicts,
     ),
+    *(Column(name, "float64", _p_values, is_needed=False) for name in ("p_reliable", "p_unreliable")),
+    *(Column(name, "float64", _e_values, is_needed=False) for name in ("e_reliable", "e_unreliable")),
     Column("median_epochs_to_learn", "float64", "over all runs; empty where under half learned"),
     Column("median_final_loss", "float32", "over all runs"),
     *(Column(f"n_{name}", "int64", _counted) for name in (*failures, "missing")),
 )
 
 
+evidence = ("p_reliable", "p_unreliable", "e_reliable", "e_unreliable")
 of_any_run = {"run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome"}
 _of_any_count = {"configuration", "trial", "n_runs", "n_learned", "success_rate", "ci_low", "ci_high", "ci_method"}
 measured_of_networks = {c.name: c for c in of_runs if c.name not in (*of_any_run, *hyperparameters, "n_parameters")}
@@ -206,7 +226,7 @@ def columns_of_configurations(subject: str) -> tuple[Column, ...]:
     if subject == "network":
         return of_configurations
     counts = (Column(f"n_{name}", "int64", _counted) for name in (*failures_of(subject), "missing"))
-    return (*(c for c in of_configurations if c.name in (*_of_any_count, "verdict")), *counts)
+    return (*(c for c in of_configurations if c.name in (*_of_any_count, "verdict", *evidence)), *counts)
 
 
 def header(columns: Sequence[Column], named: Iterable[str], others: Iterable[str] = ()) -> list[str]:
@@ -214,8 +234,8 @@ def header(columns: Sequence[Column], named: Iterable[str], others: Iterable[str
 
     Settings that are no hyperparameters stand where those do, behind the configuration and its trial.
     """
-    named = tuple(named)
-    known = [c.name for c in columns if c.name in named or c.name not in hyperparameters]
+    named, others = tuple(named), tuple(others)
+    known = [c.name for c in columns if c.name in (*named, *others) or (c.is_needed and c.name not in hyperparameters)]
     after = 1 + max(known.index("configuration"), known.index("trial"))
     own = [name for name in named if name not in known]
     return [*known[:after], *own, *known[after:], *(name for name in others if name not in known)]

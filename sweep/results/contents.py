@@ -26,7 +26,7 @@ from sweep.results.storages import StorageNotAsked, study_to_read
 from sweep.results.tables import read_runs, runs_from_table
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError
-from sweep.runs.runs import Entry, no_runs
+from sweep.runs.runs import Entry, Runs, no_runs
 from sweep.search.allocation import Allocation
 from sweep.search.reading import StoredTrial, stored_trials
 from sweep.training.trainer import TrainerName
@@ -174,17 +174,22 @@ def read_contents(folder: Folder, storage: str | None = None) -> tuple[Contents 
     first = dict(zip(table.columns, table.rows[0], strict=True)) if table.rows else {}
     trainer = TrainerName.recorded(vars(manifest), first)
     trials, problem = _read_study(folder, experiment, trainer, storage)
-    planned = [_settled(p, experiment, frame) for p in planned_runs(experiment, trials)]
+    planned = _settled(planned_runs(experiment, trials), experiment, frame)
     return Contents(folder, experiment, manifest, trainer, trials, problem, planned, table, frame), findings
 
 
-def _settled(planned: Planned, experiment: Experiment, frame: Any) -> Planned:
-    """With the seeds that the configuration's own rows ask for, where their number is not fixed."""
+def _settled(planned: Sequence[Planned], experiment: Experiment, frame: Any) -> Sequence[Planned]:
+    """With the seeds that the rows themselves ask for, where their number is not fixed."""
     if experiment.seeds.up_to is None:
         return planned
-    rows = frame[(frame["configuration"] == planned.configuration.id) & frame["seed"].isin(planned.seeds)]
-    rows = rows.drop_duplicates("seed").sort_values("seed")
-    return replace(planned, seeds=Allocation.of(experiment).seeds(runs_from_table(rows, planned.configuration)))
+    by_id = {str(identity): rows for identity, rows in frame.groupby("configuration", sort=False)}
+    runs: list[Runs] = []
+    for p in planned:
+        rows = by_id.get(p.configuration.id, frame[:0])
+        rows = rows[rows["seed"].isin(p.seeds)].drop_duplicates("seed").sort_values("seed")
+        runs.append(runs_from_table(rows, p.configuration))
+    wanted = Allocation.of(experiment).wanted(runs)
+    return [replace(p, seeds=p.seeds[:n]) for p, n in zip(planned, wanted, strict=True)]
 
 
 def _of_file(error: Exception, folder: Folder) -> str:

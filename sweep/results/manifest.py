@@ -58,8 +58,8 @@ class Manifest:
     """What a folder says of itself; what it does not say is empty or None.
 
     `files`: SHA-256 by name. `machine`: the system, and how the executor trained. `subject`: what its runs are of, see
-    `sweep.experiment.subjects`. The counts are a sweep's, as are
-    `broken`, `confirmation` and `timings_seconds`. `floors`: of the loss, each with its name, for models that a
+    `sweep.experiment.subjects`. The counts are a sweep's, as are `broken`, `confirmation`, `settled` (smaller
+    configurations, on fresh seeds) and `timings_seconds`. `floors`: of the loss, each with its name, for models that a
     function builds.
     """
 
@@ -76,6 +76,7 @@ class Manifest:
     runs_missing: int | None = None
     broken: tuple[BrokenRuns, ...] = ()
     confirmation: Confirmation | None = None
+    settled: tuple[Confirmation, ...] = ()
     timings_seconds: Timings | None = None
     floors: tuple[tuple[float, str], ...] | None = None
 
@@ -83,13 +84,19 @@ class Manifest:
         if self.subject not in kinds:
             raise ValueError(f"subject: found {show(self.subject)}, expected one of {', '.join(kinds)}")
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The ids of the configurations that the answer names."""
+        settled = (c.configuration for c in self.settled if c.verdict == "reliable")
+        return (*(() if self.confirmation is None else (self.confirmation.configuration,)), *settled)
+
     def to_json(self) -> str:
         """The manifest as a text: what it says, and of a sweep also that nothing broke or was confirmed."""
         is_sweep, of_sweep = self.runs_planned is not None, ("broken", "confirmation")
         said = {
             name: value
             for name, value in asdict(self).items()
-            if (is_sweep if name in of_sweep else value not in (None, "", {}, "network"))
+            if (is_sweep if name in of_sweep else value not in (None, "", {}, (), "network"))
         }
         return json.dumps(said, indent=2, allow_nan=False) + "\n"
 

@@ -30,6 +30,9 @@ def study_name(experiment: Experiment, trainer: Trainer | TrainerName) -> str:
     if set(space["reliability"]) == {"margin"}:
         space["reliability"] = experiment.reliability.margin
     space["order"] = list(experiment.dimensions())
+    if experiment.seeds.up_to is not None:  # what decides how many seeds a rate is of
+        r = experiment.reliability
+        space["looks"] = ("one-sided mixtures", r.target, r.confidence, r.family, experiment.n_trials)
     space["engine"] = (trainer.name, trainer.device)
     digest = hashlib.sha256(json.dumps(space, sort_keys=True, default=str).encode()).hexdigest()
     return f"sweep-{digest[:12]}"
@@ -45,7 +48,7 @@ _first_fields: Mapping[type, tuple[str, ...]] = {
     Target: ("margin",),
 }
 # what may grow, and what no rate depends on
-_never_named = ("trials", "target", "confidence")
+_never_named = ("trials", "target", "confidence", "family")
 
 
 def _canonical(value: Any) -> Any:

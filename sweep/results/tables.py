@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from sweep.experiment.regular_files import regular
 from sweep.networks.configuration import Configuration
-from sweep.results.cells import decimals, exact, plain, present, shortest
+from sweep.results.cells import decimals, exact, plain, present, shortest, significant
 from sweep.results.columns import (
     Column,
     columns_of_configurations,
     columns_of_runs,
+    evidence,
     header,
     measured_column,
     measured_of_networks,
@@ -32,7 +33,6 @@ from sweep.runs.cohort import Subject
 from sweep.runs.outcomes import failures_of, outcomes
 from sweep.runs.runs import Entry, Runs
 from sweep.search.allocation import Allocation
-from sweep.statistics.verdicts import verdict
 
 
 def _label(value: Any) -> str:
@@ -160,8 +160,7 @@ def configurations_table(entries: Sequence[Entry[Subject]], columns: Sequence[st
     entries = ranked(entries, allocation)
     n_runs = np.array([len(e.runs) for e in entries], np.int64)
     n_learned = np.array([int(e.runs.learned.sum()) for e in entries], np.int64)
-    n_planned = np.array([len(allocation.seeds(e.runs)) for e in entries], np.int64)
-    rates = allocation.rates(n_learned, n_runs)
+    rates, standing = allocation.rates(n_learned, n_runs), allocation.standing([e.runs for e in entries])
     counts = np.array([np.bincount(e.runs.outcome, minlength=len(outcomes)) for e in entries]).reshape(
         -1, len(outcomes)
     )
@@ -178,12 +177,14 @@ def configurations_table(entries: Sequence[Entry[Subject]], columns: Sequence[st
         "ci_low": decimals(rates.low),
         "ci_high": decimals(rates.high),
         "ci_method": rates.method,
-        "verdict": verdict(rates, allocation.reliability.target),
+        "verdict": standing.verdicts,
+        **{name: significant(values) for name, values in standing.evidence.items()},
         **{f"n_{name}": counts[:, outcomes.index(name)] for name in failures_of(subject)},
-        "n_missing": n_planned - n_runs,
+        "n_missing": allocation.wanted([e.runs for e in entries]) - n_runs,
     }
     medians = _medians_of_networks(entries) if subject == "network" else _medians(entries)
-    table = {name: (known | medians)[name] for name in header(columns_of_configurations(subject), columns, medians)}
+    own = [c for c in columns_of_configurations(subject) if c.name in known or c.name not in evidence]
+    table = {name: (known | medians)[name] for name in header(own, columns, medians)}
     return pd.DataFrame(table).to_csv(index=False, lineterminator="\n").encode()
 
 
@@ -287,7 +288,8 @@ def _alike(cells: Any, wanted: str) -> Any:
 def runs_from_table(rows: Any, configuration: Subject) -> Runs:
     """One configuration's rows of a read runs.csv."""
     if isinstance(configuration, Configuration):
-        columns = measured_of_networks | {name: measured_column(name) for name in configuration.prediction_names}
+        columns = {name: c for name, c in measured_of_networks.items() if c.is_needed or name in rows}
+        columns |= {name: measured_column(name) for name in configuration.prediction_names}
     else:
         others = {*of_any_run, *configuration.labels()}
         columns = {str(name): metric for name in rows.columns if name not in others}

@@ -26,7 +26,8 @@ from sweep.results.results import Results
 from sweep.results.tables import export_table, frame, median, read_runs
 from sweep.runs.outcomes import failures, outcomes
 from sweep.statistics.intervals import wilson
-from sweep.statistics.verdicts import Target, verdict
+from sweep.statistics.seeds import bar_of
+from sweep.statistics.verdicts import Target
 from sweep.training.keras.own_model import Fit
 
 libraries = ("xor-sweep", "numpy", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
@@ -104,7 +105,7 @@ def count(runs: Any, name: str) -> Any:
         "ci_low": round(float(rate.low), 6),
         "ci_high": round(float(rate.high), 6),
         "ci_method": rate.method,
-        "verdict": str(verdict(rate, reliability.target)),
+        "verdict": str(bar_of(reliability).verdicts(n_learned, n)),
         "median_epochs_to_learn": epochs if np.isfinite(epochs) else np.nan,
         "median_final_loss": loss if np.isfinite(loss) else np.float32(np.nan),
         **{f"n_{name}": n for name, n in count_outcomes(runs).items() if name in failures},

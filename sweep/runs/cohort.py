@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sweep.runs.success import Success
+from sweep.runs.success import Success, above_margin
 
 Seeds = npt.NDArray[np.uint32]
 
@@ -50,16 +50,14 @@ def digest_id(canonical: str) -> str:
 class Cohort(Generic[AnySubject]):
     """One configuration with a block of seeds.
 
-    `seeds`: uint32 `[model]`. `streams` gives a purpose other seeds than these, for analyses that keep the weights and
-    change the order. `margin`: a network has learned above this margin; `success`: what else counts as success, where
-    something is trained that has no margin.
+    `seeds`: uint32 `[model]`. `success`: when a run counts as learned. `streams` gives a purpose other seeds than
+    these, for analyses that keep the weights and change the order.
     """
 
     configuration: AnySubject
     seeds: Seeds
-    margin: float = 0.0
+    success: Success = above_margin(0.0)
     streams: Mapping[int, Seeds] = field(default_factory=dict)
-    success: Success | None = None
 
     def __post_init__(self) -> None:
         for block in (self.seeds, *self.streams.values()):

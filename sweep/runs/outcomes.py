@@ -43,7 +43,7 @@ outcome_table = (
         of="network",
         letter="D",
         colour="#6b7280",
-        meaning="a whole layer is off on every row, so no gradient passes it and no training wakes it",
+        meaning="a whole layer is off on every row, so no gradient of the loss passes it",
     ),
     Outcome(
         name="stuck",

@@ -13,6 +13,7 @@ from sweep.runs.errors import SettingError, show
 reserved = (
     *("run", "trial", "configuration", "seed", "engine", "device", "learned", "outcome", "case"),
     *("n_parameters", "n_runs", "n_learned", "n_missing", "success_rate", "ci_low", "ci_high", "ci_method", "verdict"),
+    *("p_reliable", "p_unreliable", "e_reliable", "e_unreliable"),
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-_comparisons: Mapping[str, Callable[[Any, Any], Any]] = {
+comparisons: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "<=": operator.le,
     ">": operator.gt,
@@ -43,12 +43,20 @@ class Success:
         return cls(match[1], match[2], threshold)
 
     def holds(self, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Whether it holds for each of these values of the metric; never for NaN.
+        """Whether it holds for each of these values of the metric, in their precision; never for NaN.
 
         >>> Success.parse("loss < 0.1").holds([0.05, 0.1, float("nan")])
         array([ True, False, False])
         """
-        return np.asarray(_comparisons[self.comparison](np.asarray(values, np.float64), self.threshold), np.bool_)
+        found = np.asarray(values)
+        found = found if found.dtype == np.float32 else found.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(comparisons[self.comparison](found, found.dtype.type(self.threshold)), np.bool_)
 
     def __str__(self) -> str:
         return f"{self.metric} {self.comparison} {self.threshold:g}"
+
+
+def above_margin(margin: float) -> Success:
+    """The usual criterion of a network: the table is right by more than this margin."""
+    return Success("margin", ">", margin)

@@ -91,12 +91,13 @@ class Search:
                 self._study.tell(trial.number, state=TrialState.FAIL)
         return known
 
-    def rounds(self, n_at_once: int = 1) -> Iterator[range]:
-        """The indices of the trials of each round.
+    def rounds(self, n_at_once: int = 1, *, are_joined: bool = False) -> Iterator[range]:
+        """The indices of the trials of each round; `are_joined`: all of them as one round.
 
         Rounds are joined to at least `n_at_once` trials where what is suggested does not depend on earlier results.
         """
         n, size = self._experiment.n_trials, self._experiment.study.trials_per_round
+        size = max(n, 1) if are_joined else size
         if self._experiment.study.sampler != "tpe":
             size *= max(1, math.ceil(n_at_once / size))
         for first in range(0, n, size):

@@ -3,16 +3,15 @@
 All open configurations are looked at together, at one number of seeds: `mixtures` says why that is a condition.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sweep.statistics.evidence import EValues, mixtures
-from sweep.statistics.exact_tests import Family, Words
-from sweep.statistics.intervals import Counts, Floats
-from sweep.statistics.verdicts import Target
+from sweep.statistics.intervals import Counts, Floats, confidence_sequence
+from sweep.statistics.verdicts import Family, Target, Words
 
 step = 16
 
@@ -83,29 +82,65 @@ def unsettled(n_configurations: int) -> Words:
     return np.full(n_configurations, "inconclusive")
 
 
+# n_learned, n_runs, and the words before a look, all `[configuration]`: the words after it
+Look = Callable[[Counts, Counts, Words], Words]
+
+
+def by_verdict(rule: Rule) -> Look:
+    """Seeds are added until a verdict is settled; the words are the verdicts."""
+    return lambda n_learned, n_runs, before: rule.settle(mixtures(n_learned, n_runs, rule.reliability.target), before)
+
+
+def by_half_width(half_width: float, confidence: float) -> Look:
+    """Seeds are added until the confidence sequence of a rate is as narrow, to either side; the word is `narrow`.
+
+    The interval holds at the count where they end, as it does at all of them.
+    """
+
+    def look(n_learned: Counts, n_runs: Counts, before: Words) -> Words:
+        found = confidence_sequence(n_learned, n_runs, confidence)
+        return np.where((n_runs > 0) & (found.high - found.low <= 2 * half_width), "narrow", before)
+
+    return look
+
+
 @dataclass(frozen=True)
 class SeedCourse:
-    """What came of adding seeds: for each `[configuration]` its runs, how many learned, and its verdict."""
+    """What came of adding seeds, `[configuration]`: the runs looked at last, how many learned, the words, `known`.
+
+    `known`: how many of the first seeds have their run. The word of a configuration whose seeds have not ended is
+    `inconclusive`.
+    """
 
     n_runs: Counts
     n_learned: Counts
-    verdicts: Words
+    words: Words
+    known: Counts
+
+    def wanted(self, counts: Sequence[int]) -> Counts:
+        """How many seeds each is to have, known or not: what it ended with, else those of its next look."""
+        following = np.minimum(np.searchsorted(counts, self.known, side="right"), len(counts) - 1)
+        return np.where(self.words == "inconclusive", np.array(counts)[following], self.n_runs)
 
 
-def play(learned: npt.NDArray[np.int8], rule: Rule, counts: Sequence[int]) -> SeedCourse:
-    """Add seeds in the order of `learned` `[configuration, seed]`, 0 or 1, and look at `counts`, which rise.
+def play(learned: npt.NDArray[np.int8], look: Look, counts: Sequence[int]) -> SeedCourse:
+    """Add seeds in the order of `learned` `[configuration, seed]`, 1, 0, or -1 unknown, and look at `counts`, rising.
 
-    For replaying what is known and for simulations: a sweep trains as it goes.
+    A configuration that lacks runs of a look is left out of it: its evidence stays what it was.
 
-    >>> course = play(np.ones((2, 64), np.int8), Rule(Target(0.9), "none", 2), looks(16, 64))
-    >>> course.n_runs.tolist(), course.verdicts.tolist()
+    >>> course = play(np.ones((2, 64), np.int8), by_verdict(Rule(Target(0.9), "none", 2)), looks(16, 64))
+    >>> course.n_runs.tolist(), course.words.tolist()
     ([48, 48], ['reliable', 'reliable'])
     """
-    reached = learned.cumsum(axis=1, dtype=np.int64)
-    verdicts = unsettled(len(learned))
+    is_known = learned >= 0
+    known = np.where(is_known.all(axis=1), learned.shape[1], is_known.argmin(axis=1))
+    reached = (learned == 1).cumsum(axis=1, dtype=np.int64)
+    words = unsettled(len(learned))
     n_runs, n_learned = np.zeros((2, len(learned)), np.int64)
     for n in counts:
-        is_open = verdicts == "inconclusive"
-        n_runs[is_open], n_learned[is_open] = n, reached[is_open, n - 1]
-        verdicts = rule.settle(mixtures(n_learned, n_runs, rule.reliability.target), verdicts)
-    return SeedCourse(n_runs, n_learned, verdicts)
+        is_looked_at = (words == "inconclusive") & (known >= n)
+        if not is_looked_at.any():
+            break
+        n_runs[is_looked_at], n_learned[is_looked_at] = n, reached[is_looked_at, n - 1]
+        words = look(n_learned, n_runs, words)
+    return SeedCourse(n_runs, n_learned, words, known)

@@ -69,18 +69,6 @@ def _clustered_wilson(value: Floats, errors: Floats, n: Floats, n_seeds: Integer
     return Rates(value, low, high, n.astype(np.int64), "wilson, clustered by seed")
 
 
-@dataclass(frozen=True)
-class VarianceShare:
-    """The share of the variance of the rate that an effect has, and how much of it the seeds alone would make.
-
-    `factors`: one for a main effect, two for an interaction; none for all that is left. `noise` is NaN with one seed.
-    """
-
-    factors: tuple[int, ...]
-    share: float
-    noise: float
-
-
 def is_full_grid(codes: Integers) -> bool:
     """Whether every combination of levels occurs exactly once; `codes` `[factor, configuration]`."""
     sizes = codes.max(axis=1) + 1
@@ -90,49 +78,6 @@ def is_full_grid(codes: Integers) -> bool:
 def common_seeds(learned: Learned) -> Learned:
     """The columns of the seeds that no configuration misses."""
     return learned[:, (learned >= 0).all(axis=0)]
-
-
-def variance_shares(codes: Integers, learned: Learned) -> list[VarianceShare]:
-    """How the variance of the rates over a full grid divides: main effects, two-way interactions, the rest.
-
-    `codes` `[factor, configuration]` is a full grid, `learned` misses no run. The rates' sum of squares around their
-    mean falls into orthogonal parts, so the shares add up to 1; largest first, the rest last. They have 12
-    decimals: below is rounding. The seeds would make rates differ even if no hyperparameter did anything: of that, each
-    part expects its degrees of freedom times the variance of a rate within seeds, the residual mean square of
-    configurations by seeds over the number of seeds. No shares where all rates are equal. Source: Fisher's analysis of
-    variance; the same shares as Hutter, Hoos, Leyton-Brown, "An efficient approach for assessing hyperparameter
-    importance", ICML 2014, of the full grid instead of a fitted forest.
-    """
-    sizes = (codes.max(axis=1) + 1).tolist()
-    rates = learned.mean(axis=1)
-    grid = np.zeros(sizes)
-    grid[tuple(codes)] = rates - rates.mean()
-    total = float((grid**2).sum())
-    if total <= 1e-12:
-        return []
-    noise = _noise_variance(learned) / total
-    effects, shares = dict[tuple[int, ...], Floats](), list[VarianceShare]()
-    left, n_left = 1.0, math.prod(sizes) - 1
-    for parts in (*itertools.combinations(range(len(sizes)), 1), *itertools.combinations(range(len(sizes)), 2)):
-        others = tuple(i for i in range(len(sizes)) if i not in parts)
-        effect = grid.mean(axis=others, keepdims=True) - sum(effects[(i,)] for i in parts if len(parts) > 1)
-        effects[parts] = effect
-        share = float((effect**2).sum()) * math.prod(sizes[i] for i in others) / total
-        freedom = math.prod(sizes[i] - 1 for i in parts)
-        left, n_left = left - share, n_left - freedom
-        shares.append(VarianceShare(parts, round(share, 12), freedom * noise))
-    shares.sort(key=lambda s: -s.share)
-    return [*shares, VarianceShare((), max(0.0, round(left, 12)), n_left * noise)] if n_left else shares
-
-
-def _noise_variance(learned: Learned) -> float:
-    """The variance that the seeds give a configuration's rate, apart from what they do to all alike."""
-    n, n_seeds = learned.shape
-    if n < 2 or n_seeds < 2:
-        return math.nan
-    y = learned.astype(np.float64)
-    residuals = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0, keepdims=True) + y.mean()
-    return float((residuals**2).sum()) / ((n - 1) * (n_seeds - 1)) / n_seeds
 
 
 @dataclass(frozen=True)
@@ -165,8 +110,10 @@ def shares_over_seeds(codes: Integers, learned: Learned, confidence: float, n_re
 
     The interval is a bootstrap over seeds: quantiles of the same estimate from seeds drawn again, moved so that their
     mean is the estimate, since drawing makes noise once more. Its coverage is close to nominal, and above it for small
-    shares. Largest first, the rest last; none where all rates are equal or there is one seed. Source: Fisher's analysis
-    of variance; `moved_quantiles`.
+    shares. Largest first, the rest last; none where all rates are equal or there is one seed. They have 12 decimals:
+    below is rounding. Source: Fisher's analysis of variance, whose parts are orthogonal on a full grid, so that the
+    shares add up to 1; the same shares as Hutter, Hoos, Leyton-Brown, "An efficient approach for assessing
+    hyperparameter importance", ICML 2014, of the full grid instead of a fitted forest; `moved_quantiles`.
     """
     n = learned.shape[1]
     if n < 2 or np.ptp(learned.sum(axis=1)) == 0:
@@ -186,8 +133,9 @@ def shares_over_seeds(codes: Integers, learned: Learned, confidence: float, n_re
         if np.isnan(shares).any():
             low, high = 0.0, 1.0
         raw, of_seeds_alone = float(of_rates[part][0]) / raw_total, float(noise[part][0]) / raw_total
-        value = float(np.clip(shares[0], 0, 1))
-        found.append(SeedShare(part, raw, of_seeds_alone, value, float(low), float(high), n, "bootstrap over seeds"))
+        numbers = (raw, of_seeds_alone, np.clip(shares[0], 0, 1), low, high)
+        raw, of_seeds_alone, value, low, high = (round(float(x), 12) for x in numbers)
+        found.append(SeedShare(part, raw, of_seeds_alone, value, low, high, n, "bootstrap over seeds"))
     found.sort(key=lambda s: (not s.factors, -s.raw))
     return found
 

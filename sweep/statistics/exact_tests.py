@@ -6,18 +6,16 @@ true, and each side may spend the whole error of a family.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sweep.statistics.bootstrap import drawn_seeds, moved_quantiles
 from sweep.statistics.intervals import Counts, Floats, counts
-from sweep.statistics.verdicts import Target
+from sweep.statistics.verdicts import Family, Target, Words
 
-Family = Literal["none", "fwer", "fdr"]
-families: tuple[Family, ...] = ("none", "fwer", "fdr")
-Words = npt.NDArray[np.str_]
+max_judged = 1_000_000  # verdicts of one bootstrap
+max_drawn = 20_000_000  # its seeds
 
 
 @dataclass(frozen=True)
@@ -135,14 +133,19 @@ def count_of_reliable(
 
     Estimand of the interval: the count that as many seeds give on average. It is a bootstrap over seeds, which all
     configurations share: the count belongs to the seeds and moves with them far more than independent verdicts would.
-    It is not the number of configurations whose rate is at the target: of those, such seeds show only a part.
+    It is not the number of configurations whose rate is at the target: of those, such seeds show only a part. Of very
+    many configurations or seeds fewer resamples are taken, at least 99.
     """
     target, confidence = reliability.target, reliability.confidence
+    n_resamples = min(n_resamples, max(99, max_judged // max(len(learned), 1)), max(99, max_drawn // learned.shape[1]))
     weights = np.insert(drawn_seeds(learned.shape[1], n_resamples), 0, 1, axis=1)  # the seeds themselves come first
-    runs, successes = (learned >= 0) @ weights, (learned == 1) @ weights
-    pairs = zip(successes.T, runs.T, strict=True)
-    is_called = [verdicts_of(exact_tests(s, n, target), confidence, family) == "reliable" for s, n in pairs]
-    drawn = np.array(is_called).sum(axis=1)
+    weights = weights.astype(np.float64)  # whole numbers all the same, and a product that is quick
+    runs, successes = ((is_one @ weights).astype(np.int64) for is_one in (learned >= 0, learned == 1))
+    pairs, place = np.unique(np.stack([successes, runs]).reshape(2, -1), axis=1, return_inverse=True)
+    p = exact_tests(pairs[0], pairs[1], target)
+    reliable, unreliable = (x[place.reshape(runs.shape)] for x in (p.reliable, p.unreliable))
+    of_resamples = (PValues(a, b, n, p.method) for a, b, n in zip(reliable.T, unreliable.T, runs.T, strict=True))
+    drawn = np.array([(verdicts_of(own, confidence, family) == "reliable").sum() for own in of_resamples])
     low, high = np.clip(moved_quantiles(drawn[0], drawn[1:], confidence), 0, len(learned))
     ends = int(np.floor(low)), int(np.ceil(high))
     return Count(int(drawn[0]), *ends, len(learned), learned.shape[1], "bootstrap over seeds")

@@ -86,25 +86,6 @@ def mcnemar_mid_p(pairs: Pairs) -> float:
     return 1 - of_these / 2 if b == c else mcnemar(pairs) - of_these
 
 
-def better_than(n_better: npt.ArrayLike, n_worse: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """One-sided exact McNemar p-values of several comparisons `[comparison]`, by Bonferroni's correction.
-
-    Each is the chance of at least `n_better` of the discordant pairs, were the rates equal, times the number of
-    comparisons: so the chance of any false finding among them is at most the level.
-
-    >>> better_than([5, 0], [0, 0]).tolist()
-    [0.0625, 1.0]
-    """
-    from scipy.stats import binom
-    from statsmodels.stats.multitest import multipletests
-
-    better, worse = np.atleast_1d(np.asarray(n_better, np.int64)), np.atleast_1d(np.asarray(n_worse, np.int64))
-    p_values = np.asarray(binom.sf(better - 1, better + worse, 0.5), np.float64)
-    if not len(p_values):
-        return p_values
-    return np.asarray(multipletests(p_values, method="bonferroni")[1], np.float64)
-
-
 def paired_difference(pairs: Pairs, confidence: float) -> Difference:
     """Tango's score interval for the difference of two rates that were measured on the same seeds.
 

@@ -1,18 +1,109 @@
 """How many seeds a precision or a verdict needs: by exact sums over what a number of seeds may show, no simulation."""
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from sweep.statistics.intervals import Counts, Floats, Method, wilson
-from sweep.statistics.verdicts import Target, verdict
+from sweep.statistics.evidence import mixtures
+from sweep.statistics.exact_tests import exact_tests
+from sweep.statistics.intervals import Counts, Floats, confidence_sequence, wilson
+from sweep.statistics.verdicts import Target, Words
 
-Judge = Callable[[Counts, int], npt.NDArray[np.str_]]
+Judge = Callable[[Counts, int], Words]
 max_planned_runs = 10**7
 max_scanned_runs = 10**6
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What the runs of one configuration must show for a verdict: a p-value of at most `level`, by an exact test.
+
+    Where seeds are added as results come in (`is_adaptive`): an e-value of at least 1/level.
+    """
+
+    target: float
+    level: float
+    is_adaptive: bool = False
+
+    def verdicts(self, n_learned: npt.ArrayLike, n_runs: npt.ArrayLike) -> Words:
+        """`reliable`, `unreliable` or `inconclusive`, of counts of one shape."""
+        if self.is_adaptive:
+            e = mixtures(n_learned, n_runs, self.target)
+            reliable, unreliable = (x >= -np.log(self.level) for x in (e.log_reliable, e.log_unreliable))
+        else:
+            p = exact_tests(n_learned, n_runs, self.target)
+            reliable, unreliable = p.reliable <= self.level, p.unreliable <= self.level
+        return np.where(reliable, "reliable", np.where(unreliable, "unreliable", "inconclusive"))
+
+
+def bar_of(reliability: Target, n_configurations: int = 1, *, n_called: int = 0, is_adaptive: bool = False) -> Bar:
+    """The bar of one among `n_configurations` by the family of `reliability`, as `verdicts_of` and `Rule` have it.
+
+    Of `fdr` it is enough where `n_called` others have the verdict that it would get.
+    """
+    alpha = 1 - reliability.confidence
+    own = alpha if is_adaptive else alpha / 2
+    match reliability.family:
+        case "fwer":
+            level = own if n_configurations == 1 else alpha / n_configurations
+        case "fdr":
+            level = alpha * min(1.0, (n_called + 1) / n_configurations)
+        case _:
+            level = own
+    return Bar(reliability.target, level, is_adaptive)
+
+
+def allowed_failures(n_runs: int, bar: Bar) -> int | None:
+    """How many of `n_runs` may fail for the verdict `reliable`; None where even all learned would not show it.
+
+    >>> [allowed_failures(64, bar_of(Target(target))) for target in (0.9, 0.95)], allowed_failures(73, Bar(0.95, 0.025))
+    ([1, None], 0)
+    >>> adaptive = bar_of(Target(0.9), is_adaptive=True)
+    >>> allowed_failures(32, adaptive), allowed_failures(64, adaptive), allowed_failures(1024, adaptive)
+    (None, 0, 74)
+    """
+
+    def falls_short(n_failed: int) -> bool:
+        return str(bar.verdicts(n_runs - n_failed, n_runs)) != "reliable"
+
+    n_allowing = bisect_left(range(n_runs + 1), True, key=falls_short)
+    return n_allowing - 1 if n_allowing else None
+
+
+def needed_runs(bar: Bar) -> int:
+    """The smallest number of runs that shows the target when all of them learn.
+
+    >>> needed_runs(bar_of(Target(0.9))), needed_runs(bar_of(Target(0.95))), needed_runs(Bar(0.9, 0.05, True))
+    (36, 72, 43)
+    """
+
+    def is_enough(n_runs: int) -> bool:
+        return str(bar.verdicts(n_runs, n_runs)) == "reliable"
+
+    return bisect_left(range(2**62), True, lo=1, key=is_enough)
+
+
+def probable_runs(n_learned: int, n_runs: int, bar: Bar) -> int | None:
+    """About how many runs in all would settle an inconclusive verdict: at least `n_runs`.
+
+    The count at which the verdict would be settled if the share that learned stayed as it is: where that share is the
+    true rate, about half of such studies are settled by then. None where it would take over ten million runs, the share
+    being too close to the target, or where there are no runs yet.
+
+    >>> [probable_runs(s, n, bar_of(Target(0.9))) for s, n in ((62, 64), (56, 64), (90, 100))]
+    [85, 629, None]
+    """
+    if n_runs == 0:
+        return None
+
+    def is_settled(n: int) -> bool:
+        return str(bar.verdicts(round(n_learned * n / n_runs), n)) != "inconclusive"
+
+    n = bisect_left(range(max_planned_runs + 1), True, lo=n_runs, key=is_settled)
+    return n if n <= max_planned_runs else None
 
 
 def _binomial(n: int, rate: float) -> tuple[Counts, Floats]:
@@ -67,48 +158,48 @@ def runs_for_any_rate(half_width: float, confidence: float) -> int | None:
     return int(n) if n <= max_planned_runs else None
 
 
+def runs_for_any_rate_looked_at(half_width: float, confidence: float) -> int:
+    """The number of runs at which the confidence sequence is as narrow whatever they show: widest where half learned.
+
+    >>> runs_for_any_rate_looked_at(0.1, 0.95)
+    274
+    """
+
+    def is_enough(n: int) -> bool:
+        found = confidence_sequence(n // 2, n, confidence)
+        return bool(found.high - found.low <= 2 * half_width)
+
+    return bisect_left(range(max_planned_runs), True, lo=1, key=is_enough)
+
+
 def runs_for_verdict(rate: float, reliability: Target, power: float) -> int | None:
     """The number of runs from which on the right verdict comes with a chance of at least `power`, at this true rate.
 
-    The right verdict is `reliable` for a rate at or above the target, else `unreliable`; by Wilson's interval, a fixed
-    number of runs. The chance is exact and rises in a saw-tooth: every larger number has it too. None where the rate
-    lies too close to the target, so that about a million runs would not do. `power` in [0.5, 1).
+    The right verdict is `reliable` for a rate at or above the target, else `unreliable`; by an exact test of a fixed
+    number of runs, one configuration for itself. The chance is exact and rises in a saw-tooth: every larger number has
+    it too. None where the rate lies too close to the target, so that about a million runs would not do. `power` in
+    [0.5, 1).
 
     >>> runs_for_verdict(0.95, Target(0.9), 0.8), runs_for_verdict(0.9, Target(0.9), 0.8)
-    (254, None)
+    (255, None)
     """
     from scipy.special import ndtri
     from scipy.stats import binom
 
     if not 0.5 <= power < 1:
         raise ValueError("power must lie in [0.5, 1)")
-    target = reliability.target
-    z = -float(ndtri((1 - reliability.confidence) / 2))
-    spread = z * np.sqrt(target * (1 - target)) + float(ndtri(power)) * np.sqrt(rate * (1 - rate))
+    target, level = reliability.target, bar_of(reliability).level
+    spread = -float(ndtri(level)) * np.sqrt(target * (1 - target)) + float(ndtri(power)) * np.sqrt(rate * (1 - rate))
     about = np.inf if rate == target else (spread / (rate - target)) ** 2
     if about > max_scanned_runs:
         return None
     n = np.arange(1, int(2 * about) + 500)
-    limits = _settling_counts(n, reliability, is_above=rate > target)
-    chance = binom.sf(limits - 1, n, rate) if rate > target else binom.cdf(limits, n, rate)
+    if rate > target:
+        chance = binom.sf(binom.isf(level, n, target), n, rate)  # more of them than may be by the level
+    else:
+        most = binom.ppf(level, n, target)
+        chance = binom.cdf(most - (binom.cdf(most, n, target) > level), n, rate)
     return int(n[np.flatnonzero(chance < power)[-1]]) + 1 if (chance < power).any() else 1
-
-
-def _settling_counts(n: Counts, reliability: Target, *, is_above: bool) -> Counts:
-    """The fewest of n runs that show the rate at or above the target; or the most that show it below (-1: none do)."""
-    from scipy.special import ndtri
-
-    target, z = reliability.target, -float(ndtri((1 - reliability.confidence) / 2))
-    half = z * np.sqrt(n * target * (1 - target))
-    about = np.ceil(n * target + half) if is_above else np.floor(n * target - half)
-    settled, side = ("reliable", 1) if is_above else ("unreliable", -1)
-    limit = np.where(is_above, n + 1, -1)
-    for offset in (2, 1, 0, -1, -2):  # rounding may move the limit by one
-        s = (about + side * offset).astype(np.int64)
-        is_possible = (s >= 0) & (s <= n)
-        shown = verdict(wilson(np.clip(s, 0, n), n, reliability.confidence), target) == settled
-        limit = np.where(is_possible & shown, s, limit)
-    return limit
 
 
 @dataclass(frozen=True)
@@ -121,39 +212,15 @@ class Settling:
     expected_runs: float
 
 
-def doublings(first: int, up_to: int) -> tuple[int, ...]:
-    """The counts at which a configuration is judged while its seeds double.
+def settling(rate: float, looks: Sequence[int], judge: Judge) -> Settling:
+    """What comes of judging a configuration of this true rate at each of `looks`, rising, until a verdict is settled.
 
-    >>> doublings(16, 100)
-    (16, 32, 64, 100)
-    """
-    looks = [first]
-    while looks[-1] < up_to:
-        looks.append(min(2 * looks[-1], up_to))
-    return tuple(looks)
+    `judge` gives the verdicts for counts that learned, `[count]`, of a number of runs. Exact: the chances of all counts
+    that are still open, carried from look to look.
 
-
-def settling(rate: float, looks: tuple[int, ...], reliability: Target, method: Method) -> Settling:
-    """What comes of judging a configuration of this true rate at each of `looks`, until its verdict is settled.
-
-    Exact, as `settling_by` is. `looks` rise.
-
-    >>> from sweep.statistics.intervals import confidence_sequence
-    >>> s = settling(0.99, doublings(16, 1024), Target(0.9), confidence_sequence)
+    >>> s = settling(0.99, (16, 32, 64, 128, 256), Bar(0.9, 0.05, is_adaptive=True).verdicts)
     >>> f"{s.reliable:.3f} {s.unreliable:.4f} {s.expected_runs:.0f}"
-    '1.000 0.0000 146'
-    """
-
-    def judge(n_learned: Counts, n_runs: int) -> npt.NDArray[np.str_]:
-        return verdict(method(n_learned, n_runs, reliability.confidence), reliability.target)
-
-    return settling_by(rate, looks, judge)
-
-
-def settling_by(rate: float, looks: tuple[int, ...], judge: Judge) -> Settling:
-    """The same by any rule: `judge` gives the verdicts for counts that learned, `[count]`, of a number of runs.
-
-    The chances of all counts that are still open, carried from look to look.
+    '1.000 0.0000 96'
     """
     from scipy.stats import binom
 

@@ -11,6 +11,7 @@ from sweep.networks.diagnosis import diagnose, examples
 from sweep.networks.measurements import Measurements, NetworkCohort, join
 from sweep.runs.cohort import Broken, Cohort
 from sweep.runs.runs import Runs, concatenate
+from sweep.runs.success import Success
 from sweep.training import threads
 from sweep.training.engine import Engine
 from sweep.training.trainer import Guard, Kept, OnCount, ignore_count
@@ -107,7 +108,7 @@ def train_block(
     engine: Engine,
     *,
     workers: int,
-    margin: float = 0.0,
+    success: Success,
     on_count: OnCount = ignore_count,
 ) -> Trained:
     """Train one configuration under a block of seeds; `on_count` is told how many runs are done, how many learned."""
@@ -118,5 +119,5 @@ def train_block(
         n_done, n_learned = n_done + n_more, n_learned + n_more_learned
         on_count(n_done, n_learned)
 
-    (trained,) = train_cohorts(engine, [Cohort(configuration, block.seeds(), margin)], workers, count)
+    (trained,) = train_cohorts(engine, [Cohort(configuration, block.seeds(), success)], workers, count)
     return trained

@@ -131,16 +131,16 @@ class RunByRun:
                         guard.on_broken(Broken(cohort.configuration.id, seeds, f"lost {attempts} times: {given.told}"))
                         continue
                     watch(given)
-                    on_count(1, int(outcome_of(given, _criterion(cohort)) == "learned"))
+                    on_count(1, int(outcome_of(given, cohort.success) == "learned"))
                     ended.append((place, given, seconds, attempts))
-                yield Kept(cohort.configuration.id, as_runs(cohort, _criterion(cohort), ended))
+                yield Kept(cohort.configuration.id, as_runs(cohort, cohort.success, ended))
         finally:
             pool.shutdown(cancel_futures=True)
             self.close()
 
     def _attempt(self, cohort: Cohort[Settings], place: int, guard: Guard) -> tuple[Given, float, int] | None:
         """What a run came to, its seconds, how often it was tried; None where a stop came first."""
-        success = _criterion(cohort)
+        success = cohort.success
         given, seconds, attempts = Given(outcome="lost"), 0.0, 0
         while given.outcome == "lost" and attempts <= self.retries:
             if guard.is_stopped():
@@ -152,9 +152,3 @@ class RunByRun:
             found = ", ".join(given.numbers) or "nothing"
             given = Given(outcome="crashed", told=f"it gave {found}, and no {success.metric}")
         return given, seconds, attempts
-
-
-def _criterion(cohort: Cohort[Any]) -> Success:
-    if cohort.success is None:
-        raise ValueError("a cohort of settings needs a criterion of success")
-    return cohort.success

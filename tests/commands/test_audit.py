@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,7 @@ def test_what_float32_cannot_hold_is_undecided() -> None:
 
 def test_another_learning_rate_of_one_percent_is_seen() -> None:
     cohort = first_steps(activation="tanh")
-    c = cohort.configuration
-    other = replace(cohort, configuration=replace(c, learning_rate=c.learning_rate * 1.01))
+    other = first_steps(activation="tanh", learning_rate=0.0101)
     assert compare_weights(cohort, by_native(other)) == "differ"
 
 
@@ -198,5 +198,33 @@ def test_a_referee_that_breaks_down_is_an_error(copy: Path, monkeypatch: pytest.
     assert not (copy / "audit.json").exists()
 
 
-def test_no_differing_run_is_right() -> None:
-    assert Audit({}, {}, 0, ()).is_right
+def test_an_audit_of_nothing_is_no_pass(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Audit({}, {}, 0, ()).is_right
+    monkeypatch.setattr(audit_command, "choose_unlike_runs", lambda contents, n: [])
+    monkeypatch.setattr(audit_command, "_ask", lambda cases: [])
+    found = call("audit", copy)
+    assert found.exit_code == 1 and not found.stdout and "no run to audit" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda runs: runs[:1], "1 runs, where 2 were to be audited"),
+        (lambda runs: [runs[0], runs[0]], "the same configuration twice"),
+        (lambda runs: [{**runs[0], "run": "c000000000000-1"}, runs[1]], "a run that is not in runs.csv"),
+        (lambda runs: [{**runs[0], "outcome": "diverged"}, runs[1]], "or with another outcome"),
+        (lambda runs: [{**runs[0], "weights": "agreed"}, runs[1]], "neither agree, differ nor"),
+        (lambda runs: [{**runs[0], "steps": 0}, runs[1]], "a number of steps that is none"),
+        (lambda runs: [{**runs[0], "outcome_keras": "fine"}, runs[1]], "an outcome that there is not"),
+    ],
+)
+def test_an_audit_that_says_what_cannot_be_is_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Any]], list[Any]], said: str
+) -> None:
+    answering(monkeypatch, 0.0)
+    assert audit(copy, 2).is_right
+    content = json.loads((copy / "audit.json").read_text())
+    content["runs"] = change(content["runs"])
+    (copy / "audit.json").write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match=said):
+        audit(copy, 2)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from sweep.commands import replay as replays
 from sweep.commands.replay import evidence, marked_floors
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import predict
-from sweep.networks.settings import resolve
+from sweep.networks.settings import resolve, settings_of
+from sweep.report.page.surfaces import surface
 from sweep.report.terminal.replay import describe_replay, sparkline, summarise_replay
 from sweep.results.files import ResultsError
 from sweep.training.keras.libraries import without_start_up_noise
@@ -197,6 +199,8 @@ def test_the_floors_marked_in_the_figure(folder: Path) -> None:
     marked = marked_floors(again)
     assert list(marked) == ["all rows merged", "rows merged here", "2 of 4 rows merged"]
     assert list(marked.values()) == pytest.approx([np.log(2), 0.477386, np.log(2) / 2], abs=1e-6)
+    settings = {**settings_of(again.configuration), "kernel_regularizer": "l2"}
+    assert marked_floors(replace(again, configuration=resolve(settings))) == {}
 
 
 # the figure
@@ -300,6 +304,14 @@ def test_a_saved_network_is_imported_as_the_same_configuration(settings: dict[st
         {"output": "tanh", "loss": {"name": "huber", "delta": 0.5}, "targets": "bipolar"},
         {"output": {"activation": {"name": "elu", "alpha": 0.5}, "use_bias": False}, "loss": "hinge"},
         {"layers": [{"units": 3, "activation": "tanh", "dropout": 0.1}, {"units": 2, "use_bias": False}]},
+        {"activation": {"name": "gelu", "approximate": True}, "output": "relu6", "loss": "squared_hinge"},
+        {
+            "output": "softmax",
+            "loss": {"name": "categorical_crossentropy", "label_smoothing": 0.1},
+            "kernel_regularizer": "l2",
+            "learning_rate": {"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 100},
+        },
+        {"layers": [4, {"units": 2, "activation": {"name": "gelu", "approximate": True}}], "output": "linear"},
     ],
     ids=str,
 )
@@ -313,7 +325,10 @@ def test_a_saved_network_of_another_kind_answers_alike(settings: dict[str, Any],
         model.trainable_variables, np.split(weights, np.cumsum([v.size for v in c.variables])[:-1]), strict=True
     ):
         variable.assign(part.reshape(variable.shape))
+    assert resolve({**sweep.from_keras(model), "targets": c.coding}) == c
     loss, accuracy = model.evaluate(c.inputs(), c.targets(), verbose=0)
+    if c.is_regularized:
+        return
     n_entries = c.task.n_rows * c.head.averaged(c.n_outputs)
     losses = c.head.entry_losses(predictions.astype(float), c.targets().astype(float))
     assert loss == pytest.approx(losses.sum() / n_entries, rel=1e-5)
@@ -373,3 +388,43 @@ def test_a_native_run_is_replayed_and_drawn_without_tensorflow(folder: Path, tmp
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+# other outputs
+
+
+@pytest.mark.parametrize(
+    ("settings", "ends", "border", "head"),
+    [
+        ({"output": "tanh", "loss": "mean_squared_error", "targets": "bipolar"}, -1, 0.0, "00=-1"),
+        ({"output": "softmax"}, 0, 0.5, "00=0"),
+        ({"output": "relu", "loss": "mean_squared_error"}, 0, 0.5, "00=0"),
+    ],
+)
+def test_pictures_and_words_have_the_targets_of_the_head(
+    settings: dict[str, Any], ends: int, border: float, head: str, tmp_path: Path
+) -> None:
+    text = json.dumps({"fixed": {"epochs": 60, "learning_rate": 0.05, **settings, "seed": 4}})
+    folder = swept(tmp_path, text)
+    (row, *_) = rows_of(folder)
+    again = sweep.replay(sweep.load(folder), row["run"])
+    picture = summarise_replay(again)
+    assert picture.ends[0] == ends and picture.ends[1] >= 1 and picture.border == border
+    c = again.configuration
+    assert [s.low for s in picture.surfaces] == [ends] * c.n_outputs
+    for output, shown in enumerate(picture.surfaces):
+        assert [r["target"] for r in shown.rows] == c.targets()[:, output].tolist()
+        assert all(ends <= cell["prediction"] <= 1 for cell in shown.cells)
+    assert any(head in line for line in describe_replay(again))
+
+
+def test_the_pages_surface_of_two_classes_is_that_of_the_upper_target(tmp_path: Path) -> None:
+    text = json.dumps({"fixed": {"epochs": 200, "learning_rate": 0.05, "output": "softmax", "seed": 4}})
+    results = sweep.load(swept(tmp_path, text))
+    learned = [e for e in results.folder.read_examples() if e.outcome == "learned"]
+    c = results.configuration(learned[0].configuration)
+    answers = surface(c, learned[0].weights)
+    assert answers is not None
+    at = {0: 24 // 6, 1: 24 - 24 // 6 - 1}  # the cells nearest to the rows of the table: it has a quarter around it
+    for (x, y), (target,) in zip(c.task.inputs, c.task.targets, strict=True):
+        assert (answers[at[int(y)], at[int(x)]] > 0.5) == (target == 1)

@@ -37,7 +37,8 @@ from sweep.results.results import Results
 from sweep.runs.errors import SettingError
 from sweep.search.study import Search
 from sweep.statistics.intervals import wilson
-from sweep.statistics.verdicts import verdict
+from sweep.statistics.seeds import bar_of
+from sweep.statistics.verdicts import Target
 from sweep.training import choice, engine
 from sweep.training.trainer import TrainerName
 
@@ -476,7 +477,7 @@ def test_the_confirmation_uses_fresh_seeds(tmp_path: Path) -> None:
     assert runs["learned"].sum() == confirmation.n_learned
     rate = wilson(confirmation.n_learned, 1024, 0.95)
     assert confirmation.ci_low == pytest.approx(float(rate.low), abs=1e-6)
-    assert confirmation.verdict == verdict(rate, 0.2)
+    assert confirmation.verdict == bar_of(Target(0.2)).verdicts(confirmation.n_learned, 1024)
 
 
 def test_the_manifest_vouches_for_the_files(tmp_path: Path) -> None:

@@ -52,7 +52,6 @@ class Sums:
     def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         for cohort in cohorts:
             score = cohort.seeds * float(cohort.configuration.values["factor"])
-            assert cohort.success is not None
             learned = cohort.success.holds(score)
             codes = np.where(learned, outcomes.index("learned"), outcomes.index("missed")).astype(np.int8)
             on_count(len(cohort), int(learned.sum()))

@@ -24,6 +24,7 @@ from sweep.networks.settings import resolve
 from sweep.report import words
 from sweep.report.terminal import progress
 from sweep.report.terminal import train as network_words
+from sweep.runs.success import above_margin
 from sweep.statistics.intervals import confidence_sequence
 from sweep.training import choice, cohorts
 
@@ -33,7 +34,7 @@ NETWORK = ("width=2", "depth=3", "learning_rate=0.01", "epochs=300")
 def trained(n_seeds: int = 40, **given: Any) -> cohorts.Trained:
     configuration = resolve({"epochs": 30, **given})
     engine = choice.choose("native", "cpu", [configuration])
-    return cohorts.train_block(configuration, SeedBlock(count=n_seeds), engine, workers=1)
+    return cohorts.train_block(configuration, SeedBlock(count=n_seeds), engine, workers=1, success=above_margin(0.0))
 
 
 def test_json_agrees_with_the_python_twin() -> None:
@@ -254,7 +255,7 @@ def test_no_rescue_is_told_where_there_is_none() -> None:
 def test_a_share_that_falls_says_why(shares: list[float], lost: str) -> None:
     answer = one_network.count_runs(trained(2))
     told = network_words.answer_lines(replace(answer, shares=tuple(enumerate(shares))))
-    assert f"share with every row right after{lost}" in told
+    assert f"share learned after{lost}" in told
 
 
 def test_counts_rise_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +264,12 @@ def test_counts_rise_with_every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(engine), "piece_size", 16)
     seen: list[tuple[int, int]] = []
     run = cohorts.train_block(
-        configuration, SeedBlock(count=50), engine, workers=2, on_count=lambda *count: seen.append(count)
+        configuration,
+        SeedBlock(count=50),
+        engine,
+        workers=2,
+        success=above_margin(0.0),
+        on_count=lambda *count: seen.append(count),
     )
     assert [n for n, _ in seen] == [16, 32, 48, 50]
     assert [m for _, m in seen] == [int(run.runs.learned[:n].sum()) for n in (16, 32, 48, 50)]

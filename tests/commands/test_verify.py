@@ -399,19 +399,32 @@ def test_an_interrupted_sweep_is_named_and_its_blocks_are_read(tmp_path: Path) -
     assert_named(found, "runs.csv", "missing")
 
 
-def test_the_sample_is_spread_and_deterministic(finished: Path) -> None:
+def test_the_sample_is_drawn_by_a_nonce_and_holds_what_the_answer_names(finished: Path) -> None:
     from sweep.commands.verify.retraining import sample_runs
     from sweep.results.contents import read_contents
 
     contents, _ = read_contents(Folder(finished))
     assert contents is not None
-    n = len(contents.planned)
-    chosen = sample_runs(contents, n)
-    assert {len(seeds) for seeds in chosen.values()} == {1} and len(chosen) == n
-    assert len({seeds[0] for seeds in chosen.values()}) > 2
-    assert sample_runs(contents, n) == chosen
-    assert sum(map(len, sample_runs(contents, n + 3).values())) == n + 3
-    assert sample_runs(contents, 0) == {}
+    one, again, other = (sample_runs(contents, 12, nonce) for nonce in ("a", "a", "b"))
+    assert one == again and one.seeds != other.seeds
+    assert sum(map(len, one.seeds.values())) == 12 and len(one.seeds) > 3 and one.power == 12 / 60
+    named = contents.manifest.named
+    found = sample_runs(contents, 9, "a", named)
+    assert sorted(found.seeds[named[0]]) == [3, 4, 5, 6, 7, 8]
+    assert (found.n_named, found.n_drawn, found.n_others, found.power) == (6, 9, 54, 9 / 54)
+    assert sample_runs(contents, 0, "a").seeds == {} and sample_runs(contents, 99, "a").power == 1
+    drawn = [run for nonce in range(300) for run in sample_runs(contents, 6, str(nonce)).seeds]
+    counts = np.unique(drawn, return_counts=True)[1]
+    assert len(counts) == 10 and counts.min() > 0.75 * counts.max()  # every row has the same chance
+
+
+def test_a_verification_says_its_nonce_and_its_power(copy: Path) -> None:
+    found = call("verify", copy, "--sample", "9", "--nonce", "0a1b")
+    assert found.exit_code == 0
+    assert "15 of 60 rows: all 6 of what the answer names, 9 drawn by --nonce 0a1b; a single forged row" in found.stdout
+    assert "with a chance of 17%; --sample all takes about" in found.stdout and "15 of 60 runs trained" in found.stdout
+    fresh = {call("verify", copy, "--sample", "1").stdout.partition("--nonce ")[2][:8] for _ in range(2)}
+    assert len(fresh) == 2
 
 
 def lines_of(folder: Path) -> list[str]:

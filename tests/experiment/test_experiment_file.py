@@ -132,6 +132,8 @@ def test_yes_and_no_are_booleans_where_a_boolean_belongs():
         ("{first: 4294967295, count: 1}", SeedBlock(2**32 - 1, 1)),
         ("{first: 2}", SeedBlock(2, 64)),
         ("{count: 3, up_to: null}", SeedBlock(0, 3)),
+        ("{count: 3, up_to: 99, until: half_width 0.1}", SeedBlock(0, 3, up_to=99, until=0.1)),
+        ("{count: 3, until: half_width 0.1}", SeedBlock(0, 3, up_to=274, until=0.1)),
     ],
 )
 @pytest.mark.parametrize("section", ["fixed", "vary"])
@@ -313,6 +315,15 @@ def is_answered(text: str) -> bool:
     return True
 
 
+def read(text: str) -> Any:
+    """What a text says, or what is wrong with it."""
+    try:
+        source = yaml_text.Source(text)
+    except yaml_text.YamlError as error:
+        return f"{error.line}: {error}"
+    return source.value, source.booleans, source.lists
+
+
 tree = yaml.safe_load(whole)
 
 
@@ -339,6 +350,12 @@ def test_any_cut_and_insertion_is_answered(edits: list[tuple[int, int, str]]):
     for position, cut, inserted in edits:
         text = text[:position] + inserted + text[position + cut :]
     assert is_answered(text)
+    with pytest.MonkeyPatch.context() as patch:
+        quickly = read(text)
+        patch.setattr(yaml, "__with_libyaml__", False)
+        slowly = read(text)
+    is_mistake = isinstance(slowly, str)
+    assert quickly == slowly or (is_mistake and not isinstance(quickly, str))  # libyaml reads `0?0` in a list
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)

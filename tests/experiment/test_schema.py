@@ -49,6 +49,7 @@ def test_the_template_is_valid() -> None:
         "vary: {layers: [[4, {units: 2, activation: {name: elu, alpha: 0.5}, dropout: 0.1}], null]}",
         "vary: {task: [xor, {file: data.csv, targets: [y]}], width: {low: 2, high: 8, step: 2}, seed: [1, 5]}",
         "{study: {objective: success_rate}, vary: {seed: {count: 4, up_to: 16}}}",
+        "{vary: {seed: {count: 4, until: half_width 0.1}}, reliability: {family: fwer}}",
         "study: {objective: [success_rate, n_parameters], sampler: tpe, trials: 9}",
     ],
 )
@@ -85,6 +86,7 @@ def test_every_form_is_valid(text: str) -> None:
         "study: {trial: seed}",
         "study: {objective: accuracy}",
         "reliability: {target: 1}",
+        "reliability: {family: all}",
         "results: 1",
     ],
 )

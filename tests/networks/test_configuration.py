@@ -428,7 +428,7 @@ def test_labels():
         ({"loss": {"name": "huber", "delta": 0}}, ("loss", "delta"), "found 0"),
         ({"output": "softmx"}, ("output",), "no such name: softmx"),
         ({"output": {"units": 3}}, ("output", "units"), "no such key of the output layer"),
-        ({"activation": "softmax"}, ("activation",), "no such name: softmax"),
+        ({"activation": "softmax"}, ("activation",), "softmax, which is for the output"),
         ({"targets": "onehot"}, ("targets",), "found 'onehot'"),
         (
             {"output": "softmax", "targets": "binary"},
@@ -523,3 +523,14 @@ def test_settings_that_cannot_be(given_settings: dict[str, Any], place: tuple[st
     assert caught.value.place == place
     assert found is None or caught.value.found == found
     assert "allowed" in caught.value.allowed
+
+
+def test_classes_are_targets_in_another_writing() -> None:
+    inputs = [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    three = resolve({"task": {"inputs": inputs, "classes": [0, 2, 1]}, "output": "softmax"})
+    same = {"inputs": inputs, "targets": [[1, 0, 0], [0, 0, 1], [0, 1, 0]]}
+    assert three == resolve({"task": same, "output": "softmax"})
+    two = resolve({"task": {"inputs": inputs, "classes": [0, 1, 1]}})
+    assert (two.coding, two.n_outputs, two.task.targets) == ("one_hot", 2, ((0,), (1,), (1,)))
+    assert two == resolve({"task": {"inputs": inputs, "targets": [[0], [1], [1]]}, "targets": "one_hot"})
+    assert resolve({"task": {"inputs": inputs, "classes": [0, 1, 1]}, "targets": "binary"}).n_outputs == 1

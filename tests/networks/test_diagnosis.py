@@ -14,6 +14,7 @@ from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Runs
+from sweep.runs.success import above_margin
 
 xor = resolve({"width": 3, "depth": 2, "epochs": 10})
 solved = np.array([0.1, 0.9, 0.8, 0.2], np.float32)
@@ -24,7 +25,7 @@ def measured(configuration: Configuration, predictions: Any, **columns: Any) -> 
     """Measurements of one model for each row of predictions, at the last snapshot."""
     last = np.asarray(predictions, np.float32).reshape(len(predictions), configuration.task.n_rows, -1)
     n = len(last)
-    cohort = Cohort(configuration, np.arange(10, 10 + n, dtype=np.uint32), columns.pop("margin", 0.0))
+    cohort = Cohort(configuration, np.arange(10, 10 + n, dtype=np.uint32), above_margin(columns.pop("margin", 0.0)))
     n_snapshots = len(cohort.configuration.snapshots)
     history = np.full((n, n_snapshots, *last.shape[1:]), 0.5, np.float32)
     history[:, -1] = last

@@ -115,8 +115,8 @@ def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "answer", "named"),
     [
-        (0.01, "It does.", "smallest reliable: c"),
-        (0.999, "It does not.", "trained again: c"),
+        (0.01, "By these 12 seeds it does.", "smallest shown reliable: c"),
+        (0.999, "By these 12 seeds it does not.", "trained again: c"),
         (0.6, "That is open", ""),
     ],
 )
@@ -131,9 +131,30 @@ def test_one_configuration_gets_one_answer(
     assert any(line.startswith(named) for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "family", "said"),
+    [
+        ("12", "none", r"By these 12 seeds \d of 2 do(es)? \(false discovery rate [\d.]+%\), "),
+        ("12", "fwer", r"By these 12 seeds \d of 2 do(es)? \(any false verdict: a chance of at most 5%\), "),
+        ("{count: 8, up_to: 32}", "fdr", r"By up to 32 seeds \d of 2 do(es)? \(false discovery rate at most 5%\), "),
+    ],
+)
+def test_the_answer_says_its_seeds_and_its_error(tmp_path: Path, seeds: str, family: str, said: str) -> None:
+    text = (
+        f"fixed: {{epochs: 100, learning_rate: 0.05}}\nvary: {{width: [2, 16], seed: {seeds}}}\n"
+        f"reliability: {{target: 0.3, family: {family}}}\n"
+    )
+    lines = shown(swept(tmp_path, text, confirm=8)).splitlines()
+    assert re.match(said, lines[2])
+    other = "As many other seeds, 12 seeds, call " if seeds == "12" else "Rates of those that stopped early are drawn"
+    assert lines[3].startswith(other)
+    page = call("report", tmp_path / "out")
+    assert page.exit_code == 0 and other in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_an_open_best_is_said_to_be_open_for_so_many_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = swept(tmp_path, "fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
-    assert "none is shown reliable by 12 seeds; the best: c" in shown(out)
+    assert "none is shown reliable by these 12 seeds; the best: c" in shown(out)
 
 
 def test_rows_too_many_for_a_sentence_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

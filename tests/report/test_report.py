@@ -111,6 +111,12 @@ def test_floors_are_those_of_groups_of_unlike_target() -> None:
     assert floors.loss_floors(named_task("half_adder", {}), entropy) == []
 
 
+def test_no_floors_are_drawn_that_a_regularizer_lifts() -> None:
+    usual, lifted = (resolve({"kernel_regularizer": name}) for name in ("none", "l2"))
+    assert page.known_floors({usual.id: usual}) == floors.loss_floors(usual.task, usual.head) != []
+    assert page.known_floors({usual.id: usual, lifted.id: lifted}) == []
+
+
 def test_a_map_with_room_for_far_more_than_there_are_is_sparse() -> None:
     full = table_of(width=[2, 2, 4, 4], depth=[1, 2, 1, 2], rate=[0.1] * 4)
     assert not figures.is_sparse(full, ["width", "depth"])
@@ -150,7 +156,8 @@ def test_marginals_are_those_of_the_importances_the_largest_share_first() -> Non
         *(("depth", "1", 0.625), ("depth", "2", 0.75)),
     ]
     # means 0.375 and 1 around 0.6875 against a sum of squares of 0.421875
-    assert records[0]["share"] == pytest.approx(4 * 0.3125**2 / 0.421875)
+    (width,) = (e for e in found.effects if e.names == ("width",))
+    assert width.found == pytest.approx(4 * 0.3125**2 / 0.421875) and records[0]["share"] == width.share
     narrow = wilson(3, 8, 0.95)
     assert records[0]["ci_low"] < float(narrow.low) and records[0]["ci_high"] > float(narrow.high)
     assert importance.find_importances(table.assign(width=2, depth=1), runs, experiment) is None

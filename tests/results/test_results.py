@@ -191,8 +191,8 @@ def test_columns_stand_in_their_order() -> None:
     assert table.decode().splitlines()[0] == (
         "configuration,trial,task,width,depth,activation,dropout,optimizer,learning_rate,batch_size,epochs,"
         "encoding,use_bias,loss,"
-        "n_parameters,n_runs,n_learned,success_rate,ci_low,ci_high,ci_method,verdict,median_epochs_to_learn,"
-        "median_final_loss,n_diverged,n_dead,n_stuck,n_unconverged,n_unsettled,n_missing"
+        "n_parameters,n_runs,n_learned,success_rate,ci_low,ci_high,ci_method,verdict,p_reliable,p_unreliable,"
+        "median_epochs_to_learn,median_final_loss,n_diverged,n_dead,n_stuck,n_unconverged,n_unsettled,n_missing"
     )
 
 

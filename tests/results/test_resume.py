@@ -36,9 +36,9 @@ reliability: {target: 0.8, confidence: 0.9, margin: 0.25}
         (Experiment(), TrainerName("fused", "gpu"), "sweep-c235b53e4a1b"),
         (Experiment(seeds=SeedBlock(listed=(9, 2))), NATIVE, "sweep-97706827d32a"),
         (Experiment(fixed={"task": table_task([[0.5], [-2]], [[0], [1]])}), NATIVE, "sweep-555a48672dbe"),
-        (parse(MANY), NATIVE, "sweep-6960235122ca"),
+        (parse(MANY), NATIVE, "sweep-e38d39baf47a"),
         (load(EXPERIMENTS / "xor.yaml"), NATIVE, "sweep-b5da58a1e1a8"),
-        (load(EXPERIMENTS / "adaptive.yaml"), NATIVE, "sweep-7743c3d4dc61"),
+        (load(EXPERIMENTS / "adaptive.yaml"), NATIVE, "sweep-9b6b3b561c92"),
     ],
 )
 def test_stored_studies_keep_their_names(experiment: Experiment, trainer: TrainerName, name: str) -> None:
@@ -46,7 +46,7 @@ def test_stored_studies_keep_their_names(experiment: Experiment, trainer: Traine
 
 
 def test_what_may_grow_and_what_is_secret_are_no_part_of_the_name() -> None:
-    one = parse(MANY)
+    one = parse(MANY.replace(", up_to: 64", ""))
     other = replace(one, study=replace(one.study, trials=10, storage="postgresql://ann:other@db/studies"))
     assert study_name(one, NATIVE) == study_name(other, NATIVE)
     assert study_name(one, NATIVE) == study_name(replace(one, reliability=Target(0.7, 0.6, 0.25)), NATIVE)
@@ -57,6 +57,16 @@ def test_what_may_grow_and_what_is_secret_are_no_part_of_the_name() -> None:
         replace(one, cases=one.cases[:1]),
     )
     assert len({study_name(e, NATIVE) for e in (one, *different)}) == 5
+
+
+def test_what_decides_how_many_seeds_a_rate_is_of_is_part_of_the_name() -> None:
+    one = parse(MANY)
+    different = (
+        replace(one, study=replace(one.study, trials=10)),
+        replace(one, reliability=Target(0.7, 0.9, 0.25)),
+        replace(one, reliability=Target(0.8, 0.9, 0.25, "fwer")),
+    )
+    assert len({study_name(e, NATIVE) for e in (one, *different)}) == 4
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sweep.statistics.adaptive import Rule, looks, play, unsettled
+from sweep.statistics.adaptive import Rule, by_half_width, by_verdict, looks, play, unsettled
 from sweep.statistics.evidence import EValues, mixtures
-from sweep.statistics.exact_tests import Family
-from sweep.statistics.seeds import settling_by
-from sweep.statistics.verdicts import Target
+from sweep.statistics.intervals import confidence_sequence
+from sweep.statistics.seeds import settling
+from sweep.statistics.verdicts import Family, Target
 
 COUNTS = looks(16, 1024)
 BESIDE = 0.8999  # just below the target: the worst rate to call reliable
@@ -27,7 +27,7 @@ def errors(rate: float, family: Family, n_configurations: int, counts: tuple[int
     def judge(n_learned: np.ndarray, n_runs: int) -> np.ndarray:
         return rule.settle(mixtures(n_learned, n_runs, 0.9), unsettled(len(n_learned)))
 
-    found = settling_by(rate, counts, judge)
+    found = settling(rate, counts, judge)
     return (found.unreliable if rate >= 0.9 else found.reliable), found.expected_runs
 
 
@@ -91,10 +91,10 @@ def false_shares(rates: np.ndarray, family: Family, alike: float, n_studies: int
     found = np.zeros((n_studies, 3))
     for study in found:
         learned = shared(rates, group, alike, n_seeds, rng)
-        course = play(learned, Rule(Target(0.9), family, len(rates)), looks(16, n_seeds))
-        is_false = course.verdicts == np.where(is_true, "unreliable", "reliable")
+        course = play(learned, by_verdict(Rule(Target(0.9), family, len(rates))), looks(16, n_seeds))
+        is_false = course.words == np.where(is_true, "unreliable", "reliable")
         for i, kinds in enumerate((["reliable"], ["unreliable"], ["reliable", "unreliable"])):
-            called = np.isin(course.verdicts, kinds)
+            called = np.isin(course.words, kinds)
             n_false = int((is_false & called).sum())
             study[i] = n_false > 0 if family == "fwer" else n_false / max(int(called.sum()), 1)
     return found
@@ -120,16 +120,40 @@ def test_a_study_depends_on_no_order_and_goes_on_where_it_was() -> None:
     rng = np.random.default_rng(44)
     rates = rng.beta(4, 1, 60)
     learned = shared(rates, np.arange(60) % 3, 0.5, 512, rng)
-    rule, order = Rule(Target(0.9), "fdr", 60), rng.permutation(60)
+    rule, order = by_verdict(Rule(Target(0.9), "fdr", 60)), rng.permutation(60)
     whole = play(learned, rule, looks(16, 512))
     permuted = play(learned[order], rule, looks(16, 512))
-    assert (permuted.verdicts == whole.verdicts[order]).all() and (permuted.n_runs == whole.n_runs[order]).all()
-    assert {"reliable", "unreliable", "inconclusive"} == set(whole.verdicts)
+    assert (permuted.words == whole.words[order]).all() and (permuted.n_runs == whole.n_runs[order]).all()
+    assert {"reliable", "unreliable", "inconclusive"} == set(whole.words)
     assert (whole.n_learned == [row[:n].sum() for row, n in zip(learned, whole.n_runs, strict=True)]).all()
     shorter = play(learned, rule, looks(16, 512)[:6])
-    settled = shorter.verdicts != "inconclusive"
-    assert (shorter.verdicts[settled] == whole.verdicts[settled]).all()
+    settled = shorter.words != "inconclusive"
+    assert (shorter.words[settled] == whole.words[settled]).all()
     assert (shorter.n_runs[settled] == whole.n_runs[settled]).all()
+
+
+def test_who_lacks_runs_is_left_out_and_waits() -> None:
+    learned = np.ones((3, 64), np.int8)
+    learned[1, 20:], learned[2] = -1, 0
+    rule, counts = by_verdict(Rule(Target(0.9), "none", 3)), looks(16, 64)
+    found = play(learned, rule, counts)
+    assert found.words.tolist() == ["reliable", "inconclusive", "unreliable"]
+    assert found.n_runs.tolist() == [48, 16, 16] and found.wanted(counts).tolist() == [48, 32, 16]
+    learned[1, 32:], learned[1, 20:32] = 1, -1  # runs behind a gap are not looked at
+    assert play(learned, rule, counts).wanted(counts).tolist() == [48, 32, 16]
+    nothing = play(np.full((2, 64), -1, np.int8), rule, counts)
+    assert nothing.n_runs.tolist() == [0, 0] and nothing.wanted(counts).tolist() == [16, 16]
+
+
+def test_seeds_until_a_rate_is_known_well_enough() -> None:
+    rng = np.random.default_rng(46)
+    rates = rng.random(200)
+    learned = (rng.random((200, 2000)) < rates[:, None]).astype(np.int8)
+    found = play(learned, by_half_width(0.06, 0.95), looks(16, 2000))
+    interval = confidence_sequence(found.n_learned, found.n_runs, 0.95)
+    assert set(found.words) == {"narrow"} and (interval.high - interval.low <= 0.12).all()
+    assert ((interval.low <= rates) & (rates <= interval.high)).mean() >= 0.95  # at the count where they end
+    assert np.ptp(found.n_runs) > 300
 
 
 def test_trials_chosen_by_earlier_results_stop_by_a_fixed_bar_and_are_told_together_at_the_end() -> None:
@@ -144,7 +168,7 @@ def test_trials_chosen_by_earlier_results_stop_by_a_fixed_bar_and_are_told_toget
         best = 0
         for trial in range(n_trials):
             group = trial if trial < 6 else best
-            course = play(pool[[group * n_trials + trial]], stopping, counts)
+            course = play(pool[[group * n_trials + trial]], by_verdict(stopping), counts)
             n_runs.append(int(course.n_runs[0]))
             n_learned.append(int(course.n_learned[0]))
             chosen.append(group)

@@ -1,7 +1,6 @@
 """`sweep compare`, `importance` and `plan` as a user meets them: names of configurations, pairs, odd folders."""
 
 import json
-import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,13 @@ import pytest
 from support.folders import swept
 from support.shell import call
 
+from sweep.commands.compare import Comparison
+from sweep.report.terminal.compare import describe_comparison
 from sweep.results.files import ResultsError
 from sweep.results.results import load
 from sweep.results.selection import learned_by_seed, select_configuration
-from sweep.statistics.best import against_the_best, paired
-from sweep.statistics.pairs import Pairs
+from sweep.statistics.best import not_shown_worse, paired
+from sweep.statistics.pairs import Pairs, equivalence, mcnemar, mcnemar_mid_p, paired_difference
 
 Tables = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -123,34 +124,15 @@ def test_pairs_are_over_common_seeds() -> None:
     assert paired(first, second) == Pairs(1, 1, 0, 1)
 
 
-def test_the_set_that_cannot_be_told_from_the_best() -> None:
-    learned = np.zeros((4, 40), np.int8)
-    learned[1, :38] = learned[2, :36] = 1
-    learned[0, 20:] = 1
-    found = against_the_best(learned, np.array([9, 9, 9, 9]), 0.95)
-    assert found.best == 1 and found.is_open.tolist() == [False, True, True, False]
-    n_better, n_worse = 20, 2
-    tail = sum(math.comb(22, k) for k in range(n_better, 23)) / 2**22
-    assert found.p_values[0] == pytest.approx(3 * tail) and n_worse == 2
-    ties = against_the_best(np.ones((3, 5), np.int8), np.array([9, 5, 5]), 0.95)
-    assert ties.best == 1 and ties.is_open.all()
-
-
-def test_the_truly_best_is_rarely_left_out() -> None:
-    rng = np.random.default_rng(5)
-    n_left_out = 0
-    for _ in range(1000):  # the first is as good as any, and the others share its seeds
-        seeds = rng.random((1, 64)) < 0.5
-        learned = ((rng.random((12, 64)) < 0.6) | seeds).astype(np.int8)
-        n_left_out += not against_the_best(learned, np.arange(12), 0.95).is_open[0]
-    assert 0 < n_left_out / 1000 < 0.05
-
-
 def test_the_best_with_missing_runs_and_none() -> None:
     learned = np.array([[-1, -1, -1], [1, 1, -1], [0, 0, 1]], np.int8)
-    found = against_the_best(learned, np.array([1, 2, 3]), 0.95)
-    assert found.best == 1 and found.is_open.all() and found.p_values[0] == 1
-    assert against_the_best(-np.ones((1, 0), np.int8), np.array([1]), 0.95).is_open.tolist() == [True]
+    words = np.full(3, "inconclusive")
+    found = not_shown_worse(learned, np.array([1, 2, 3]), words, 0.95)
+    assert found.best == 1 and found.is_open.all() and found.p_values[0] == 1 and found.n_seeds == 0
+    nothing = not_shown_worse(-np.ones((1, 0), np.int8), np.array([1]), words[:1], 0.95)
+    assert nothing.is_open.tolist() == [True]
+    ties = not_shown_worse(np.ones((3, 5), np.int8), np.array([9, 5, 5]), words, 0.95)
+    assert ties.best == 1 and ties.is_open.all() and ties.n_seeds == 5
 
 
 # the commands ------------------------------------------------------------------------------------------------------
@@ -175,6 +157,43 @@ def test_compare_shows_both_rates_the_pairs_and_the_best(finished: Path) -> None
         f"{pairs['both']} learned",
     ):
         assert word in result.stdout
+
+
+ROW = {"n_learned": 1, "n_runs": 2, "ci_low": 0.0, "ci_high": 1.0, "ci_method": "wilson", "verdict": "inconclusive"}
+
+
+def comparison(pairs: Pairs, margin: float = 0.05) -> Comparison:
+    first, second = {"configuration": "c0", **ROW}, {"configuration": "c1", **ROW}
+    found = paired_difference(pairs, 0.95), equivalence(pairs, margin, 0.95)
+    p_values = mcnemar_mid_p(pairs), mcnemar(pairs)
+    return Comparison(first, second, (), 0.95, pairs, *p_values, *found, 2, first, ("c0",), first, pairs.n, False)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "margin", "answer", "said"),
+    [
+        (Pairs(55, 1, 7, 1), 0.05, "B", "B learns more often"),  # exact p 0.070 decides nothing
+        (Pairs(55, 7, 1, 1), 0.05, "A", "A learns more often"),
+        (Pairs(400, 1, 2, 9), 0.05, "equivalent", "equivalent: their rates differ by less than 0.05"),
+        (Pairs(55, 4, 4, 1), 0.05, "open", "cannot tell which learns more often, nor that"),
+        (Pairs(900, 20, 4, 100), 0.05, "A", "and yet their rates differ by less than 0.05"),
+        (Pairs(4, 18, 8, 0), 0.05, "open", "the interval and the test disagree"),
+    ],
+)
+def test_one_rule_decides_and_the_text_says_so(pairs: Pairs, margin: float, answer: str, said: str) -> None:
+    found = comparison(pairs, margin)
+    text = "\n".join(describe_comparison(found))
+    assert found.answer == answer and said in text and "mid-p, which decides; exact" in text
+    is_apart = found.difference is not None and (found.difference.low > 0 or found.difference.high < 0)
+    assert ("disagree" in text) == (is_apart != (answer in "AB"))
+
+
+def test_compare_takes_a_margin(finished: Path) -> None:
+    names = ("width=8,optimizer=adam", "width=2,optimizer=adam")
+    found = json.loads(call("compare", finished, *names, "--margin", "0.9", "--json").stdout)
+    assert found["equivalence"]["margin"] == 0.9 and found["answer"] in ("A", "equivalent")
+    refused = call("compare", finished, *names, "--margin", "1")
+    assert refused.exit_code == 2 and "--margin: found 1; allowed" in refused.stderr
 
 
 def test_compare_the_other_way_round_is_the_mirror(finished: Path) -> None:
@@ -228,7 +247,8 @@ def test_importance_shows_rates_shares_and_optunas(finished: Path) -> None:
         assert level["rate"] == pytest.approx(own.mean()) and level["n_runs"] == len(own) == 24
         assert level["low"] <= level["rate"] <= level["high"] and level["n_seeds"] == 12
     assert [level["level"] for level in found["levels"]["width"]] == ["2", "4", "8"]
-    assert sum(effect["share"] for effect in found["effects"]) == pytest.approx(1)
+    assert sum(effect["found"] for effect in found["effects"]) == pytest.approx(1)
+    assert all(0 <= effect["low"] <= effect["share"] <= effect["high"] <= 1 for effect in found["effects"])
     assert set(found["optuna"]) == {"width", "optimizer"} and sum(found["optuna"].values()) == pytest.approx(1)
     assert "PED-ANOVA" in result.stdout and "width x optimizer" in result.stdout
 
@@ -250,7 +270,7 @@ def test_plan_for_a_precision_and_a_verdict() -> None:
     precise = call("plan", "--rate", "0.9", "--half-width", "0.03")
     assert precise.exit_code == 0 and "385 seeds" in precise.stdout and "1,064 seeds" in precise.stdout
     settled = call("plan", "--rate", "0.95", "--target", "0.9", "--configurations", "567")
-    assert "254 seeds show reliable" in settled.stdout and "567 configurations" in settled.stdout
+    assert "255 seeds show reliable" in settled.stdout and "567 configurations" in settled.stdout
     assert "unreliable with a chance" in call("plan", "--rate", "0.5", "--target", "0.9").stdout
     assert "no number of seeds" in call("plan", "--rate", "0.9", "--target", "0.9").stdout
     assert "too close" in call("plan", "--rate", "0.9001", "--target", "0.9").stdout

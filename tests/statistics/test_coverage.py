@@ -9,8 +9,6 @@ import pytest
 
 from sweep.statistics.curves import learned_by_epoch
 from sweep.statistics.intervals import Method, clopper_pearson, confidence_sequence, jeffreys, wilson
-from sweep.statistics.seeds import doublings, settling
-from sweep.statistics.verdicts import Target, family_confidence
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interval_coverage.py"
 
@@ -58,38 +56,6 @@ def test_the_sequence_holds_at_all_counts_together_and_wilson_does_not(rate: flo
     if 0 < rate < 1:
         assert 0.015 < exact.missed_while_looking(confidence_sequence, rate) < 0.045
         assert 0.41 < exact.missed_while_looking(wilson, rate, 10) < 0.48
-
-
-@pytest.mark.parametrize("n_configurations", [1, 20, 567])
-@pytest.mark.parametrize("rate", [0.0, 0.3, 0.85, 0.88, 0.899, 0.899999, 0.9, 0.9001, 0.91, 0.95, 0.99, 1.0])
-def test_a_study_of_doubling_seeds_errs_in_under_alpha(n_configurations: int, rate: float) -> None:
-    reliability = Target(0.9, family_confidence(0.95, n_configurations))
-    found = settling(rate, doublings(16, 1024), reliability, confidence_sequence)
-    wrong = found.unreliable if rate >= 0.9 else found.reliable
-    assert n_configurations * wrong < 0.05  # however the configurations' runs go together
-    assert found.expected_runs <= 1024
-    if rate in (0, 1):
-        assert wrong == 0 and found.inconclusive == 0
-
-
-def test_a_study_with_shared_seeds_errs_in_under_alpha_by_simulation() -> None:
-    rng = np.random.default_rng(11)
-    rates = np.array([0.0, 0.5, 0.88, 0.899, 0.9, 0.9, 0.9, 0.92, 0.97, 1.0])
-    n_studies, looks = 500, doublings(16, 512)
-    seeds = rng.random((n_studies, 512))  # a seed is good or bad for all configurations alike
-    n_wrong = 0
-    for target in (0.9, 0.5):
-        is_wrong = np.zeros(n_studies, bool)
-        for rate in rates:
-            is_open = np.ones(n_studies, bool)
-            learned = np.cumsum(seeds < rate, axis=1)
-            for n in looks:
-                found = confidence_sequence(learned[:, n - 1], n, family_confidence(0.95, len(rates)))
-                shows, rules_out = found.low >= target, found.high < target
-                is_wrong |= is_open & (rules_out if rate >= target else shows)
-                is_open &= ~shows & ~rules_out
-        n_wrong += int(is_wrong.sum())
-    assert n_wrong / (2 * n_studies) < 0.05
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])

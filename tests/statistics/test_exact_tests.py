@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, norm
 
-from sweep.statistics.exact_tests import Family, PValues, adjusted, discoveries, exact_tests, verdicts_of
+from sweep.statistics.exact_tests import PValues, adjusted, discoveries, exact_tests, verdicts_of
 from sweep.statistics.intervals import clopper_pearson
+from sweep.statistics.verdicts import Family
 
 
 @pytest.mark.parametrize("target", [0.5, 0.9, 0.999])

@@ -19,11 +19,15 @@ from sweep.statistics.effects import (
     is_full_grid,
     marginal_rates,
     shares_over_seeds,
-    variance_shares,
 )
 from sweep.statistics.intervals import wilson
 
+Shares = dict[tuple[int, ...], float]
 GRID = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
+
+
+def as_found(codes: np.ndarray, learned: np.ndarray) -> Shares:
+    return {s.factors: s.raw for s in shares_over_seeds(codes, learned, 0.95, 9)}
 
 
 def bits(*rows: str) -> np.ndarray:
@@ -70,12 +74,12 @@ def test_marginal_rates_with_one_seed_missing_runs_and_none() -> None:
 
 
 def test_variance_shares_by_hand() -> None:
-    additive = {s.factors: s.share for s in variance_shares(GRID, bits("0000", "0110", "1001", "1111"))}
+    additive = as_found(GRID, bits("0000", "0110", "1001", "1111"))
     assert additive == pytest.approx({(0,): 0.5, (1,): 0.5, (0, 1): 0}, abs=1e-12)
-    exclusive = {s.factors: s.share for s in variance_shares(GRID, bits("1111", "0000", "0000", "1111"))}
+    exclusive = as_found(GRID, bits("1111", "0000", "0000", "1111"))
     assert exclusive == pytest.approx({(0,): 0, (1,): 0, (0, 1): 1}, abs=1e-12)
     # rates 0, 1, 0, 0: a half of a half each
-    uneven = {s.factors: s.share for s in variance_shares(GRID, bits("00", "11", "00", "00"))}
+    uneven = as_found(GRID, bits("00", "11", "00", "00"))
     assert uneven == pytest.approx({(0,): 1 / 3, (1,): 1 / 3, (0, 1): 1 / 3})
 
 
@@ -83,7 +87,7 @@ def test_what_one_hyperparameter_does_alone_is_all_of_the_variance() -> None:
     codes = np.stack([x.ravel() for x in np.indices((3, 2))])
     for n_learned in itertools.combinations_with_replacement(range(13), 3):
         learned = np.array([[1] * n + [0] * (12 - n) for n in n_learned for _ in range(2)], np.int8)
-        shares = {s.factors: s.share for s in variance_shares(codes, learned)}
+        shares = as_found(codes, learned)
         assert not shares or shares == {(0,): 1, (1,): 0, (0, 1): 0}
         assert all(percent(share) in ("0%", "100%") for share in shares.values())
 
@@ -91,20 +95,21 @@ def test_what_one_hyperparameter_does_alone_is_all_of_the_variance() -> None:
 def test_shares_of_a_larger_grid_add_up_and_know_what_is_noise() -> None:
     codes = np.stack([x.ravel() for x in np.indices((3, 4, 2, 2))])
     rng = np.random.default_rng(2)
-    noise = [variance_shares(codes, (rng.random((48, 32)) < 0.5).astype(np.int8)) for _ in range(60)]
+    noise = [shares_over_seeds(codes, (rng.random((48, 32)) < 0.5).astype(np.int8), 0.95, 9) for _ in range(60)]
     for shares in noise:
-        assert sum(s.share for s in shares) == pytest.approx(1)
+        assert sum(s.raw for s in shares) == pytest.approx(1)
         assert shares[-1].factors == () and len(shares) == 4 + 6 + 1
     assert np.mean([sum(s.noise for s in shares) for shares in noise]) == pytest.approx(1, abs=0.1)
     by_first = (rng.random((48, 32)) < 0.1 + 0.4 * codes[0][:, None]).astype(np.int8)
-    strongest = variance_shares(codes, by_first)[0]
-    assert strongest.factors == (0,) and strongest.share > 0.9 and strongest.noise < 0.01
+    strongest = shares_over_seeds(codes, by_first, 0.95, 99)[0]
+    assert strongest.factors == (0,) and strongest.raw > 0.9 and strongest.noise < 0.02 and strongest.low > 0.8
 
 
 def test_shares_where_they_are_not_defined() -> None:
-    assert variance_shares(GRID, bits("11", "11", "11", "11")) == []
-    assert variance_shares(GRID, bits("10", "10", "01", "10")) == []
-    assert all(np.isnan(s.noise) for s in variance_shares(GRID, bits("1", "0", "0", "0")))
+    assert as_found(GRID, bits("11", "11", "11", "11")) == as_found(GRID, bits("10", "10", "01", "10")) == {}
+    assert as_found(GRID, bits("1", "0", "0", "0")) == {}
+    by_chance = shares_over_seeds(GRID, bits("10", "01", "01", "11"), 0.95)
+    assert all(np.isnan(s.value) or 0 <= s.low <= s.value <= s.high <= 1 for s in by_chance)
     assert is_full_grid(GRID) and is_full_grid(GRID[:, ::-1])
     assert not is_full_grid(GRID[:, :3]) and not is_full_grid(np.array([[0, 0, 1, 1], [0, 0, 1, 1]]))
     assert common_seeds(bits("11.", "1.1")).tolist() == [[1], [1]]
@@ -121,9 +126,17 @@ def drawn_by_shape(n_seeds: int, rng: np.random.Generator) -> np.ndarray:
     return (score < norm.ppf(BASE)[:, None]).astype(np.int8)
 
 
-def shares_of_rates() -> dict[tuple[int, ...], float]:
+def shares_of_rates() -> Shares:
     exact = np.round(np.outer(BASE, np.ones(2)) * 100).astype(np.int8)  # two seeds alike: no noise
-    return {s.factors: s.share for s in variance_shares(SHAPED, exact)}
+    return as_found(SHAPED, exact)
+
+
+def residual_noise(learned: np.ndarray) -> Shares:
+    """What the residual of configurations by seeds would say of each share's noise."""
+    y, rates = learned.astype(float), learned.mean(axis=1)
+    left = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
+    of_one = (left**2).sum() / ((len(y) - 1) * (y.shape[1] - 1)) / y.shape[1] / ((rates - rates.mean()) ** 2).sum()
+    return {(0, 1): 6 * of_one, (1, 2): 4 * of_one}  # by their degrees of freedom
 
 
 def test_shares_have_what_seeds_make_of_them_taken_off() -> None:
@@ -139,8 +152,8 @@ def test_shares_have_what_seeds_make_of_them_taken_off() -> None:
         assert excess == pytest.approx(share * whole, abs=3 * error + 0.002)
         assert np.mean([s.low <= share <= s.high for s in found]) >= 0.9, part
         assert {(s.n, s.method) for s in found} == {(64, "bootstrap over seeds")}
-    old = [{s.factors: s.noise for s in variance_shares(SHAPED, drawn_by_shape(64, rng))} for _ in range(20)]
-    noise = {p: (np.mean([s[p].noise for s in studies]), np.mean([s[p] for s in old])) for p in truth}
+    old = [residual_noise(drawn_by_shape(64, rng)) for _ in range(20)]
+    noise = {p: (np.mean([s[p].noise for s in studies]), np.mean([s[p] for s in old])) for p in old[0]}
     assert noise[(0, 1)][0] > 1.6 * noise[(0, 1)][1]  # shapes share their weights: the residual does not know it
     assert noise[(1, 2)][0] < 0.7 * noise[(1, 2)][1]
 
@@ -156,17 +169,25 @@ def test_shares_with_noise_off_by_hand() -> None:
     assert [s.raw for s in turned] == [s.raw for s in found]
 
 
-def test_shares_of_the_same_grid_agree_with_the_plain_ones() -> None:
-    rng = np.random.default_rng(52)
-    learned = drawn_by_shape(32, rng)
-    plain = {s.factors: s.share for s in variance_shares(SHAPED, learned)}
-    found = shares_over_seeds(SHAPED, learned, 0.95, 99)
-    assert {s.factors: s.raw for s in found} == pytest.approx(plain) and found[-1].factors == ()
-    assert [s.raw for s in found[:-1]] == sorted((s.raw for s in found[:-1]), reverse=True)
-    assert shares_over_seeds(GRID, bits("1", "0", "0", "0"), 0.95) == []
-    assert shares_over_seeds(GRID, bits("10", "10", "01", "10"), 0.95) == []
-    by_chance = shares_over_seeds(GRID, bits("10", "01", "01", "11"), 0.95)
-    assert all(np.isnan(s.value) or 0 <= s.low <= s.value <= s.high <= 1 for s in by_chance)
+def test_shares_of_a_small_grid_against_many_blocks_of_fresh_seeds(tmp_path: Path) -> None:
+    """The same small grid under 40 blocks of 16 seeds: what is taken off is what blocks differ by."""
+    text = (
+        "fixed: {epochs: 60, learning_rate: 0.05}\n"
+        "vary: {width: [2, 4], depth: [1, 2], optimizer: [adam, {name: sgd, momentum: 0.9}], seed: 640}\n"
+    )
+    results = sweep.load(swept(tmp_path, text))
+    table = results.configurations
+    learned = learned_by_seed(results.runs, list(table["configuration"]))
+    codes = np.stack([np.unique(table[c], return_inverse=True)[1] for c in ("width", "depth", "optimizer")])
+    truth = {s.factors: s.value for s in shares_over_seeds(codes, learned, 0.95, 9)}
+    blocks = [shares_over_seeds(codes, learned[:, i : i + 16], 0.95, 199) for i in range(0, 640, 16)]
+    for part, value in truth.items():
+        own = [next(s for s in block if s.factors == part) for block in blocks]
+        off, error = np.mean([s.value for s in own]) - value, np.std([s.value for s in own]) / np.sqrt(len(own))
+        assert abs(off) < 3 * error + 0.03
+        assert np.mean([s.low <= value <= s.high for s in own]) >= 0.85
+    raw = np.mean([sum(s.raw for s in block if len(s.factors) == 2) for block in blocks])
+    assert raw > sum(v for part, v in truth.items() if len(part) == 2)  # as found, seeds add to them
 
 
 def test_factors_that_another_decides() -> None:

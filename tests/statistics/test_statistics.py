@@ -3,27 +3,28 @@
 import numpy as np
 import pytest
 
+from sweep.statistics.adaptive import Rule, unsettled
 from sweep.statistics.curves import learned_by_epoch
+from sweep.statistics.evidence import mixtures
+from sweep.statistics.exact_tests import exact_tests, verdicts_of
 from sweep.statistics.intervals import Method, clopper_pearson, confidence_sequence, jeffreys, wilson
-from sweep.statistics.pairs import Pairs, better_than, mcnemar, pair, paired_difference
+from sweep.statistics.pairs import Pairs, mcnemar, pair, paired_difference
 from sweep.statistics.seeds import (
-    doublings,
+    Bar,
+    allowed_failures,
+    bar_of,
     expected_half_width,
+    needed_runs,
+    probable_runs,
     runs_for_any_rate,
+    runs_for_any_rate_looked_at,
     runs_for_half_width,
     runs_for_verdict,
     settling,
 )
-from sweep.statistics.verdicts import (
-    Target,
-    allowed_failures,
-    family_confidence,
-    needed_runs,
-    probable_runs,
-    rates_for,
-    verdict,
-)
+from sweep.statistics.verdicts import Family, Target, families
 
+OPEN = "inconclusive"
 METHODS: tuple[Method, ...] = (wilson, jeffreys, clopper_pearson, confidence_sequence)
 
 
@@ -138,77 +139,78 @@ def test_methods_know_no_runs_and_large_counts(method: Method) -> None:
     assert method(3, 5, 0.95).low.shape == () and method([], [], 0.95).low.shape == (0,)
 
 
-def test_verdicts() -> None:
-    rates = wilson([64, 63, 62, 58, 50, 0], 64, 0.95)
-    assert verdict(rates, 0.9).tolist() == ["reliable", "reliable", *["inconclusive"] * 2, "unreliable", "unreliable"]
-    exact = wilson([0, 30], [30, 30], 0.95)
-    assert verdict(exact, float(exact.low[1])).tolist() == ["unreliable", "reliable"]  # at the target is reliable
-    assert verdict(exact, float(exact.high[0])).tolist() == ["inconclusive", "reliable"]  # at the target is not below
-    assert str(verdict(wilson(0, 0, 0.95), 0.9)) == "inconclusive"
+FIXED, ADAPTIVE = bar_of(Target(0.9)), bar_of(Target(0.9), is_adaptive=True)
+
+
+def test_verdicts_of_one_configuration() -> None:
+    found = FIXED.verdicts([64, 63, 62, 58, 51, 0, 0], [64] * 6 + [0])
+    assert found.tolist() == ["reliable", "reliable", *[OPEN] * 2, "unreliable", "unreliable", OPEN]
+    for target in (0.5, 0.9):
+        n = np.arange(1, 200)
+        for s in (n, n - n // 10, n // 2):
+            interval = clopper_pearson(s, n, 0.95)
+            wanted = np.where(interval.low >= target, "reliable", np.where(interval.high <= target, "unreliable", OPEN))
+            assert (bar_of(Target(target)).verdicts(s, n) == wanted).all()
+
+
+@pytest.mark.parametrize("n", [1, 7])
+@pytest.mark.parametrize("family", families)
+def test_the_bar_of_one_is_that_of_the_rules_for_many(family: Family, n: int) -> None:
+    reliability = Target(0.9, family=family)
+    counts = np.arange(0, 257, 3)
+    for s in counts.tolist():
+        learned = np.array([256 if s > 230 else 0] * (n - 1) + [s])  # the others have the verdict that it would get
+        alone = bar_of(reliability, n, n_called=n - 1)
+        wanted = verdicts_of(exact_tests(learned, 256, 0.9), 0.95, family)[-1]
+        assert str(alone.verdicts(s, 256)) == wanted
+        alone = bar_of(reliability, n, n_called=n - 1, is_adaptive=True)
+        wanted = Rule(reliability, family, n).settle(mixtures(learned, [256] * n, 0.9), unsettled(n))[-1]
+        assert str(alone.verdicts(s, 256)) == wanted
+    assert bar_of(reliability, 7).level <= bar_of(reliability, 7, n_called=3).level <= 0.05
 
 
 @pytest.mark.parametrize("target", [0.01, 0.5, 0.9, 0.95, 0.99])
-@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
-def test_allowed_failures_are_the_most_that_show_the_target(target: float, confidence: float) -> None:
-    reliability = Target(target, confidence)
+@pytest.mark.parametrize("level", [0.25, 0.025, 0.0005])
+@pytest.mark.parametrize("is_adaptive", [False, True])
+def test_allowed_failures_are_the_most_that_show_the_target(target: float, level: float, is_adaptive: bool) -> None:
+    bar = Bar(target, level, is_adaptive)
     for n in (1, 2, 34, 35, 64, 73, 200):
-        low = wilson(n - np.arange(n + 1), n, confidence).low
-        enough = np.flatnonzero(low >= target)
-        assert allowed_failures(n, reliability) == (enough[-1] if len(enough) else None)
+        enough = np.flatnonzero(bar.verdicts(n - np.arange(n + 1), n) == "reliable")
+        assert allowed_failures(n, bar) == (enough[-1] if len(enough) else None)
 
 
 def test_seeds_that_suffice() -> None:
-    assert allowed_failures(64, Target(0.9)) == 1
-    assert allowed_failures(64, Target(0.95)) is None
-    assert allowed_failures(73, Target(0.95)) == 0
-    assert allowed_failures(72, Target(0.95)) is None
+    assert [allowed_failures(64, bar_of(Target(target))) for target in (0.9, 0.95)] == [1, None]
+    assert [allowed_failures(n, bar_of(Target(0.95))) for n in (71, 72)] == [None, 0]
     for target in (0.01, 0.5, 0.9, 0.95, 0.999, 0.999999):
-        n = needed_runs(Target(target))
-        assert allowed_failures(n, Target(target)) is not None
-        assert n == 1 or allowed_failures(n - 1, Target(target)) is None
+        for is_adaptive in (False, True):
+            bar = bar_of(Target(target), is_adaptive=is_adaptive)
+            n = needed_runs(bar)
+            assert allowed_failures(n, bar) is not None
+            assert n == 1 or allowed_failures(n - 1, bar) is None
+    assert needed_runs(ADAPTIVE) > needed_runs(FIXED)
 
 
 def test_large_counts_are_quick_to_judge() -> None:
-    assert allowed_failures(2**32, Target(0.9)) == pytest.approx(0.1 * 2**32, rel=1e-3)
-    assert needed_runs(Target(1 - 1e-12)) > 10**12
+    assert allowed_failures(2**32, FIXED) == pytest.approx(0.1 * 2**32, rel=1e-3)
+    assert needed_runs(bar_of(Target(1 - 1e-12))) > 10**12
 
 
-@pytest.mark.parametrize("target", [0.5, 0.9])
-def test_counts_that_suffice_while_seeds_are_added(target: float) -> None:
-    reliability = Target(target)
-    n = needed_runs(reliability, confidence_sequence)
-    assert n > needed_runs(reliability)
-    assert allowed_failures(n, reliability, confidence_sequence) == 0
-    assert allowed_failures(n - 1, reliability, confidence_sequence) is None
-    for runs in (64, 256, 1024):
-        low = confidence_sequence(runs - np.arange(runs + 1), runs, 0.95).low
-        enough = np.flatnonzero(low >= target)
-        assert allowed_failures(runs, reliability, confidence_sequence) == (enough[-1] if len(enough) else None)
-
-
-def test_the_rates_that_verdicts_use() -> None:
-    fixed, adaptive = rates_for(60, 64, Target(0.9)), rates_for(60, 64, Target(0.9), n_adaptive=100)
-    assert fixed.method == "wilson" and adaptive.method == "beta-binomial"
-    assert float(fixed.low) == float(wilson(60, 64, 0.95).low)
-    assert float(adaptive.low) == pytest.approx(float(confidence_sequence(60, 64, 0.9995).low), abs=1e-12)
-    assert family_confidence(0.95, 0) == family_confidence(0.95, 1) == pytest.approx(0.95)
-
-
-@pytest.mark.parametrize("method", [wilson, confidence_sequence])
+@pytest.mark.parametrize("bar", [FIXED, ADAPTIVE])
 @pytest.mark.parametrize(("n_learned", "n_runs"), [(62, 64), (60, 64), (50, 64), (14, 16), (90, 96)])
-def test_the_probable_number_settles_about_half(method: Method, n_learned: int, n_runs: int) -> None:
-    n = probable_runs(n_learned, n_runs, Target(0.9), method)
+def test_the_probable_number_settles_about_half(bar: Bar, n_learned: int, n_runs: int) -> None:
+    n = probable_runs(n_learned, n_runs, bar)
     assert n is not None and n >= n_runs
-    settled = settling(n_learned / n_runs, (n,), Target(0.9), method)
-    assert n == n_runs or 0.3 < 1 - settled.inconclusive < 0.75
+    settled = settling(n_learned / n_runs, (n,), bar.verdicts)
+    assert n == n_runs or 0.25 < 1 - settled.inconclusive < 0.75
 
 
 def test_the_probable_number_at_the_edges() -> None:
-    assert probable_runs(0, 0, Target(0.9)) is None
-    assert probable_runs(9, 10, Target(0.9)) is None
-    assert probable_runs(64, 64, Target(0.95)) == 73
-    assert probable_runs(3, 3, Target(0.9)) == 35
-    assert probable_runs(0, 64, Target(0.9)) == 64  # settled already
+    assert probable_runs(0, 0, FIXED) is None
+    assert probable_runs(9, 10, FIXED) is None
+    assert probable_runs(64, 64, bar_of(Target(0.95))) == 72
+    assert probable_runs(3, 3, FIXED) == 36
+    assert probable_runs(0, 64, FIXED) == 64  # settled already
 
 
 def test_mcnemar_by_known_values() -> None:
@@ -216,13 +218,6 @@ def test_mcnemar_by_known_values() -> None:
     assert f"{mcnemar(Pairs(7, 90, 5, 9)):.10e}" == "3.0931950486e-21"
     assert mcnemar(Pairs(5, 0, 0, 5)) == mcnemar(Pairs(0, 3, 3, 0)) == 1
     assert mcnemar(Pairs(0, 5, 0, 0)) == pytest.approx(2 / 32)
-
-
-def test_one_sided_tests_by_hand_and_corrected() -> None:
-    assert better_than([5], [0]).tolist() == pytest.approx([1 / 32])
-    assert better_than([1], [5]).tolist() == pytest.approx([63 / 64])
-    assert better_than([5, 0, 10], [0, 5, 0]).tolist() == pytest.approx([3 / 32, 1, 3 / 1024])
-    assert better_than([], []).tolist() == []
 
 
 def test_pairs_are_counted() -> None:
@@ -305,7 +300,7 @@ def test_seeds_for_a_verdict_by_enumeration(rate: float, target: float, power: f
     assert n is not None
 
     def chance(runs: int) -> float:
-        found = settling(rate, (runs,), reliability, wilson)
+        found = settling(rate, (runs,), bar_of(reliability).verdicts)
         return found.reliable if rate > target else found.unreliable
 
     assert all(chance(m) >= power for m in range(n, 2 * n + 5))
@@ -319,18 +314,23 @@ def test_seeds_for_a_verdict_that_cannot_be() -> None:
         runs_for_verdict(0.95, Target(0.9), 1.0)
 
 
+@pytest.mark.parametrize("half", [0.05, 0.2])
+def test_seeds_for_a_precision_that_is_looked_at(half: float) -> None:
+    n = runs_for_any_rate_looked_at(half, 0.95)
+    widths = [confidence_sequence(np.arange(m + 1), m, 0.95) for m in (n, n - 2)]
+    assert [float((w.high - w.low).max()) / 2 <= half for w in widths] == [True, False]
+
+
 def test_settling_is_what_a_simulation_of_the_rule_gives() -> None:
-    rng, looks, reliability = np.random.default_rng(9), doublings(16, 256), Target(0.9, 0.99)
-    assert looks == (16, 32, 64, 128, 256) and doublings(16, 100)[-1] == 100 and doublings(5, 5) == (5,)
+    rng, counts, bar = np.random.default_rng(9), (16, 32, 64, 128, 256), Bar(0.9, 0.01, is_adaptive=True)
     runs = rng.random((20_000, 256)) < 0.97
-    final = np.full(20_000, "inconclusive", "U12")
+    final = np.full(20_000, OPEN, "U12")
     spent = np.zeros(20_000)
-    for n in looks:
-        is_open = final == "inconclusive"
+    for n in counts:
+        is_open = final == OPEN
         spent[is_open] = n
-        found = verdict(confidence_sequence(runs[:, :n].sum(1), n, 0.99), 0.9)
-        final = np.where(is_open, found, final)
-    exact = settling(0.97, looks, reliability, confidence_sequence)
+        final = np.where(is_open, bar.verdicts(runs[:, :n].sum(1), n), final)
+    exact = settling(0.97, counts, bar.verdicts)
     for name in ("reliable", "unreliable", "inconclusive"):
         assert (final == name).mean() == pytest.approx(getattr(exact, name), abs=0.012)
     assert spent.mean() == pytest.approx(exact.expected_runs, rel=0.01)

@@ -96,7 +96,7 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "regularizer without end": (
         "fixed: {layers: [{units: 2, bias_regularizer: {name: l1, l1: .inf}}]}",
         "1: fixed.layers[0].bias_regularizer.l1: found .inf",
-        "allowed: a number from 0 up, at most 3e+38",
+        "allowed: finite numbers",
     ),
     "no such regularizer": (
         "fixed: {kernel_regularizer: l3}",
@@ -372,11 +372,81 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "study seed": ("study: {seed: -1}", "1: study.seed: found -1", "2^32 - 1"),
     "certain confidence": ("reliability: {confidence: 1}", "1: reliability.confidence: found 1", "above 0 and below 1"),
     "margin": ("reliability: {margin: 1.0}", "1: reliability.margin: found 1.0", "from 0 up and below 1"),
+    "success of what no network gives": (
+        "reliability: {success: acuracy >= 0.9}",
+        "1: reliability.success: no such number of a network: acuracy",
+        "did you mean accuracy? allowed: accuracy, loss, margin, max_error",
+    ),
+    "success that never holds": (
+        "reliability: {success: accuracy > 1}",
+        "1: reliability.success: accuracy > 1 never holds",
+        "a comparison of accuracy, from 0 to 1",
+    ),
+    "success that always holds": (
+        "reliability: {success: loss >= 0}",
+        "1: reliability.success: loss >= 0 always holds",
+        "a comparison of loss, from 0 up",
+    ),
+    "success that is no comparison": (
+        "reliability: {success: 0.95}",
+        "1: reliability.success: found 0.95",
+        "one comparison, accuracy >= 0.95",
+    ),
+    "classes that are no numbers": (
+        "fixed:\n  task: {inputs: [[0], [1]], classes: [0, a]}",
+        "2: fixed.task.classes[1]: found 'a'",
+        "whole numbers from 0",
+    ),
+    "a class below 0": (
+        "fixed:\n  task: {inputs: [[0], [1]], classes: [0, -1]}",
+        "2: fixed.task.classes[1]: found -1",
+        "whole numbers from 0",
+    ),
+    "classes beside targets": (
+        "fixed:\n  task: {inputs: [[0], [1]], classes: [0, 1], targets: [[0], [1]]}",
+        "2: fixed.task.classes: beside targets",
+        "one of the two",
+    ),
+    "softmax at a hidden layer": (
+        "fixed: {layers: [{units: 2, activation: softmax}]}",
+        "1: fixed.layers[0].activation: softmax, which is for the output",
+        "output: softmax, and here linear",
+    ),
+    "a layer of no units": (
+        "fixed: {layers: [2, {units: 0}]}",
+        "1: fixed.layers[1].units: found 0",
+        "a whole number from 1",
+    ),
+    "margin beside success": (
+        "reliability:\n  success: loss < 0.1\n  margin: 0.0",
+        "3: reliability.margin: beside success",
+        "one of the two",
+    ),
     "samples": ("fixed: {samples: 0}", "1: fixed.samples: found 0", "a whole number"),
     "samples with dropout": (
         "fixed: {dropout: 0.1}\nvary: {samples: [null, 100], depth: [0, 1]}",
         "2: vary.samples[1]: samples together with dropout",
         "one of the two",
+    ),
+    "a family that is none": (
+        "reliability: {family: fdrr}",
+        "1: reliability.family: found 'fdrr'",
+        "did you mean fdr? allowed: fdr, fwer, none",
+    ),
+    "until of something else": (
+        "vary: {seed: {count: 16, until: width 0.1}}",
+        "1: vary.seed.until: found 'width 0.1'",
+        "allowed: half_width and a number, half_width 0.02",
+    ),
+    "until without a number": (
+        "vary: {seed: {count: 16, until: half_width}}",
+        "1: vary.seed.until: found 'half_width'",
+        "allowed: half_width and a number, half_width 0.02",
+    ),
+    "until as wide as everything": (
+        "vary: {seed: {count: 16, until: half_width 0.5}}",
+        "1: vary.seed.until: found half_width 0.5",
+        "above 0 and below 0.5",
     ),
     "up_to": (
         "vary:\n  seed:\n    count: 16\n    up_to: 16",

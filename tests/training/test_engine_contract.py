@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pytest
 from support.reference import trajectory
 
+from sweep.networks.criterion import metric_values, ranges
 from sweep.networks.measurements import Measurements, NetworkCohort, concatenate
 from sweep.networks.randomness import Stream
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
+from sweep.runs.success import Success, above_margin
 from sweep.training.engine import Engine
 from sweep.training.fused import FusedEngine
 from sweep.training.initial import initial_weights
@@ -22,8 +24,16 @@ from sweep.training.native import NativeEngine
 
 Settings = Mapping[str, Any]
 
-# small batches, dropout and a partial last batch: every stream is in use
-noisy: Settings = {"width": 5, "depth": 2, "dropout": 0.25, "batch_size": 3, "epochs": 12, "learning_rate": 0.02}
+# small batches, dropout and a partial last batch: every stream is in use; a rate that falls, weights that are penalized
+noisy: Settings = {
+    "width": 5,
+    "depth": 2,
+    "dropout": 0.25,
+    "batch_size": 3,
+    "epochs": 12,
+    "learning_rate": {"name": "exponential_decay", "initial_learning_rate": 0.02, "decay_steps": 20, "decay_rate": 0.8},
+    "kernel_regularizer": {"name": "l1_l2", "l1": 1e-4, "l2": 1e-3},
+}
 # the same with a drawn data set in place of dropout
 drawn: Settings = {**noisy, "dropout": 0.0, "samples": 11}
 # some seeds leave the finite numbers, others do not
@@ -37,6 +47,14 @@ explosive: Settings = {
     "learning_rate": 0.2,
     "batch_size": 3,
     "epochs": 40,
+}
+
+
+# what is judged otherwise than a sigmoid, and a direction for accuracy, loss, margin and largest error
+HEADS: Mapping[str, tuple[Settings, tuple[str, ...]]] = {
+    "sigmoid": ({}, (">=", "<", "<", "<=")),
+    "tanh": ({"output": "tanh", "loss": "mean_squared_error", "targets": "bipolar"}, ("<", ">", ">=", "<")),
+    "softmax": ({"output": "softmax"}, (">", "<=", "<=", ">")),
 }
 
 
@@ -161,7 +179,9 @@ class TestEngine:
         assert_same_bits(engine.train(cohort(explosive, *healthy)), of_models(measured, healthy))
 
     def test_what_is_not_a_number_is_not_learned(self, engine: Engine) -> None:
-        asked = replace(cohort(explosive, *range(24)), margin=-1.0)  # any number is above this margin, or at it
+        asked = replace(
+            cohort(explosive, *range(24)), success=above_margin(-1.0)
+        )  # any number is above this margin, or at it
         measured = engine.train(asked)
         is_broken = np.isnan(measured.predictions[:, -1]).any(axis=(1, 2))
         assert is_broken.any()
@@ -219,7 +239,9 @@ class TestEngine:
 
     @pytest.mark.parametrize("margin", [0.0, 0.3])
     def test_last_unlearned_epoch(self, engine: Engine, margin: float) -> None:
-        asked = replace(cohort({"width": 8, "epochs": 25, "learning_rate": 0.05}, *range(32)), margin=margin)
+        asked = replace(
+            cohort({"width": 8, "epochs": 25, "learning_rate": 0.05}, *range(32)), success=above_margin(margin)
+        )
         assert list(asked.configuration.snapshots) == list(range(26))  # every epoch is kept, so it can be read off
         measured = engine.train(asked)
         signed = (2 * asked.configuration.targets() - 1) * (2 * measured.predictions - 1)
@@ -227,6 +249,23 @@ class TestEngine:
         expected = [max(np.flatnonzero(~row), default=-1) for row in is_learned]
         np.testing.assert_array_equal(measured.last_unlearned, expected)
         assert 0 < is_learned[:, -1].sum() < 32
+
+    @pytest.mark.parametrize("head", sorted(HEADS))
+    def test_last_epoch_that_misses_a_criterion(self, engine: Engine, head: str) -> None:
+        """Of every number that a criterion compares, read off all epochs; `native` in every direction."""
+        settings, directions = HEADS[head]
+        asked = cohort({"width": 8, "epochs": 25, "learning_rate": 0.05, **settings}, *range(32))
+        measured, found = engine.train(asked), dict[str, int]()
+        for metric, comparison in zip(sorted(ranges), directions, strict=True):
+            values = metric_values(metric, asked.configuration, measured.predictions, measured.losses)
+            threshold = 0.75 if metric == "accuracy" else float(np.median(values[:, -1]))  # some models reach it
+            for sign in (">", ">=", "<", "<=") if engine.name == "native" else (comparison,):
+                success = Success(metric, sign, threshold)
+                expected = [max(np.flatnonzero(~row), default=-1) for row in success.holds(values)]
+                last = engine.train(replace(asked, success=success)).last_unlearned
+                np.testing.assert_array_equal(last, expected, err_msg=str(success))
+                found[str(success)] = len(set(expected))
+        assert sum(n > 1 for n in found.values()) >= len(found) - 1, found
 
     def test_a_table_that_is_learned_from_the_start(self, engine: Engine) -> None:
         settings = {

@@ -31,6 +31,12 @@ def test_one_relu_layer_learns_no_more_often_than_two_units_live(width: int, cei
         {"output": "tanh", "loss": "mean_squared_error", "targets": "bipolar"},
         {"output": "tanh", "loss": "squared_hinge", "targets": "bipolar"},
         {"output": "softmax"},
+        {"output": "softmax", "loss": "mean_squared_error"},
+        {"output": "relu", "loss": "mean_squared_error"},
+        {"output": "hard_sigmoid", "loss": "mean_absolute_error"},
+        {"output": "linear", "loss": "huber"},
+        {"output": "linear", "loss": "hinge", "targets": "bipolar"},
+        {"output": "linear"},
     ],
     ids=str,
 )
@@ -51,9 +57,13 @@ def test_softmax_of_two_rests_at_the_floors_of_a_sigmoid() -> None:
     np.testing.assert_allclose(stuck["final_loss"], known, rtol=0.02)
 
 
-def test_a_relu_output_that_is_off_is_dead() -> None:
+low = {"activation": "hard_sigmoid", "bias_initializer": {"name": "constant", "value": -5.0}}
+
+
+@pytest.mark.parametrize("output", ["relu", "relu6", low], ids=str)
+def test_an_output_that_is_off_is_dead(output: Any) -> None:
     """It answers 0 to every row; its squared error is 0.5 of XOR, and no gradient passes it."""
-    settings = {"width": 4, "activation": "tanh", "output": "relu", "loss": "mean_squared_error", "epochs": 50}
+    settings = {"width": 4, "activation": "tanh", "output": output, "loss": "mean_squared_error", "epochs": 50}
     runs = sweep.train({**settings, "optimizer": {"name": "sgd", "learning_rate": 1.0}}, seeds=300)
     off = runs[(runs[["p_00", "p_01", "p_10", "p_11"]] == 0).all(axis=1)]
     assert len(off) > 30

@@ -26,6 +26,7 @@ from sweep.networks.settings import resolve
 from sweep.networks.vocabulary import Named
 from sweep.report.terminal.progress import describe_plan
 from sweep.runs.cohort import Cohort
+from sweep.runs.success import above_margin
 from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.executor import Threads
@@ -58,7 +59,7 @@ def test_what_differs_at_run_time_only_shares_a_program() -> None:
         {"task": "and"},
     ):
         engine.train(cohort(3, **changed))
-    engine.train(Cohort(resolve(SETTINGS), np.arange(40, 90, dtype=np.uint32), margin=0.4))
+    engine.train(Cohort(resolve(SETTINGS), np.arange(40, 90, dtype=np.uint32), above_margin(0.4)))
     assert engine.n_programs == n
     engine.train(cohort(width=4))
     assert engine.n_programs == n + 1
@@ -147,6 +148,7 @@ import numpy as np
 from sweep.training.fused import FusedEngine
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
+from sweep.runs.success import above_margin
 engine = FusedEngine()
 engine.train(Cohort(resolve({"epochs": 2}), np.arange(2, dtype=np.uint32)))
 print(engine._processes._now._process.pid, flush=True)
@@ -223,7 +225,7 @@ def test_an_optimizer_without_state_steps_as_with_it(name: str) -> None:
     weights = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 4), (4,))]
     gradients = [[rng.normal(size=w.shape).astype(np.float32) for w in weights] for _ in range(5)]
 
-    ours = StatelessOptimizer(asked.optimizer, [w.shape for w in weights])
+    ours = StatelessOptimizer(asked.optimizer, None, [w.shape for w in weights])
     stepped, state = [keras.ops.convert_to_tensor(w) for w in weights], ours.begin(np.float32(0.1))
     theirs: Any = keras.optimizers.get({"class_name": name, "config": dict(asked.optimizer.arguments)})
     theirs.learning_rate = 0.1

@@ -19,7 +19,8 @@ from sweep.runs.cohort import Cohort
 from sweep.training import threads
 from sweep.training.native import NativeEngine, compiled_kernel
 
-REFERENCE = Path(__file__).parent / "reference_digest.txt"
+HERE = Path(__file__).parent
+REFERENCES = ("reference", "reference_additions")
 
 
 def cohort(n: int = 40, **settings: Any) -> NetworkCohort:
@@ -38,6 +39,14 @@ VARIETY: list[dict[str, Any]] = [
     {"batch_size": 2, "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True}, "loss": "mean_squared_error"},
     {"task": "full_adder", "layers": [6, 3], "dropout": 0.1, "activation": "sigmoid"},
     {"depth": 0, "task": "and"},
+    {
+        "output": "softmax",
+        "loss": {"name": "categorical_crossentropy", "label_smoothing": 0.1},
+        "kernel_regularizer": {"name": "l1_l2", "l1": 0.01, "l2": 0.02},
+        "bias_regularizer": "l1",
+        "batch_size": 3,
+        "learning_rate": {"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 40},
+    },
     {
         "task": {"inputs": [[0.5, -1.0, 2.0], [1.5, 0.25, 0.0], [0.0, 0.0, 1.0]], "targets": [[1], [0], [1]]},
         "batch_size": 2,
@@ -131,16 +140,17 @@ SCRIPT = """
 import hashlib, sys, tempfile
 from pathlib import Path
 import sweep
-folder = Path(tempfile.mkdtemp())
-sweep.run(sys.argv[1], folder / "out", workers=int(sys.argv[2]))
-print(hashlib.sha256((folder / "out" / "runs.csv").read_bytes()).hexdigest())
+for file in sys.argv[2:]:
+    folder = Path(tempfile.mkdtemp())
+    sweep.run(file, folder / "out", workers=int(sys.argv[1]))
+    print(hashlib.sha256((folder / "out" / "runs.csv").read_bytes()).hexdigest())
 """
 
 
-def digest_in_a_process_of_its_own(workers: int, **environment: str) -> str:
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent / "reference.yaml"), str(workers)]
+def digests_in_a_process_of_its_own(workers: int, **environment: str) -> list[str]:
+    command = [sys.executable, "-c", SCRIPT, str(workers), *(str(HERE / f"{name}.yaml") for name in REFERENCES)]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return done.stdout.split()
 
 
 @pytest.mark.parametrize(
@@ -152,8 +162,9 @@ def digest_in_a_process_of_its_own(workers: int, **environment: str) -> str:
     ],
     ids=["one thread", "two threads", "generic processor"],
 )
-def test_the_reference_experiment_gives_the_committed_digest(workers: int, environment: dict[str, str]) -> None:
-    assert digest_in_a_process_of_its_own(workers, **environment) == REFERENCE.read_text().strip()
+def test_the_reference_experiments_give_the_committed_digests(workers: int, environment: dict[str, str]) -> None:
+    committed = [(HERE / f"{name}_digest.txt").read_text().strip() for name in REFERENCES]
+    assert digests_in_a_process_of_its_own(workers, **environment) == committed
 
 
 def test_different_seeds_and_digests() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 from support.reference import rate_at
 
 from sweep.networks import vocabulary
@@ -41,8 +42,14 @@ def schedule(settings: dict[str, Any]) -> Named:
     return rate
 
 
+@njit(error_model="numpy")
+def rate_in_the_kernel(code: int, numbers: Any, step: float) -> float:
+    """Only compiled code can call the kernel's functions."""
+    return schedules.rate_at(code, numbers, step)
+
+
 def native(settings: dict[str, Any], step: int) -> float:
-    return schedules.rate_at(*schedules.schedule_settings(schedule(settings)), float(step))
+    return rate_in_the_kernel(*schedules.schedule_settings(schedule(settings)), float(step))
 
 
 @pytest.mark.parametrize("settings", cases, ids=str)

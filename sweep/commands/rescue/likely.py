@@ -64,7 +64,7 @@ def find_likely(trained: Trained, engine: Engine, workers: int, confidence: floa
     n = int(np.searchsorted(np.cumsum(costs) * len(seeds), left, side="right"))
     if not n:
         return None
-    tried = train_cohorts(engine, [Cohort(c, seeds, cohort.margin) for c in singles[:n]], workers)
+    tried = train_cohorts(engine, [Cohort(c, seeds, cohort.success) for c in singles[:n]], workers)
     learned = [t.runs.learned for t in tried]
     best = min(range(n), key=lambda i: (-int(np.sum(learned[i])), cost(singles[i])))
     return Likely(describe_change(base, singles[best]), singles[best], Proportion.of(learned[best], confidence), n)

@@ -84,7 +84,7 @@ def menu(base: Configuration, failed: Mapping[str, int]) -> list[Move]:
 def _ranks(failed: Mapping[str, int]) -> dict[str, int]:
     """The families by their places, those first that suit the most frequent outcomes."""
     frequent = sorted(failed, key=lambda name: -failed[name])
-    suits = dict.fromkeys(family for name in frequent for family in _by_outcome[name])
+    suits = dict.fromkeys(family for name in frequent for family in _by_outcome.get(name, ()))
     return {family: i for i, family in enumerate(suits)}
 
 

@@ -17,6 +17,7 @@ from sweep.results.results import Results
 from sweep.results.selection import select_configuration
 from sweep.runs.cohort import Seeds
 from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.success import Success, above_margin
 from sweep.statistics.verdicts import Target
 from sweep.training import choice, threads
 
@@ -38,15 +39,17 @@ def rescue(
     identity = select_configuration(results.configurations, configuration)
     runs = results.runs
     seeds = runs.loc[runs["configuration"] == identity, "seed"].to_numpy(np.uint32)
-    reliability = results.experiment.reliability
+    experiment = results.experiment
+    reliability, success = experiment.reliability, experiment.criterion
     found = results.configuration(identity)
-    return rescue_configuration(found, seeds, reliability, engine=engine, workers=workers, say=say)
+    return rescue_configuration(found, seeds, reliability, success, engine=engine, workers=workers, say=say)
 
 
 def rescue_configuration(
     configuration: Configuration,
     seeds: Iterable[int] | Seeds,
     reliability: Target = Target(),  # noqa: B008  (frozen)
+    success: Success = above_margin(0.0),  # noqa: B008  (frozen)
     *,
     engine: str = "auto",
     workers: int | None = None,
@@ -58,7 +61,7 @@ def rescue_configuration(
     """
     chosen = choice.choose(engine, "auto", [configuration])
     block = SeedBlock(listed=tuple(map(int, seeds)))
-    trainer = Trainer(chosen, workers or threads.available_cores(), block, reliability)
+    trainer = Trainer(chosen, workers or threads.available_cores(), block, reliability, success)
     own = trainer.train([configuration], block.seeds())[0]
     fresh = trainer.fresh_rate(configuration)
     trainer.left = trainer.budget  # what was asked for costs nothing of it

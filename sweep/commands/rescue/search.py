@@ -19,6 +19,7 @@ from sweep.networks.limits import limits
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Runs
+from sweep.runs.success import above_margin
 from sweep.statistics.pairs import mcnemar, pair
 
 Say = Callable[[str], None]
@@ -79,7 +80,7 @@ class Search:
     def _cohort(self, c: Configuration, n: int) -> Cohort[Configuration]:
         """A configuration under `n` of the block's seeds, those that failed first."""
         first = np.sort(np.argsort(self.own.learned, kind="stable")[:n])
-        return Cohort(c, self.own.seed[first], self.trainer.reliability.margin)
+        return Cohort(c, self.own.seed[first], self.trainer.success)
 
     def _before(self, runs: Runs) -> Runs:
         """The configuration's own runs under the seeds of other ones."""
@@ -153,7 +154,10 @@ class Search:
         bound, target = max_cost_ratio * cost(self.base), self.trainer.reliability.target
         new = [c for c in dict.fromkeys(candidates) if c not in self._raced and c != self.base]
         # what is known to stay below the target needs no training
-        left = [c for c in new if cost(c) <= bound and all(limit.share >= target for limit in limits(c))]
+        left = [c for c in new if cost(c) <= bound]
+        success = self.trainer.success
+        if success == above_margin(max(success.threshold, 0.0)):  # every row right, of which the limits speak
+            left = [c for c in left if all(limit.share >= target for limit in limits(c))]
         possible = set(left)
         # what takes far less time goes first: the table itself instead of many samples
         left.sort(key=lambda c: costly * self.trainer.of_one(c) > self.trainer.of_one(self.base))

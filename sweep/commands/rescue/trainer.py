@@ -15,6 +15,7 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import NetworkCohort
 from sweep.runs.cohort import Cohort, Seeds
 from sweep.runs.runs import Runs
+from sweep.runs.success import Success
 from sweep.statistics.exact_tests import exact_tests
 from sweep.statistics.verdicts import Target
 from sweep.training.cohorts import train_cohorts
@@ -43,6 +44,7 @@ class Trainer:
     workers: int
     block: SeedBlock
     reliability: Target
+    success: Success
     left: float = 0.0
     n_left_out: int = 0
 
@@ -75,7 +77,7 @@ class Trainer:
 
     def train(self, configurations: Sequence[Configuration], seeds: Seeds) -> list[Runs]:
         """Train each of them under these seeds."""
-        return self.train_cohorts([Cohort(c, seeds, self.reliability.margin) for c in configurations])
+        return self.train_cohorts([Cohort(c, seeds, self.success) for c in configurations])
 
     def train_cohorts(self, cohorts: Sequence[NetworkCohort]) -> list[Runs]:
         """Train cohorts, and take what they cost off the budget."""

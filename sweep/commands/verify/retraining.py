@@ -3,18 +3,19 @@
 import csv
 import hashlib
 import io
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.commands.settle import judge, most
 from sweep.networks.measurements import Example, NetworkCohort
 from sweep.results.contents import Contents, at_most, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import runs_table
 from sweep.runs.cohort import Cohort
 from sweep.runs.runs import Entry
+from sweep.search.allocation import Allocation
 from sweep.training.cohorts import Trained, train_cohorts
 from sweep.training.engine import Engine
 
@@ -38,20 +39,44 @@ class Retraining:
     findings: tuple[str, ...]
 
 
-def sample_runs(contents: Contents, n: int) -> dict[str, list[int]]:
-    """Seeds of `n` runs by configuration, one of each in turn, by the order of a digest of their names."""
-    by_digest = [sorted((run for run in run_names(p) if run in contents.rows), key=_digest) for p in contents.planned]
-    by_digest.sort(key=lambda runs: _digest(runs[0]) if runs else b"")
-    in_turn = (run for turn in itertools.zip_longest(*by_digest) for run in turn if run is not None)
+@dataclass(frozen=True)
+class Sample:
+    """Runs to train again: seeds by configuration.
+
+    `n_named` of them are all runs of the configurations that the answer names; `n_drawn` of `n_others` were drawn from
+    the rest by the `nonce`, each with the same chance.
+    """
+
+    seeds: Mapping[str, Sequence[int]]
+    n_named: int
+    n_drawn: int
+    n_others: int
+    nonce: str
+
+    @property
+    def power(self) -> float:
+        """The chance that a single forged row is in the sample, where it is of no configuration that is named."""
+        return self.n_drawn / self.n_others if self.n_others else 1.0
+
+
+def sample_runs(contents: Contents, n: int, nonce: str, named: Collection[str] = ()) -> Sample:
+    """All runs of the configurations `named`, and `n` of the others, by the order of a digest of nonce and name.
+
+    Whoever wrote the folder could not know the nonce, and so not which rows are looked at.
+    """
+    runs = [run for p in contents.planned for run in run_names(p) if run in contents.rows]
+    of_named = [run for run in runs if run.rpartition("-")[0] in named]
+    others = sorted((run for run in runs if run.rpartition("-")[0] not in named), key=lambda run: _digest(nonce, run))
+    drawn = others[:n]
     chosen: dict[str, list[int]] = {}
-    for run in itertools.islice(in_turn, n):
+    for run in (*of_named, *drawn):
         identity, _, seed = run.rpartition("-")
         chosen.setdefault(identity, []).append(int(seed))
-    return chosen
+    return Sample(chosen, len(of_named), len(drawn), len(others), nonce)
 
 
-def _digest(run: str) -> bytes:
-    return hashlib.sha256(run.encode()).digest()
+def _digest(nonce: str, run: str) -> bytes:
+    return hashlib.sha256(f"{nonce} {run}".encode()).digest()
 
 
 def retrain(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Engine, workers: int) -> Retraining:
@@ -96,9 +121,9 @@ def _cohorts(
     seeds = {identity: set(listed) for identity, listed in chosen.items()}
     for example in examples:
         seeds.setdefault(example.configuration, set()).add(example.seed)
-    margin = contents.experiment.reliability.margin
+    success = contents.experiment.criterion
     return [
-        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), margin)
+        Cohort(e.configuration, np.array(sorted(seeds[e.configuration.id]), np.uint32), success)
         for e in contents.networks
         if e.configuration.id in seeds
     ]
@@ -136,6 +161,35 @@ def _check_weights(contents: Contents, trained: Sequence[Trained], examples: Seq
     return at_most(findings, contents.folder.examples, "such examples")
 
 
+def check_settled(contents: Contents, engine: Engine, workers: int) -> list[str]:
+    """Whether what the manifest says of the smaller configurations that were settled is what training gives."""
+    found, name = contents.manifest.settled, contents.folder.manifest.name
+    by_id = {e.configuration.id: e.configuration for e in contents.networks}
+    for own in found:
+        if own.configuration not in by_id:
+            return [f"{name}: settled: {own.configuration} is not planned"]
+        if not 0 <= own.n_runs <= most:
+            return [f"{name}: settled: n_runs: found {own.n_runs}"]
+    fresh, criterion = contents.experiment.seeds.fresh(most), contents.experiment.criterion
+    asked = [Cohort(by_id[own.configuration], fresh[: own.n_runs], criterion) for own in found if own.n_runs]
+    learned = {t.cohort.configuration.id: int(t.runs.learned.sum()) for t in train_cohorts(engine, asked, workers)}
+    findings: list[str] = []
+    words = judge([learned.get(f.configuration, 0) for f in found], found, Allocation.of(contents.experiment))
+    for own, word in zip(found, words, strict=True):
+        wanted = {
+            "first_seed": int(fresh[0]),
+            "n_learned": learned.get(own.configuration, 0),
+            "success_rate": round(learned.get(own.configuration, 0) / max(1, own.n_runs), 6),
+            "verdict": word,
+        }
+        findings += [
+            f"{name}: settled: {own.configuration}: {key}: found {getattr(own, key)}, trained again {value}"
+            for key, value in wanted.items()
+            if getattr(own, key) != value
+        ]
+    return at_most(findings, contents.folder.manifest, "such numbers")
+
+
 def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list[str]:
     """Whether the confirmation on fresh seeds in the manifest is what training gives."""
     found, name = contents.manifest.confirmation, contents.folder.manifest.name
@@ -148,8 +202,8 @@ def check_confirmation(contents: Contents, engine: Engine, workers: int) -> list
     if not 1 <= n_runs <= 1 << 20:
         return [f"{name}: confirmation: n_runs: found {n_runs}"]
     fresh = contents.experiment.seeds.fresh(n_runs)
-    margin = contents.experiment.reliability.margin
-    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, margin)], workers)
+    success = contents.experiment.criterion
+    ((_, _, runs),) = train_cohorts(engine, [Cohort(configuration, fresh, success)], workers)
     n_learned = int(runs.learned.sum())
     wanted = {"first_seed": int(fresh[0]), "n_learned": n_learned, "success_rate": round(n_learned / n_runs, 6)}
     return [

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import n_judged
 from sweep.networks.measurements import Example
 from sweep.results.configurations import parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
@@ -52,19 +54,26 @@ def check_rows(contents: Contents) -> list[str]:
 
 def _contradictions(contents: Contents) -> Iterator[str]:
     """Rows whose columns do not agree: predictions, margin, accuracy, loss, learned, outcome."""
-    file, margin_asked = contents.folder.runs.name, np.float32(contents.experiment.reliability.margin)
+    file, success = contents.folder.runs.name, contents.experiment.criterion
     for entry in contents.networks:
         runs, targets = entry.runs, entry.configuration.targets()
         is_judged = runs.outcome != outcomes.index("diverged")
         wrong = {
-            "outcome": runs.learned != (is_judged & (runs["margin"] > margin_asked)),
+            "outcome": runs.learned != (is_judged & success.holds(_compared(entry, success.metric))),
             "epochs_to_learn": (runs["epochs_to_learn"] >= 0) != runs.learned,
         }
-        predictions = _predictions(entry)
+        predictions, head = _predictions(entry), entry.configuration.head
+        if head.has_classes and entry.configuration.prediction_names:
+            right = _are_right(entry)
+            wrong["margin"] = is_judged & (
+                (runs["margin"] > 0) & ~right.all(axis=1) | (runs["margin"] < 0) & right.all(axis=1)
+            )
+            wrong["accuracy"] = is_judged & (np.abs(runs["accuracy"] - right.mean(axis=1)) > 1e-6)
         if predictions is not None:
-            head = entry.configuration.head
             wrong["margin"] = is_judged & (runs["margin"] != head.margin(predictions, targets))
             wrong["accuracy"] = is_judged & (np.abs(runs["accuracy"] - head.accuracy(predictions, targets)) > 1e-6)
+            if success.metric == "max_error":
+                wrong["max_error"] = is_judged & (runs["max_error"] != head.largest_error(predictions, targets))
             wrong["final_loss"] = is_judged & _has_another_loss(entry, predictions, targets)
         for column, rows in wrong.items():
             for seed in runs.seed[rows].tolist():
@@ -74,6 +83,14 @@ def _contradictions(contents: Contents) -> Iterator[str]:
 Predictions = npt.NDArray[np.float32]
 
 
+def _compared(entry: Entry[Configuration], metric: str) -> npt.NDArray[Any]:
+    """What the criterion compares, as the table has it; the accuracy stands there with six decimals."""
+    if metric == "accuracy":
+        n = n_judged(entry.configuration)
+        return np.rint(entry.runs["accuracy"] * n) / n
+    return entry.runs["final_loss" if metric == "loss" else metric]
+
+
 def _predictions(entry: Entry[Configuration]) -> Predictions | None:
     """The predictions `[model, row, output]`, None where the table has none, or classes in their place."""
     task, runs = entry.configuration.task, entry.runs
@@ -81,6 +98,13 @@ def _predictions(entry: Entry[Configuration]) -> Predictions | None:
         return None
     flat = np.stack([runs[name] for name in task.prediction_names], axis=1)
     return flat.reshape(len(runs), task.n_rows, task.n_outputs)
+
+
+def _are_right(entry: Entry[Configuration]) -> npt.NDArray[np.bool_]:
+    """Whether each row of a table has its class, `[model, row]`."""
+    c = entry.configuration
+    found = np.stack([entry.runs[name] for name in c.prediction_names], axis=1)
+    return found == c.targets().argmax(axis=1)
 
 
 def _has_another_loss(
@@ -189,7 +213,8 @@ def _example_problem(example: Example, entry: Entry[Configuration]) -> str | Non
         ("loss", example.losses[-1:], runs["final_loss"][row : row + 1]),
         ("predictions", example.predictions[-1], row_predictions),
     )
-    for name, own, of_row in pairs:
+    margin = c.head.margin(example.predictions[-1:], c.targets())
+    for name, own, of_row in (*pairs, ("margin", margin, runs["margin"][row : row + 1])):
         is_known = np.isfinite(of_row)
         if not np.array_equal(own[is_known], of_row[is_known]):
             return f"its last {name} is not that of runs.csv"

@@ -6,9 +6,12 @@ from typing import Any
 from sweep.experiment.experiment import Experiment
 from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
+from sweep.report.verdict_words import count_words, error_words, seeds_words
 from sweep.report.words import counted, describe_settings, describe_size, interval, percent
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
+from sweep.search.allocation import Allocation
+from sweep.statistics.exact_tests import Count
 
 max_latex_rows = 20
 dash = "\u2013"
@@ -18,19 +21,21 @@ interval_names: Mapping[str, str] = {
 }
 
 
-def answer_sentences(answer: Answer, merged: str | None = None) -> tuple[str, str]:
+def answer_sentences(answer: Answer, merged: str | None = None, count: Count | None = None) -> tuple[str, str]:
     """How many configurations reliably learn under which conditions; the smallest, and what goes wrong otherwise.
 
-    `merged`: the rows that stuck runs most often give one output.
+    `merged`: the rows that stuck runs most often give one output; `count`: how many as many other seeds call reliable.
     """
     v, n = answer.verdicts, answer.n_configurations
     verb, _, what = answer.aim.partition(" ")
     aim = f"{verb}{'s' if v['reliable'] == 1 else ''} {what}".rstrip()
     conditions = answer.conditions.replace(">=", "\u2265")
     first = f"{v['reliable']:,} of {counted(n, 'configuration')} reliably {aim} "
-    first += f"({conditions}); {v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
+    first += f"by {seeds_words(answer)}{error_words(answer)} ({conditions}); "
+    first += f"{v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
         first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
+    first = ". ".join([first, *count_words(answer, count)])
     return first + ".", f"{_named_words(answer)}; {_failure_words(answer, merged)}."
 
 
@@ -38,13 +43,24 @@ def _named_words(answer: Answer) -> str:
     row, confirmed = answer.named, answer.confirmation
     if row is None or confirmed is None:
         return "No configuration was trained again on fresh seeds"
-    best = "The smallest that does" if "n_parameters" in row else "The most reliable"
+    best = "The smallest that is shown to" if "n_parameters" in row else "The most reliable"
     lead = best if row["verdict"] == "reliable" else "None is shown reliable; the best"
     return (
         f"{lead} is {describe_settings(row, answer.columns)}{describe_size(row).replace(', ', ', with ', 1)}: "
         f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
         f"({percent(confirmed.success_rate)}, interval {interval(confirmed.ci_low, confirmed.ci_high, dash)})"
+        f"{_smaller_words(answer)}"
     )
+
+
+def _smaller_words(answer: Answer) -> str:
+    """What is not known of smaller configurations than the one that is named."""
+    n = answer.n_smaller_open
+    if not n:
+        return ""
+    found = f"; {n:,} smaller {'one is' if n == 1 else 'ones are'} inconclusive"
+    n_reliable = sum(c.verdict == "reliable" for c in answer.settled)
+    return found + (f", {n_reliable:,} of them reliable by fresh seeds" if answer.settled else "")
 
 
 def _failure_words(answer: Answer, merged: str | None) -> str:
@@ -69,23 +85,22 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     named = {k: v for k, v in versions.items() if k in ("xor-sweep", "numpy", "keras", "optuna")}
     factors = "; ".join(_factor(table, c) for c in answer.columns)
     conditions = answer.conditions.partition("; ")[2]
-    margin = f", by a margin above {reliability.margin:g}" if reliability.margin else ""
-    trained = (
-        f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
-        f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
-        f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
-        f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when every "
-        f"output of the table lies on the right side of 0.5 after the last epoch with dropout off{margin}. "
-    )
-    if experiment.success is not None:
+    if experiment.subject == "network":
+        trained = (
+            f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
+            f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
+            f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
+            f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when "
+            f"{_learned_words(experiment)}. "
+        )
+    else:
         trained = (
             f"We ran {manifest.engine} with {len(table):,} settings ({_sampler(experiment)} over {factors}), each "
             f"under {seeds} random seeds: {n_runs:,} runs in all. A run counts as a success when {experiment.success}. "
         )
     text = trained + (
         f"Runs that failed count as failures{_missing_words(table)}. Success rates carry "
-        f"{100 * reliability.confidence:g}% {' or '.join(methods)}; a configuration is called reliable when its "
-        f"interval lies at or above {reliability.target:g}, unreliable when it lies below."
+        f"{100 * reliability.confidence:g}% {' or '.join(methods)}; {_test_words(experiment)}"
     )
     if answer.confirmation is not None:
         text += (
@@ -94,6 +109,53 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
         )
     made = ", ".join(f"{k} {v}" for k, v in named.items())
     return text + (f" Software: {made}, engine {manifest.engine}." if made else "")
+
+
+_of_networks = {
+    "margin": "the smallest signed margin of the table",
+    "accuracy": "the accuracy on the table",
+    "loss": "the mean loss over the table",
+    "max_error": "the largest distance of an output from its target",
+}
+_relations = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
+
+
+def _learned_words(experiment: Experiment) -> str:
+    """When a network counts as having learned; by default that depends on what its outputs are to answer."""
+    success = experiment.success
+    if success is not None:
+        found = f"{_of_networks[success.metric]} is {_relations[success.comparison]} {success.threshold:g}"
+        return f"{found} after the last epoch with dropout off"
+    heads = dict.fromkeys(c.head for c in experiment.networks)
+    sides = (
+        "the true class of every row of the table has the largest output"
+        if head.has_classes
+        else f"every output of the table lies on the right side of {head.border:g}"
+        for head in heads
+    )
+    margin = f", by a margin above {experiment.reliability.margin:g}" if experiment.reliability.margin else ""
+    return f"{' or '.join(dict.fromkeys(sides))} after the last epoch with dropout off{margin}"
+
+
+def _test_words(experiment: Experiment) -> str:
+    """By which tests verdicts are found, and what their error is of."""
+    allocation, reliability = Allocation.of(experiment), experiment.reliability
+    alpha = f"{100 * (1 - reliability.confidence):g}%"
+    tests = "exact one-sided binomial tests"
+    if allocation.is_adaptive:
+        tests = "e-values of one-sided uniform mixtures (Ville's inequality), looked at while seeds were added"
+    method = {
+        ("none", False): f"each at {100 * (1 - reliability.confidence) / 2:g}%",
+        ("none", True): f"each at {alpha}",
+        ("fwer", False): f"with Bonferroni's correction at {alpha}",
+        ("fwer", True): f"with Bonferroni's correction at {alpha}",
+        ("fdr", False): f"at a false discovery rate of {alpha} (Benjamini and Hochberg 1995)",
+        ("fdr", True): f"at a false discovery rate of {alpha} (e-BH, Wang and Ramdas 2022)",
+    }[allocation.family, allocation.is_adaptive]
+    return (
+        f"a configuration is called reliable where its rate is shown to be at least {reliability.target:g}, unreliable "
+        f"where it is shown to be lower, by {tests}, {method}."
+    )
 
 
 def _missing_words(table: Any) -> str:

@@ -50,8 +50,9 @@ def describe_methods(results: OwnResults) -> str:
         f"{results.n_epochs:,} epochs of Model.fit with batches of {training['batch_size']:,}. A run counts as having "
         f"learned by {training['learned']}, asked after the last epoch without dropout; runs that diverged count as "
         f"failures. The success rate carries a 95% {interval_names['wilson'].replace('intervals', 'interval')}; the "
-        f"model is called reliable when the interval lies at or above {reliability.target:g}, unreliable when it lies "
-        f"below. The share learned by epoch has a 95% band for the whole curve (Massart 1990). Software: {made}."
+        f"model is called reliable where its rate is shown to be at least {reliability.target:g}, unreliable where it "
+        f"is shown to be lower, by an exact binomial test at 2.5% on each side. The share learned by epoch has a 95% "
+        f"band for the whole curve (Massart 1990). Software: {made}."
     )
 
 

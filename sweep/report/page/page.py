@@ -23,7 +23,7 @@ from sweep.report.limits import describe_limits
 from sweep.report.page import charts, figures, methods
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
-from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, summarise
 from sweep.report.words import describe_settings
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
@@ -101,7 +101,7 @@ def _draw(material: Material) -> dict[str, Any]:
     layout = figures.map_layout(table, answer.columns)
     layout = layout[:2] if figures.is_sparse(table, layout) else layout
     levels = {c: figures.find_levels(table, c).names for c in layout}
-    floors = _floors(material.known)
+    floors = known_floors(material.known)
     curves = figures.summarise_curves(material.kept)
     losses: list[dict[str, Any]] = []
     if material.known:
@@ -119,8 +119,10 @@ def _draw(material: Material) -> dict[str, Any]:
     return drawn
 
 
-def _floors(known: Mapping[str, Configuration]) -> list[tuple[float, str]]:
-    """The floors of the loss, where all configurations have one task and one head."""
+def known_floors(known: Mapping[str, Configuration]) -> list[tuple[float, str]]:
+    """The floors of the loss, where all configurations have one task and one head, and no regularizer lifts them."""
+    if any(c.is_regularized for c in known.values()):
+        return []
     found = {(c.task, c.head) for c in known.values()}
     return floors.loss_floors(*found.pop()) if len(found) == 1 else []
 
@@ -215,7 +217,8 @@ def build(results: Results) -> str:
         for place, column in enumerate(dict.fromkeys(r["column"] for r in marginals))
         for own in [[r for r in marginals if r["column"] == column]]
     ]
-    words = methods.answer_sentences(answer, commonest_merge(material.runs))
+    count = count_over_seeds(answer, table, material.runs)
+    words = methods.answer_sentences(answer, commonest_merge(material.runs), count)
     return template("page.html").render(
         outcomes=outcomes_of(experiment.subject),
         sentences=words,
@@ -227,7 +230,7 @@ def build(results: Results) -> str:
         figures=drawn,
         marginals=panels,
         importances=material.importances,
-        floors=_floors(material.known),
+        floors=known_floors(material.known),
         limits=describe_limits(list(material.known.values()), experiment.reliability.target),
         front=_front(table, answer),
         n_runs=int(table["n_runs"].sum()),

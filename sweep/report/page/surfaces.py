@@ -41,10 +41,11 @@ def plane(configuration: Configuration, weights: npt.NDArray[np.float32], x: Gri
     return [sums.reshape(len(y), len(x), -1) for sums in layer_sums(configuration, weights, points)]
 
 
-def surface(configuration: Configuration, weights: npt.NDArray[np.float32], output: int = 0) -> Grid | None:
-    """Predictions of one output over 24 x 24 cells, at their centres, y rising; None where it has no plane.
+def surface(configuration: Configuration, weights: npt.NDArray[np.float32]) -> Grid | None:
+    """Predictions of the first target over 24 x 24 cells, at their centres, y rising; None where it has no plane.
 
-    0 is the lower target, 1 the upper. None too for weights that are not finite, too many, or those of another network.
+    0 is the lower target, 1 the upper; of two classes for one target that is the second. None too for weights that are
+    not finite, too many, or those of another network.
     """
     is_usable = len(weights) == configuration.n_parameters <= max_surface_parameters and np.isfinite(weights).all()
     if configuration.task.n_inputs != 2 or not is_usable:
@@ -54,5 +55,5 @@ def surface(configuration: Configuration, weights: npt.NDArray[np.float32], outp
     x, y = limits[0] + steps * (limits[1] - limits[0]), limits[2] + steps * (limits[3] - limits[2])
     if configuration.encoding == "bipolar":
         x, y = 2 * x - 1, 2 * y - 1
-    head = configuration.head
+    head, output = configuration.head, configuration.n_outputs - configuration.task.n_outputs
     return head.shares(head.answers(plane(configuration, weights, x, y)[-1])[:, :, output])

@@ -41,12 +41,13 @@ formats = (".png", ".svg")
 class Surface:
     """What a network of two inputs answers in one output.
 
-    cells: x, y, x2, y2 and prediction, 0 at the lower target and 1 at the upper; border: segments x, y, x2, y2 along
-    which the prediction is between the two; lines: segments along which a hidden unit's sum is 0, with its layer; rows:
-    x, y, target.
+    low: the lower target, 1 is the upper; cells: x, y, x2, y2 and prediction, cut to lie between the two; border:
+    segments x, y, x2, y2 along which the answer changes; lines: segments along which a hidden unit's sum is 0, with its
+    layer; rows: x, y, target, and whether that is the upper one.
     """
 
     output: int
+    low: int
     cells: Sequence[Record]
     border: Sequence[Record]
     lines: Sequence[Record]
@@ -55,7 +56,10 @@ class Surface:
 
 @dataclass(frozen=True)
 class Picture:
-    """The data of a figure. losses, floors and predictions by epoch; units: layer, unit, row, whether it is on."""
+    """The data of a figure. losses, floors and predictions by epoch; units: layer, unit, row, whether it is on.
+
+    ends: from which prediction to which the figure goes; border: the one on whose two sides the two answers lie.
+    """
 
     title: str
     notes: Sequence[str]
@@ -64,6 +68,8 @@ class Picture:
     predictions: Sequence[Record]
     surfaces: Sequence[Surface]
     units: Sequence[Record]
+    ends: tuple[float, float] = (0, 1)
+    border: float = 0.5
 
 
 def summarise_training(
@@ -77,18 +83,20 @@ def summarise_training(
         {"epoch": int(t), "loss": float(x)}
         for t, x in zip(example.epochs[is_finite], example.losses[is_finite], strict=True)
     ]
-    wanted = (c.targets() > c.head.border).astype(int)
+    wanted, is_upper = c.targets().astype(int), c.targets() > c.head.border
     predictions = [
         {
             "epoch": int(t),
             "prediction": float(p),
             "row": names[row] + (f" output {output}" if c.n_outputs > 1 else ""),
             "target": int(wanted[row, output]),
+            "is_upper": int(is_upper[row, output]),
         }
         for s, t in enumerate(example.epochs)
         for (row, output), p in np.ndenumerate(example.predictions[s])
         if np.isfinite(p)
     ]
+    shown = [record["prediction"] for record in predictions]
     has_surface = c.task.n_inputs == 2 and bool(np.isfinite(example.weights).all())
     return Picture(
         title=title,
@@ -98,6 +106,8 @@ def summarise_training(
         predictions=predictions,
         surfaces=_surfaces(c, example) if has_surface else [],
         units=_units(c, example, names),
+        ends=(min([int(c.head.low), *shown]), max([1, *shown])),
+        border=c.head.border,
     )
 
 
@@ -113,8 +123,8 @@ def _surfaces(c: Configuration, example: Example) -> list[Surface]:
     ]
     step = (x[1] - x[0], y[1] - y[0])
     surfaces: list[Surface] = []
-    answers, leaning = c.head.shares(c.head.answers(last)), c.head.leaning(last)
-    wanted = (c.targets() > c.head.border).astype(int)
+    low = int(c.head.low)
+    answers, leaning = low + (1 - low) * c.head.shares(c.head.answers(last)), c.head.leaning(last)
     for output in range(min(c.n_outputs, max_outputs)):
         cells = [
             {"x": x[j] - step[0] / 2, "x2": x[j] + step[0] / 2, "y": y[i] - step[1] / 2, "y2": y[i] + step[1] / 2}
@@ -123,9 +133,10 @@ def _surfaces(c: Configuration, example: Example) -> list[Surface]:
             for j in range(n_grid)
         ]
         rows = [
-            {"x": float(p[0]), "y": float(p[1]), "target": int(t[output])} for p, t in zip(inputs, wanted, strict=True)
+            {"x": float(p[0]), "y": float(p[1]), "target": int(t[output]), "is_upper": int(t[output] > low)}
+            for p, t in zip(inputs, c.targets(), strict=True)
         ]
-        surfaces.append(Surface(output, cells, zero_segments(leaning[:, :, output], x, y), lines, rows))
+        surfaces.append(Surface(output, low, cells, zero_segments(leaning[:, :, output], x, y), lines, rows))
     return surfaces
 
 
@@ -215,12 +226,14 @@ def _draw_predictions(picture: Picture) -> Any:
         by_row.setdefault(record["row"], []).append(record)
     x = _epoch("epoch (square-root scale)")
     y = alt.Y(
-        "prediction:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title="prediction of each row", tickCount=5)
+        "prediction:Q",
+        scale=alt.Scale(domain=list(picture.ends)),
+        axis=alt.Axis(title="prediction of each row", tickCount=5),
     )
-    half = alt.Chart(values([{"half": 0.5}])).mark_rule(**dotted).encode(y="half:Q")
+    half = alt.Chart(values([{"half": picture.border}])).mark_rule(**dotted).encode(y="half:Q")
     if len(by_row) <= max_named_rows:
         names = {row: f"{row} wants {records[0]['target']}" for row, records in by_row.items()}
-        scale = alt.Scale(domain=list(names.values()), range=_row_colors([r[0]["target"] for r in by_row.values()]))
+        scale = alt.Scale(domain=list(names.values()), range=_row_colors([r[0]["is_upper"] for r in by_row.values()]))
         lines: list[Any] = []
         for i, (row, records) in enumerate(by_row.items()):
             named = [{**r, "row": names[row]} for r in records]
@@ -228,14 +241,14 @@ def _draw_predictions(picture: Picture) -> Any:
             chart = alt.Chart(values(named)).mark_line(strokeWidth=1.6 + 1.8 * (len(by_row) - 1 - i))
             lines.append(chart.encode(x=x, y=y, color=alt.Color("row:N", scale=scale, legend=alt.Legend(title="row"))))
     else:
-        color = alt.Color("target:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]))
+        color = alt.Color("is_upper:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]), title="target")
         chart = alt.Chart(values(picture.predictions)).mark_line(strokeWidth=1, opacity=0.7)
         lines = [chart.encode(x=x, y=y, color=color, detail="row:N")]
     return alt.layer(half, *lines).properties(width=width, height=height)
 
 
 def _row_colors(targets: Sequence[int]) -> list[str]:
-    """A colour for each row: blues for target 0, oranges for 1."""
+    """A colour for each row: blues for the lower target, 0, oranges for the upper, 1."""
     used = [0, 0]
     colors: list[str] = []
     for target in targets:
@@ -253,9 +266,10 @@ def _draw_surface(surface: Surface, *, has_others: bool) -> Any:
     y = alt.Y("y:Q", scale=axes["y"], axis=alt.Axis(title="second input", grid=False, tickCount=5))
     place: dict[str, Any] = {"x": x, "y": y, "x2": "x2", "y2": "y2"}
     of_output = f" of output {surface.output}" if has_others else ""
-    shades = alt.Scale(domain=[0, 0.5, 1], range=["#92c5de", "#f7f7f7", "#fdb863"])
+    ends = [surface.low, (surface.low + 1) / 2, 1]
+    shades = alt.Scale(domain=ends, range=["#92c5de", "#f7f7f7", "#fdb863"])
     legend = alt.Legend(
-        title=f"prediction{of_output}", orient="bottom", type="gradient", gradientLength=side - 60, values=[0, 0.5, 1]
+        title=f"prediction{of_output}", orient="bottom", type="gradient", gradientLength=side - 60, values=ends
     )
     cells = (
         alt.Chart(values(surface.cells))
@@ -284,7 +298,7 @@ def _draw_surface(surface: Surface, *, has_others: bool) -> Any:
         alt.Chart(values(surface.border)).mark_rule(color=ink, strokeWidth=2.6, strokeCap="round").encode(**place)
     )
     rows = alt.Chart(values(surface.rows))
-    fill = alt.Color("target:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]), legend=None)
+    fill = alt.Color("is_upper:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]), legend=None)
     drawn.append(
         rows.mark_point(filled=True, size=330, opacity=1, stroke="white", strokeWidth=2).encode(x=x, y=y, color=fill)
     )

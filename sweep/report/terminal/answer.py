@@ -11,7 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sweep.report.summaries import Answer, commonest_merge, summarise
+from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, summarise
+from sweep.report.verdict_words import count_words, error_words, seeds_words
 from sweep.report.words import bar, counted, describe_settings, describe_size, interval, percent
 from sweep.results.manifest import Confirmation
 from sweep.results.results import Results
@@ -22,6 +23,7 @@ from sweep.runs.settings import setting_text, title_of
 bar_width = 14
 verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
 pipe_width = 1000
+_needed_of_runs = ("configuration", "seed", "learned", "merged_rows")
 _numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}
 _titles = {"batch_size": "batch", "learning_rate": "rate", "dropout": "drop"}
 
@@ -48,11 +50,17 @@ def print_answer(results: Results, top: int = 10) -> None:
     console = _console()
     answer = summarise(results, top)
     # all is read before a word is printed: a damaged file leaves no half of an answer
-    merged = commonest_merge(results.read_runs(lambda column: column == "merged_rows"))
-    closing = (*_named_lines(answer), _failure_line(answer, merged), _look_line(results, answer))
+    runs = results.read_runs(lambda column: column in _needed_of_runs)
+    count = count_over_seeds(answer, results.configurations, runs)
+    smaller = _smaller_lines(answer, results)
+    failures = _failure_line(answer, commonest_merge(runs))
+    closing = (*_named_lines(answer), *smaller, failures, _look_line(results, answer))
     asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
     console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
-    console.print(_answer_sentence(answer) + "\n")
+    console.print(answer_sentence(answer))
+    for line in count_words(answer, count):
+        console.print(f"{line}.")
+    console.print()
     rows = list(answer.shown)
     named = answer.named
     if named is not None and named["configuration"] not in {row["configuration"] for row in rows}:
@@ -68,23 +76,17 @@ def print_configurations(results: Results, rows: Any) -> None:
     _print_rows(_console(), to_records(rows), summarise(results))
 
 
-def _seeds_words(answer: Answer) -> str:
-    """How many seeds a verdict rests on: `64 seeds`, `up to 1,024 seeds`."""
-    seeds = answer.allocation.block
-    up_to = "" if seeds.up_to is None else "up to "
-    return up_to + counted(len(seeds), "seed")
-
-
-def _answer_sentence(answer: Answer) -> str:
+def answer_sentence(answer: Answer) -> str:
+    """How many configurations do, by these seeds, and at which error."""
     v, n = answer.verdicts, answer.n_configurations
+    by = f"By {seeds_words(answer)}"
     if n == 1:
-        is_open = f"That is open: {_seeds_words(answer)} cannot tell."
-        return "It does." if v["reliable"] else "It does not." if v["unreliable"] else is_open
+        is_open = f"That is open: {seeds_words(answer)} cannot tell."
+        return f"{by} it does." if v["reliable"] else f"{by} it does not." if v["unreliable"] else is_open
     do, do_not = "does" if v["reliable"] == 1 else "do", "does" if v["unreliable"] == 1 else "do"
-    sentence = f"{v['reliable']:,} of {n:,} {do}, {v['unreliable']:,} {do_not} not"
+    sentence = f"{by} {v['reliable']:,} of {n:,} {do}{error_words(answer)}, {v['unreliable']:,} {do_not} not"
     if v["inconclusive"]:
-        are = "is" if v["inconclusive"] == 1 else "are"
-        sentence += f", {v['inconclusive']:,} {are} open: {_seeds_words(answer)} cannot tell"
+        sentence += f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open"
     return sentence + "."
 
 
@@ -153,7 +155,9 @@ def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
     """The verdict; of an open one, about how many seeds in all would probably settle it."""
     if row["verdict"] != "inconclusive":
         return str(row["verdict"])
-    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"])
+    is_above = row["n_learned"] >= answer.allocation.reliability.target * row["n_runs"]
+    n_called = answer.verdicts["reliable" if is_above else "unreliable"]
+    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"], n_called)
     return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
 
 
@@ -162,13 +166,37 @@ def _named_lines(answer: Answer) -> list[str]:
     if named is None or confirmation is None:
         return []
     is_one = answer.n_configurations == 1
-    none = "trained again" if is_one else f"none is shown reliable by {_seeds_words(answer)}; the best"
+    none = "trained again" if is_one else f"none is shown reliable by {seeds_words(answer)}; the best"
     title = answer.superlative if named["verdict"] == "reliable" else none
     fresh = f"{confirmation.n_learned:,} of {confirmation.n_runs:,} fresh seeds"
     found = f"{fresh}, {interval(confirmation.ci_low, confirmation.ci_high)}: {confirmation.verdict}"
     return [
         f"{title}: {_short(named, answer)} ({describe_settings(named, answer.columns)}){describe_size(named)}; {found}"
     ]
+
+
+def _smaller_lines(answer: Answer, results: Results) -> list[str]:
+    """What is open below the smallest that is shown reliable: how to settle it, or what came of it."""
+    n, settled = answer.n_smaller_open, answer.settled
+    if not n:
+        return []
+    lines = [f"{n:,} smaller {'one is' if n == 1 else 'ones are'} inconclusive"]
+    if not settled:
+        path = shlex.quote(str(results.folder.path))
+        experiment = shlex.quote(str(results.folder.experiment))
+        return [f"{lines[0]}: sweep run {experiment} --out {path} --settle smaller"]
+    counts = {word: sum(c.verdict == word for c in settled) for word in verdict_styles}
+    lines[0] += (
+        f"; by fresh seeds, up to {max(c.n_runs for c in settled):,}: {counts['reliable']:,} reliable, "
+        f"{counts['unreliable']:,} unreliable, {counts['inconclusive']:,} open"
+    )
+    smallest = next((c for c in settled if c.verdict == "reliable"), None)  # they stand by their size
+    if smallest is not None:
+        lines.append(
+            f"the smallest of them: {smallest.configuration[: answer.id_length]}; {smallest.n_learned:,} of "
+            f"{smallest.n_runs:,} fresh seeds, {interval(smallest.ci_low, smallest.ci_high)}: reliable"
+        )
+    return lines
 
 
 def _failure_line(answer: Answer, merged: str | None) -> str:

@@ -23,14 +23,15 @@ def describe_importances(found: Importances) -> list[str]:
 
 
 def _effect_lines(found: Importances) -> list[str]:
-    title = "share of the variance of the rate"
+    title = "share of the variance of P(learn)"
     if not found.effects:
         return [f"{title}: {found.why_no_effects}"]
-    lines = [f"{title} (in parentheses what seeds alone would make of it):"]
+    level = f"{100 * found.confidence:g}% by bootstrap over seeds"
+    lines = [f"{title}, what seeds alone make of it taken off, {level} (as found, by seeds alone):"]
     for effect in found.effects:
         name = " x ".join(effect.names) or "everything else"
-        noise = "unknown, one seed" if effect.noise is None else f"{effect.noise:.1%}"
-        lines.append(f"  {effect.share:6.1%}  {name} ({noise})")
+        shown = f"{effect.share:6.1%}  {effect.low:5.1%}-{effect.high:.1%}"
+        lines.append(f"  {shown}  {name} ({effect.found:.1%}, {effect.noise:.1%})")
     return lines
 
 

@@ -50,16 +50,35 @@ def _describe_executor(record: Mapping[str, Any]) -> str:
 def describe_power(experiment: Experiment) -> str:
     """One line: what the number of seeds can show."""
     allocation = Allocation.of(experiment)
-    n, target = len(experiment.seeds), experiment.reliability.target
-    allowed, needed = allocation.allowed_failures(), allocation.needed_runs()
-    if allowed is None:
+    n, target, n_configurations = len(experiment.seeds), experiment.reliability.target, experiment.n_trials
+    alone, together = (allocation.allowed_failures(n_called) for n_called in (0, n_configurations - 1))
+    if together is None:
         shown = f"{counted(n, 'seed')} cannot show a success rate of {target:g}, even if all learn"
-        return f"{shown}: at least {needed:,} are needed"
-    may = "none" if allowed == 0 else f"at most {allowed:,}"
-    power = f"reliable at {target:g}: of {n:,} seeds {may} may fail"
-    if allocation.n_adaptive is None:
-        return power
-    return f"{power}; {needed:,} that all learn are enough (all {experiment.n_trials:,} verdicts hold together)"
+        return f"{shown}: at least {allocation.needed_runs(n_configurations - 1):,} are needed"
+    power = f"reliable at {target:g}: of {n:,} seeds {_may_fail(together)} may fail"
+    if alone != together:  # by the false discovery rate others lower the bar
+        strict = f"{counted(n, 'seed')} are too few" if alone is None else _may_fail(alone)
+        power += f" where all others are reliable too; where no other is, {strict}"
+    until = experiment.seeds.until
+    if until is not None:
+        return f"{power}; seeds are added until an interval is {until:g} wide to either side, {n:,} at most"
+    return power + _family_words(allocation)
+
+
+def _may_fail(n: int) -> str:
+    return "none" if n == 0 else f"at most {n:,}"
+
+
+def _family_words(allocation: Allocation) -> str:
+    error = f"{100 * (1 - allocation.reliability.confidence):g}%"
+    n = f"{allocation.n_configurations:,}"
+    match allocation.family:
+        case "fwer":
+            return f" (any false verdict among {n}: a chance of at most {error})"
+        case "fdr":
+            return f" (of the verdicts of {n} an expected {error} at most are false)"
+        case _:
+            return ""
 
 
 class _Speed(ProgressColumn):

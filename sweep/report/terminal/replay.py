@@ -113,9 +113,13 @@ def describe_outcome(replayed: Replay) -> list[str]:
 def _learned(replayed: Replay) -> str:
     start = int(replayed.runs["epochs_to_learn"][0])
     when = "from the start" if start == 0 else f"from epoch {start:,} on"
+    success, runs = replayed.success, replayed.runs
+    if (success.metric, success.comparison) != ("margin", ">"):
+        value = runs["final_loss" if success.metric == "loss" else success.metric][0]
+        return f"{success} {when} ({value:.4g})"
     border = replayed.configuration.head.border
     side = "has its class" if replayed.configuration.head.has_classes else f"is on its side of {border:g}"
-    return f"every row {side} {when} (margin {replayed.runs['margin'][0]:.4g} > {replayed.margin:g})"
+    return f"every row {side} {when} (margin {runs['margin'][0]:.4g} > {success.threshold:g})"
 
 
 def _dead(replayed: Replay) -> str:
@@ -148,8 +152,10 @@ def describe_training(replayed: Replay) -> list[str]:
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
     n_rows = min(task.n_rows, max_shown_rows)
     head = ["epoch", "loss"]
+    coded = replayed.configuration.targets().astype(int).tolist()
     for i in range(n_rows):
-        wanted = "".join(map(str, task.targets[i]))
+        is_bipolar = replayed.configuration.coding == "bipolar"
+        wanted = " ".join(map(str, coded[i])) if is_bipolar else "".join(map(str, task.targets[i]))
         head.append(f"{names[i]}={wanted}")
     rows = [head]
     for s in _shown_snapshots(e.epochs):

@@ -22,11 +22,12 @@ def answer_lines(answer: RunCounts) -> list[str]:
     lines = [describe_configuration(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:
         seeds = f"{counted(answer.n_born_dead, 'seed')} ({answer.n_born_dead / answer.n_runs:.1%})"
-        lines.append(
-            f"for {seeds} a whole hidden layer is off on every row before training begins, and no training wakes it"
-        )
+        c = answer.configuration
+        is_pulled = c.is_regularized or c.optimizer["weight_decay"] > 0  # what no gradient of the loss moves may move
+        end = "no gradient of the loss passes it" if is_pulled else "no training wakes it"
+        lines.append(f"for {seeds} a whole hidden layer is off on every row before training begins, and {end}")
     if any(share > 0 for _, share in answer.shares):
-        lines += _chart("with every row right", answer.shares)
+        lines += _chart("learned", answer.shares)
     return lines
 
 
@@ -40,7 +41,7 @@ def training_lines(results: OwnResults) -> list[str]:
     lines += count_lines(wilson(counts["learned"], len(results.runs), reliability.confidence), counts)
     lines.append(f"reliable at {reliability.target:g}: {verdict_words[row['verdict']]}")
     if counts["learned"]:
-        lines += _chart("that has learned, and keeps it,", results.shares)
+        lines += _chart("learned for good", results.shares)
     return [*lines, "", f"look: {results.folder.report}   rows: {results.folder.runs}"]
 
 

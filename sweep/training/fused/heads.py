@@ -8,7 +8,7 @@ import numpy as np
 
 from sweep.networks.layers import CUT, Head
 from sweep.networks.vocabulary import Named
-from sweep.training.fused.operations import ops
+from sweep.training.fused.operations import absolute, ops
 from sweep.training.fused.optimizers import activation_function
 
 
@@ -37,7 +37,7 @@ def loss_function(head: Head) -> Callable[[Any, Any], Any]:
     return {
         "binary_crossentropy": _binary,
         "mean_squared_error": lambda p, y: ops.square(p - y),
-        "mean_absolute_error": lambda p, y: ops.abs(p - y),
+        "mean_absolute_error": lambda p, y: absolute(p - y),
     }[head.loss.name]
 
 
@@ -79,3 +79,16 @@ def signed_margins(head: Head, predictions: Any, targets: Any) -> Any:
     is_true = targets > 0
     true = ops.sum(ops.where(is_true, predictions, 0.0), axis=0, keepdims=True)
     return true - ops.max(ops.where(is_true, -np.inf, predictions), axis=0, keepdims=True)
+
+
+def compared(metric: str, head: Head, predictions: Any, targets: Any) -> Any:
+    """What a criterion compares, `[model]`: the margin, the largest error, or of the accuracy the right answers."""
+    if metric == "margin":
+        return ops.min(ops.clip(signed_margins(head, predictions, targets), -1.0, 1.0), axis=(0, 1))
+    if metric == "max_error":
+        return ops.max(ops.abs(predictions - targets), axis=(0, 1))
+    if head.has_classes:
+        right = ops.argmax(predictions, axis=0) == ops.argmax(targets, axis=0)
+        return ops.sum(ops.cast(right, "float32"), axis=0)
+    right = (predictions > head.border) == (targets > head.border)
+    return ops.sum(ops.cast(right, "float32"), axis=(0, 1))

@@ -14,3 +14,8 @@ def computed_once(x: Any, one: Any) -> Any:
     unit of the next layer. A division is too dear for that.
     """
     return x / one
+
+
+def absolute(x: Any) -> Any:
+    """The absolute value, its slope at 0 that of TensorFlow on every backend: 0."""
+    return ops.where(x > 0, x, ops.where(x < 0, -x, 0.0 * x))

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from sweep.training.fused.heads import loss_function, output_function, signed_margins
+from sweep.runs.success import comparisons
+from sweep.training.fused.heads import compared, loss_function, output_function, signed_margins
 from sweep.training.fused.layouts import Layout, layout_for
-from sweep.training.fused.operations import computed_once, ops
+from sweep.training.fused.operations import absolute, computed_once, ops
 from sweep.training.fused.optimizers import StatelessOptimizer, activation_function
 from sweep.training.fused.shapes import MAX_SMALL_TABLE, ProgramShape
 from sweep.training.fused.streams import draw_batch, kept_units, order_words, padded_units, row_order
@@ -47,7 +48,7 @@ class Arguments(NamedTuple):
     is_whole: Any
     batch_size: Any
     epochs: Any
-    margin: Any
+    threshold: Any
 
 
 class Answers(NamedTuple):
@@ -123,8 +124,9 @@ class Training:
         """What the regularizers add to each model's loss: `[model]`."""
         added = ops.zeros((self.shape.n_models,), "float32")
         for i, variable in enumerate(variables):
-            each = a.factors[i, 0] * ops.abs(variable) + a.factors[i, 1] * ops.square(variable)
-            added = added + ops.sum(ops.moveaxis(each, self._layout.model_axis, 0), axis=range(1, len(variable.shape)))
+            each = a.factors[i, 0] * absolute(variable) + a.factors[i, 1] * ops.square(variable)
+            axes = tuple(range(1, len(variable.shape)))
+            added = added + ops.sum(ops.moveaxis(each, self._layout.model_axis, 0), axis=axes)
         return added
 
     def _layers(self, weights: Sequence[Any]) -> list[tuple[Any, Any]]:
@@ -175,7 +177,7 @@ class Training:
         """Evaluate the table after an epoch; keep it in the place of the next snapshot, which a later one takes."""
         *sums, logits = self._forward(a, variables, self._table(a.inputs))
         targets = ops.transpose(a.targets)[:, :, None]
-        is_learned = ops.all(signed_margins(self.shape.head, self._answers(logits), targets) > a.margin, axis=(0, 1))
+        is_learned = self._is_learned(a, logits, targets)
         off = before.units_off
         if sums:
             is_end = ops.logical_or(epoch == 0, epoch == a.epochs)
@@ -191,6 +193,18 @@ class Training:
             units_off_initial=ops.where(epoch == 0, off, before.units_off_initial),
             units_off=off,
         )
+
+    def _is_learned(self, a: Arguments, logits: Any, targets: Any) -> Any:
+        """Which models meet the criterion: `[model]`; logits and targets `[output, row, model]`."""
+        shape, answers = self.shape, self._answers(logits)
+        if (shape.metric, shape.comparison) == ("margin", ">"):
+            return ops.all(signed_margins(shape.head, answers, targets) > a.threshold, axis=(0, 1))
+        if shape.metric == "loss":
+            found = ops.mean(self._loss(logits, ops.transpose(a.aims)[:, :, None]), axis=0)
+        else:
+            found = compared(shape.metric, shape.head, answers, targets)
+        is_finite = ops.all(ops.isfinite(answers), axis=(0, 1))
+        return ops.logical_and(is_finite, comparisons[shape.comparison](found, a.threshold))
 
     def _kept_penalties(self, a: Arguments, place: Any, variables: Sequence[Any], before: _Records) -> Any:
         if not self.shape.is_regularized:

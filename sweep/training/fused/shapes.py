@@ -8,6 +8,7 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Head
 from sweep.networks.snapshots import max_snapshot_values, max_snapshots
 from sweep.networks.vocabulary import Named
+from sweep.runs.success import Success, above_margin
 
 # models of the smallest program, smaller ones only where these do not fit the memory; and of the largest
 MIN_MODELS = 64
@@ -61,7 +62,10 @@ def models_that_fit(c: Configuration, device: str) -> int:
 
 @dataclass(frozen=True)
 class ProgramShape:
-    """What is fixed in a compiled program. `n_samples`: of drawn data sets; None for the table itself."""
+    """What is fixed in a compiled program. `n_samples`: of drawn data sets; None for the table itself.
+
+    metric and comparison: of the criterion, whose threshold is a value at run time.
+    """
 
     n_models: int
     n_rows: int
@@ -74,9 +78,11 @@ class ProgramShape:
     head: Head
     is_regularized: bool
     schedule: Named | None
+    metric: str = "margin"
+    comparison: str = ">"
 
     @classmethod
-    def of(cls, c: Configuration, n_models: int) -> "ProgramShape":
+    def of(cls, c: Configuration, n_models: int, success: Success = above_margin(0.0)) -> "ProgramShape":  # noqa: B008
         """The shape that so many models of a configuration need."""
         n = c.task.n_rows
         n_slots = n if n <= MAX_SMALL_TABLE or c.samples is not None else min(n, padded(c.batch_size))
@@ -84,7 +90,10 @@ class ProgramShape:
         has_bias = tuple(layer.use_bias for layer in c.layers)
         layers = (c.n_units, activations, has_bias)
         schedule = c.learning_rate if isinstance(c.learning_rate, Named) else None
-        return cls(n_models, n, n_slots, c.samples, *layers, c.optimizer, c.head, c.is_regularized, schedule)
+        trained = (c.optimizer, c.head, c.is_regularized, schedule)
+        is_count = success.metric == "accuracy"  # whose whole numbers lie above a bound or below
+        comparison = success.comparison[0] if is_count else success.comparison
+        return cls(n_models, n, n_slots, c.samples, *layers, *trained, success.metric, comparison)
 
     @property
     def variable_shapes(self) -> list[tuple[int, ...]]:

@@ -52,7 +52,7 @@ class Trainer:
         """The program for so many models of a cohort's kind, kept or made now; compiled at its first call."""
         from sweep.training.fused.program import Training
 
-        shape = ProgramShape.of(cohort.configuration, n_models)
+        shape = ProgramShape.of(cohort.configuration, n_models, cohort.success)
         with self._lock:
             if shape not in self._programs:
                 self._programs[shape] = self.backend.Program(Training(shape, self.backend), self._device)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sweep.networks.criterion import Bound
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
 from sweep.networks.vocabulary import Named, factors
@@ -43,8 +44,16 @@ def arguments(cohort: NetworkCohort, shape: ProgramShape) -> Arguments:
         is_whole=np.array(not c.has_order),
         batch_size=np.array(c.batch_size, np.int32),
         epochs=np.array(c.epochs, np.int32),
-        margin=np.array(cohort.margin, np.float32),
+        threshold=np.array(_threshold(cohort), np.float32),
     )
+
+
+def _threshold(cohort: NetworkCohort) -> float:
+    """With what the criterion's number is compared; of the accuracy that is the count of right answers."""
+    if cohort.success.metric != "accuracy":
+        return cohort.success.threshold
+    bound = Bound.of(cohort.success, cohort.configuration)
+    return bound.sign * bound.bound
 
 
 def measurements(cohort: NetworkCohort, values: Sequence[Array]) -> Measurements:

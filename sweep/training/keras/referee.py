@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import is_learned
 from sweep.networks.layers import Head, Layer
 from sweep.networks.measurements import Floats, Integers, Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
@@ -385,14 +386,14 @@ def _train_one(program: Program, cohort: NetworkCohort, model: int, weights: Flo
     scales = np.array([1 / (1 - layer.dropout) for layer in c.hidden if layer.dropout > 0], np.float32)
     table = _Table(c.inputs(), c.targets(), scales)
 
-    def is_learned(predictions: Floats) -> Booleans:
-        """After each epoch: `[epoch]`; never where a prediction is not a number."""
-        return c.head.margin(predictions, table.targets) > np.float32(cohort.margin)
+    def learned(predictions: Floats, losses: Floats) -> Booleans:
+        """After each epoch: `[epoch]`."""
+        return is_learned(cohort.success, c, predictions, losses)
 
     program.reset(weights, c.learning_rate)
     units_off_initial = program.units_off(table)
     found = [[x[None]] for x in program.evaluate(table)]  # of the epochs kept: losses, penalties, predictions
-    last_unlearned = -1 if is_learned(found[-1][0])[0] else 0
+    last_unlearned = -1 if learned(found[-1][0], found[0][0])[0] else 0
     held = c.task.n_rows * (sum(c.widths) + c.n_outputs + 1)
     if c.samples is not None:
         held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
@@ -400,7 +401,7 @@ def _train_one(program: Program, cohort: NetworkCohort, model: int, weights: Flo
     for first in range(0, c.epochs, length):
         epochs = range(first, min(first + length, c.epochs))
         chunk = program.train(table, *_randomness(cohort, model, epochs))
-        unlearned = np.flatnonzero(~is_learned(chunk[-1]))
+        unlearned = np.flatnonzero(~learned(chunk[-1], chunk[0]))
         if len(unlearned):
             last_unlearned = first + 1 + int(unlearned[-1])
         wanted = cohort.configuration.snapshots - first - 1

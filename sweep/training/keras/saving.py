@@ -1,5 +1,6 @@
 """A trained network as a `.keras` file: an ordinary Keras model, compiled with its optimizer and loss."""
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from sweep.networks.configuration import Configuration
 from sweep.networks.layers import Layer
 from sweep.networks.measurements import Floats
 from sweep.networks.vocabulary import Named, named, output_activations
-from sweep.training.engine import EngineError
 from sweep.training.keras.libraries import tensorflow_and_keras
 from sweep.training.keras.referee import new_loss, new_optimizer, regularizers_of
 
@@ -44,10 +44,12 @@ def compiled_network(configuration: Configuration) -> Any:
     """The Keras model of a configuration as a person writes it: with dropout, learning rate and initializers."""
     _, keras = tensorflow_and_keras()
     c = configuration
-    stack = [keras.layers.Input((c.task.n_inputs,))]
-    for layer in c.layers:
-        stack += _keras_layers(keras, layer)
-    network = keras.Sequential(stack)
+    first = keras.Input((c.task.n_inputs,))
+    stack = [step for layer in c.layers for step in _steps(keras, layer)]
+    if all(isinstance(step, keras.Layer) for step in stack):
+        network = keras.Sequential([first, *stack])
+    else:
+        network = keras.Model(first, functools.reduce(lambda signal, step: step(signal), stack, first))
     metric = (
         keras.metrics.CategoricalAccuracy()
         if c.head.has_classes
@@ -71,17 +73,15 @@ def _dense_arguments(keras: Any, layer: Layer) -> dict[str, Any]:
     return {"use_bias": layer.use_bias, **made, **regularizers_of(layer)}
 
 
-def _keras_layers(keras: Any, layer: Layer) -> list[Any]:
-    """Dense and Dropout; an activation with arguments is a layer of its own, which Keras can read back safely."""
+def _steps(keras: Any, layer: Layer) -> list[Any]:
+    """Dense and Dropout; an activation with arguments is a layer or an operation that Keras can read back safely."""
     name, arguments = layer.activation.name, dict(layer.activation.arguments)
     is_default = layer.activation == named(name, {}, output_activations)
     dense = keras.layers.Dense(layer.units, activation=name if is_default else None, **_dense_arguments(keras, layer))
+    kinds = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU}
     own: list[Any] = []
-    if not is_default:
-        layers = {"leaky_relu": keras.layers.LeakyReLU, "elu": keras.layers.ELU}
-        if name not in layers:
-            raise EngineError(
-                f"save: Keras has no layer for {layer.activation.label(output_activations)} that its files can hold"
-            )
-        own = [layers[name](**arguments)]
+    if name == "gelu" and not is_default:
+        own = [functools.partial(keras.ops.gelu, **arguments)]
+    elif not is_default:
+        own = [kinds[name](**arguments)]
     return [dense, *own] + ([keras.layers.Dropout(layer.dropout)] if layer.dropout > 0 else [])

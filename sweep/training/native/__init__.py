@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import Bound
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
 from sweep.networks.vocabulary import Named, factors
@@ -107,6 +108,7 @@ def _plan(cohort: NetworkCohort) -> Any:
     from sweep.training.native.simd import MODELS
 
     c = cohort.configuration
+    bound = Bound.of(cohort.success, c)
     n_units, max_units = sum(c.n_units), max(c.n_units)
     is_whole = c.samples is not None or c.is_full_batch  # every step sees the table's rows in table order
     n_slots = c.task.n_rows if is_whole else c.batch_size
@@ -149,7 +151,9 @@ def _plan(cohort: NetworkCohort) -> Any:
         averaged=c.head.averaged(c.n_outputs),
         has_dropout=c.has_dropout,
         begun_after=-1 if c.is_regularized else 0,
-        margin=cohort.margin,
+        metric=heads.criterion_code(bound),
+        sign=bound.sign,
+        bound=bound.bound,
         n_elements=place,
         **places,
     )

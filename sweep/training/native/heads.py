@@ -9,6 +9,7 @@ activation, whose slope the loss's is multiplied by. The first two keep z where 
 
 import numpy as np
 
+from sweep.networks.criterion import Bound
 from sweep.networks.layers import CUT, Head
 from sweep.training.native.functions import clamp, exp, inlined, log, shared, softplus
 from sweep.training.native.simd import MODELS, absolute, align_stack, load, n_rows_of, select, splat, store, zeros1
@@ -27,6 +28,8 @@ loss_codes = {
 }
 BINARY, BIPOLAR, ONE_HOT = range(3)
 codings = {"binary": BINARY, "bipolar": BIPOLAR, "one_hot": ONE_HOT}
+MARGIN_ABOVE, MARGIN_BELOW, RIGHT, LOSS, LARGEST_ERROR = range(5)
+metrics = {"margin": MARGIN_BELOW, "accuracy": RIGHT, "loss": LOSS, "max_error": LARGEST_ERROR}
 
 
 def head_code(head: Head) -> int:
@@ -35,6 +38,11 @@ def head_code(head: Head) -> int:
         return SOFTMAX
     has_formula = head.loss.name in ("binary_crossentropy", "mean_squared_error")
     return SUMMED if head.activation.name == "sigmoid" and has_formula else SLOPED
+
+
+def criterion_code(bound: Bound) -> int:
+    """What a criterion compares: a margin that is to be above something is a matter of each row for itself."""
+    return MARGIN_ABOVE if bound.metric == "margin" and bound.sign > 0 else metrics[bound.metric]
 
 
 @shared
@@ -157,7 +165,7 @@ def is_right(plan, memory, out, targets, row):
     """Which models have a row of the table right by more than the margin, of targets -1 and 1, or of classes."""
     align_stack()
     one = zeros1(memory)
-    margin = splat(plan.margin, one)
+    margin = splat(plan.bound, one)
     stride = plan.n_rows * MODELS
     right = one == one
     if plan.coding == ONE_HOT:
@@ -174,3 +182,67 @@ def is_right(plan, memory, out, targets, row):
         p = load(memory, out + o * stride, one)
         right = right & (splat(targets[row * plan.n_outputs + o], one) * p > margin)
     return right
+
+
+@inlined
+def _side(plan, p, y):
+    """The signed margin of an entry, see `Head.sides`; y is a number, the same for all models."""
+    one = splat(1.0, p)
+    if plan.coding == BIPOLAR:
+        return splat(y, p) * clamp(p, -1.0, 1.0)
+    cut = clamp(p, 0.0, 1.0)
+    return splat(2 * y - 1, p) * (cut + cut - one)
+
+
+@inlined
+def _lead(plan, memory, out, targets, row):
+    """By how much the true class of a row leads the largest other; what counts as equal is the first."""
+    one = zeros1(memory)
+    true, before, behind = one, splat(-np.inf, one), splat(-np.inf, one)
+    is_before = True
+    for o in range(plan.n_outputs):
+        p = load(memory, out + o * plan.n_rows * MODELS, one)
+        if targets[row * plan.n_outputs + o] > 0:
+            true, is_before = p, False
+        elif is_before:
+            before = select(p > before, p, before)
+        else:
+            behind = select(p > behind, p, behind)
+    return true, before, behind
+
+
+@shared
+def compared(plan, memory, out, targets, aims):
+    """What a criterion compares of each model, times its sign; see `criterion.Bound`. NaN where an answer is."""
+    align_stack()
+    zero = zeros1(memory)
+    one, stride = splat(1.0, zero), plan.n_rows * MODELS
+    found = one if plan.metric == MARGIN_BELOW else zero
+    answers = zero
+    for row in range(plan.n_rows):
+        at = out + row * MODELS
+        if plan.metric == LOSS:
+            found = row_loss(plan, memory, at, aims, row, found)
+            continue
+        if plan.coding == ONE_HOT and plan.metric != LARGEST_ERROR:
+            true, before, behind = _lead(plan, memory, at, targets, row)
+            if plan.metric == RIGHT:
+                found = found + select((true > before) & (true >= behind), one, zero)
+            else:
+                side = clamp(true - select(before > behind, before, behind), -1.0, 1.0)
+                found = select(side < found, side, found)
+        for o in range(plan.n_outputs):
+            p, y = load(memory, at + o * stride, zero), targets[row * plan.n_outputs + o]
+            answers = answers + p * zero
+            if plan.metric == LARGEST_ERROR:
+                error = absolute(p - splat(y, zero))
+                found = select(error > found, error, found)
+            elif plan.coding != ONE_HOT and plan.metric == RIGHT:
+                is_upper = p > splat(0.0 if plan.coding == BIPOLAR else 0.5, zero)
+                found = found + (select(is_upper, one, zero) if y > 0 else select(is_upper, zero, one))
+            elif plan.coding != ONE_HOT:
+                side = _side(plan, p, y)
+                found = select(side < found, side, found)
+    if plan.metric == LOSS:
+        found = found / (one * splat(float(plan.n_rows * plan.averaged), zero))
+    return splat(plan.sign, zero) * (found + answers)

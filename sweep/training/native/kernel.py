@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, merged
-from sweep.training.native.heads import BINARY, is_right, row_loss
+from sweep.training.native.heads import BINARY, MARGIN_ABOVE, compared, is_right, row_loss
 from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
 from sweep.training.native.regularizers import begin_gradients, penalty
 from sweep.training.native.simd import (
@@ -49,16 +49,18 @@ def _place_table(plan, region, inputs, memory):
 
 
 @inlined
-def _is_learned(plan, memory, targets):
-    """Which models have the whole table right by more than the margin."""
+def _is_learned(plan, memory, targets, aims):
+    """Which models have learned: by default, those that have the whole table right by more than the margin."""
     one = zeros1(memory)
     learned = one == one
     out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
+    if plan.metric != MARGIN_ABOVE:
+        return compared(plan, memory, out, targets, aims) > splat(plan.bound, one)
     if plan.coding != BINARY:
         for row in range(plan.n_rows):
             learned = learned & is_right(plan, memory, out + row * MODELS, targets, row)
         return learned
-    unit, margin = splat(1.0, one), splat(plan.margin, one)
+    unit, margin = splat(1.0, one), splat(plan.bound, one)
     for o in range(plan.n_outputs):
         for row in range(plan.n_rows):
             p = load(memory, out + (o * plan.n_rows + row) * MODELS, one)
@@ -222,7 +224,8 @@ def _train_tile(
             plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, np.bool_(False), zero, np.intp(0), np.intp(0)
         )
         known = load(order, unlearned, zero)
-        store(order, unlearned, select(_is_learned(plan, memory, targets), known, splat(np.uint32(epoch + 1), zero)))
+        learned = _is_learned(plan, memory, targets, aims)
+        store(order, unlearned, select(learned, known, splat(np.uint32(epoch + 1), zero)))
         if epoch == snapshots[snapshot]:
             _record(plan, layers, memory, aims, losses, penalties, predictions, first, last, snapshot)
             snapshot += 1

@@ -47,9 +47,9 @@ class Plan(NamedTuple):
 
     `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
     all rows of the table. n_activated: layers whose activation has a slope: all but an output layer of its own formula;
-    loss, head, coding: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`. is_smoothed: whether targets
-    are not 0 and 1 to the loss. begun_after: the slot behind which a step's gradients have begun: the first one, or -1
-    where regularizers begin them.
+    loss, head, coding, metric: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`. is_smoothed: whether
+    targets are not 0 and 1 to the loss. begun_after: the slot behind which a step's gradients have begun: the first
+    one, or -1 where regularizers begin them. sign and bound: see `criterion.Bound`.
     """
 
     n_rows: int
@@ -73,7 +73,9 @@ class Plan(NamedTuple):
     averaged: int
     has_dropout: bool
     begun_after: int
-    margin: float
+    metric: int
+    sign: float
+    bound: float
     weights: int
     gradients: int
     state: int
