@@ -24,7 +24,7 @@ HOMES = {
     "numba": "training/native",
     "llvmlite": "training/native",
     "statsmodels": "statistics",
-    "scipy": "statistics search/study networks/activations",
+    "scipy": "statistics search/study networks/activations networks/limits",
     "typer": "cli",
     "rich": "report/terminal",
     "altair": "report/page",

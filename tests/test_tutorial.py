@@ -17,7 +17,7 @@ NUMBERS = ("5/64", "0.034-0.170", "106", "46% dead", "41% stuck", "14% unconverg
 LINES = (
     *("  width: 2", "  depth: 3", "  loss: binary_crossentropy", "trained again by", "stuck: the loss", "  layer 1:"),
     *("xor: 2-2-2", "one change", "width 2 -> 4 ", "relu -> tanh", "epochs 1000", "other weights", "It was"),
-    *("Cheapest change", "  998 of 1,024", "  in Keras:", "xor: 4-4-4", "learned by", "likely rescue:"),
+    *("Cheapest change", "  998 of 1,024", "model.compile(", "xor: 4-4-4", "learned by", "likely rescue:"),
 )
 
 

@@ -53,6 +53,7 @@ def check(
         from sweep.commands.check import plan
         from sweep.commands.probe import probe
         from sweep.commands.study import of_program, plan_file
+        from sweep.report.limits import describe_limits
         from sweep.report.terminal.progress import describe_plan, describe_power, describe_probe
 
         program = program_of(context, engine_options=("engine", "device"))
@@ -64,6 +65,8 @@ def check(
         tell(f"{experiment}: ok")
         tell(describe_plan(planned))
         tell(describe_power(planned.experiment))
+        for line in describe_limits(planned.experiment.networks, planned.experiment.reliability.target):
+            tell(line)
         for line in () if found is None else describe_probe(planned, found):
             tell(line)
 

@@ -70,8 +70,10 @@ def train(
         from sweep.experiment import file as experiment_file
         from sweep.experiment.seeds import SeedBlock
         from sweep.experiment.writing import experiment_text
+        from sweep.report.limits import describe_limits
         from sweep.report.terminal.progress import watched
         from sweep.report.terminal.train import advice_lines, answer_lines
+        from sweep.statistics.verdicts import Target
         from sweep.training.costs import describe_seconds
 
         configuration = experiment_file.configuration(given)
@@ -80,6 +82,9 @@ def train(
             _save(save, experiment_text(experiment_file.settings(given), n_seeds=seeds, head=head))
             return
         asked = ask(configuration, SeedBlock(count=seeds), engine=engine, device=device, workers=workers)
+        if not as_json and not quiet:
+            for line in describe_limits([configuration], Target().target):
+                say(line)
         if asked.seconds > seconds_worth_a_word and not quiet:
             say(f"about {describe_seconds(asked.seconds)}")
         with watched(seeds, quiet=quiet) as watch:

@@ -1,5 +1,6 @@
 """One configuration under many seeds: its success rate, how the others ended, the share learned by epoch."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from sweep.commands.rescue.likely import Likely
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks import criterion
 from sweep.networks.configuration import Configuration
+from sweep.networks.limits import limits
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.runs.outcomes import outcomes
 from sweep.runs.success import Success, above_margin
@@ -119,7 +121,7 @@ def count_runs(trained: Trained, confidence: float = 0.95) -> RunCounts:
 
 
 def to_record(answer: RunCounts, likely: Likely | None, engine: Engine) -> dict[str, Any]:
-    """The answer and the likely rescue, for JSON; numbers of the interval with six decimals, as in the tables."""
+    """What came of it and what is known beforehand, for JSON; numbers of the interval with six decimals."""
     rate = answer.rate
     return {
         "configuration": answer.configuration.id,
@@ -137,4 +139,5 @@ def to_record(answer: RunCounts, likely: Likely | None, engine: Engine) -> dict[
         "n_born_dead": answer.n_born_dead,
         "learned_by_epoch": [{"epoch": epoch, "share": round(share, 6)} for epoch, share in answer.shares],
         "likely_rescue": likely and likely.record(),
+        "limits": [dataclasses.asdict(limit) for limit in limits(answer.configuration)],
     }

@@ -4,10 +4,12 @@ A preset names what Keras would have to be told to do the same, so that equal ne
 Source of PyTorch's: `torch.nn.Linear`, `torch.nn.LeakyReLU`, `torch.optim` (SGD, Adam, AdamW), version 2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from sweep.networks.layers import Layer
+from sweep.networks.vocabulary import Named
 from sweep.runs.errors import SettingError
 
 
@@ -67,6 +69,18 @@ def spelled_out(name: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(named.get("layers"), list | tuple):
         named["layers"] = [_activated(framework, layer) for layer in named["layers"]]
     return named
+
+
+def framework_of(layers: Sequence[Layer]) -> str:
+    """Whose layers these are by how their weights are drawn: `pytorch` where PyTorch draws them so, else `keras`.
+
+    A layer without a bias has no more than its kernel to tell by.
+    """
+    drawn = Named("variance_scaling", tuple((k, v) for k, v in _uniform.items() if k != "name"))
+    are_torch = all(
+        x.kernel_initializer == drawn and (not x.use_bias or x.bias_initializer.name == "as_kernel") for x in layers
+    )
+    return "pytorch" if are_torch else "keras"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

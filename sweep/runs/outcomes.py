@@ -12,8 +12,7 @@ class Outcome:
     """One way to end.
 
     `of`: whose runs may end so, those of a `network`, of mere `settings`, or of `any` subject. `letter` and `colour`:
-    how page and charts show it; `meaning`: what happened, in a line; `medicine`: what usually helps, empty where
-    nothing does.
+    how page and charts show it; `meaning`: what happened, in a line.
     """
 
     name: str
@@ -21,7 +20,6 @@ class Outcome:
     letter: str
     colour: str
     meaning: str
-    medicine: str
 
 
 # Okabe and Ito's colours, told apart by colour-blind readers; learned stands out by lightness too
@@ -32,7 +30,6 @@ outcome_table = (
         letter="L",
         colour="#009e73",
         meaning="the criterion of success held after the last epoch",
-        medicine="",
     ),
     Outcome(
         name="diverged",
@@ -40,7 +37,6 @@ outcome_table = (
         letter="V",
         colour="#b3001b",
         meaning="the numbers grew beyond all bounds",
-        medicine="a learning rate divided by ten",
     ),
     Outcome(
         name="dead",
@@ -48,7 +44,6 @@ outcome_table = (
         letter="D",
         colour="#6b7280",
         meaning="a whole layer is off on every row, so no gradient of the loss passes it",
-        medicine="more units in each layer, fewer layers, or leaky_relu, which is never off",
     ),
     Outcome(
         name="stuck",
@@ -56,7 +51,6 @@ outcome_table = (
         letter="S",
         colour="#cc79a7",
         meaning="the loss has come to rest above what the task needs",
-        medicine="more units in each layer, or leaky_relu or tanh",
     ),
     Outcome(
         name="unconverged",
@@ -64,7 +58,6 @@ outcome_table = (
         letter="C",
         colour="#e69f00",
         meaning="the loss was still falling when training ended",
-        medicine="more epochs, or a learning rate times ten",
     ),
     Outcome(
         name="unsettled",
@@ -72,7 +65,6 @@ outcome_table = (
         letter="U",
         colour="#56b4e9",
         meaning="the loss wandered up and down to the end",
-        medicine="a learning rate divided by ten, the whole table as one batch, no dropout",
     ),
     Outcome(
         name="missed",
@@ -80,7 +72,6 @@ outcome_table = (
         letter="M",
         colour="#cc79a7",
         meaning="the criterion of success did not hold at the end",
-        medicine="other settings",
     ),
     Outcome(
         name="crashed",
@@ -88,7 +79,6 @@ outcome_table = (
         letter="X",
         colour="#6b7280",
         meaning="the run ended with an exception, an exit code or a signal of its own",
-        medicine="its last lines say why",
     ),
     Outcome(
         name="timeout",
@@ -96,7 +86,6 @@ outcome_table = (
         letter="T",
         colour="#e69f00",
         meaning="the run took longer than it may",
-        medicine="a longer limits.timeout",
     ),
 )
 by_name: Mapping[str, Outcome] = {outcome.name: outcome for outcome in outcome_table}

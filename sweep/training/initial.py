@@ -106,15 +106,29 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return (shape[0], shape[0]) if len(shape) == 1 else (shape[0], shape[1])
 
 
-def _scaled(bits: Words, shape: tuple[int, ...], scale: float, mode: str, distribution: str) -> Doubles:
+def plainly(initializer: Named, shape: tuple[int, ...]) -> Named:
+    """The same numbers without fans: `constant`, or `random_uniform`, `random_normal`, `truncated_normal` with bounds.
+
+    shape: that from which fans are counted.
+
+    >>> plainly(Named("he_uniform"), (6, 2))
+    Named(name='random_uniform', arguments=(('minval', -1.0), ('maxval', 1.0)))
+    """
+    name = initializer.name
+    if name in ("zeros", "ones"):
+        return Named("constant", (("value", float(name == "ones")),))
+    if name != "variance_scaling" and name not in _families:
+        return initializer
+    scale, mode, distribution = _families.get(name) or tuple(value for _, value in initializer.arguments)
     fan_in, fan_out = _fans(shape)
-    fan = {"fan_in": float(fan_in), "fan_out": float(fan_out), "fan_avg": (fan_in + fan_out) / 2}[mode]
-    variance = scale / max(1.0, fan)
+    fan = {"fan_in": float(fan_in), "fan_out": float(fan_out), "fan_avg": (fan_in + fan_out) / 2}[str(mode)]
+    variance = float(scale) / max(1.0, fan)
     if distribution == "uniform":
-        return symmetric_uniform(bits) * math.sqrt(3 * variance)
+        bound = math.sqrt(3 * variance)
+        return Named("random_uniform", (("minval", -bound), ("maxval", bound)))
     if distribution == "untruncated_normal":
-        return _normal(bits) * math.sqrt(variance)
-    return _truncated_normal(bits) * (math.sqrt(variance) / TRUNCATED_STDDEV)
+        return Named("random_normal", (("mean", 0.0), ("stddev", math.sqrt(variance))))
+    return Named("truncated_normal", (("mean", 0.0), ("stddev", math.sqrt(variance) / TRUNCATED_STDDEV)))
 
 
 def draw(initializer: Named, shape: tuple[int, ...], bits: Words) -> Doubles:
@@ -122,20 +136,14 @@ def draw(initializer: Named, shape: tuple[int, ...], bits: Words) -> Doubles:
 
     shape: that from which fans are counted.
     """
-    name = initializer.name
-    if name in ("zeros", "ones", "constant"):
-        value = {"zeros": 0.0, "ones": 1.0}.get(name)
-        return np.full(bits.shape, float(initializer["value"]) if value is None else value)
-    if name == "random_uniform":
-        low, high = float(initializer["minval"]), float(initializer["maxval"])
+    plain = plainly(initializer, shape)
+    if plain.name == "constant":
+        return np.full(bits.shape, float(plain["value"]))
+    if plain.name == "random_uniform":
+        low, high = float(plain["minval"]), float(plain["maxval"])
         return (low + high) / 2 + symmetric_uniform(bits) * ((high - low) / 2)
-    if name in ("random_normal", "truncated_normal"):
-        standard = _normal(bits) if name == "random_normal" else _truncated_normal(bits)
-        return float(initializer["mean"]) + standard * float(initializer["stddev"])
-    if name == "variance_scaling":
-        arguments = (float(initializer["scale"]), str(initializer["mode"]), str(initializer["distribution"]))
-        return _scaled(bits, shape, *arguments)
-    return _scaled(bits, shape, *_families[name])
+    standard = _normal(bits) if plain.name == "random_normal" else _truncated_normal(bits)
+    return float(plain["mean"]) + standard * float(plain["stddev"])
 
 
 def _words(seeds: Words, sizes: Mapping[int, int]) -> dict[int, Words]:

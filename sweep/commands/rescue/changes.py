@@ -1,6 +1,7 @@
 """One change at a time: what a person would try where a configuration does not learn.
 
-A change that changes nothing is left out, by comparing resolved configurations.
+A change that changes nothing is left out, by comparing resolved configurations. One that makes the steps of an epoch
+fewer has more epochs, so that it trains for as many steps.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,8 @@ from sweep.networks.settings import defaults, max_depth, max_width
 from sweep.networks.vocabulary import Named, named
 from sweep.runs.settings import setting_text, title_of
 
-factor_epochs = 4
+# how many times longer: the last one is as far as "longer training does not help" reaches
+longer = {"longer": 4, "ten times longer": 10, "a hundred times longer": 100}
 factor_rate = 10
 max_epochs = 2**31 - 1
 # activations that take the place of the configuration's own
@@ -32,8 +34,9 @@ def _hidden(c: Configuration, change: Callable[[Layer], Layer]) -> Configuration
     return replace(c, layers=(*map(change, c.hidden), c.output))
 
 
-def _doubled(c: Configuration) -> Configuration:
-    return _hidden(c, lambda layer: replace(layer, units=min(2 * layer.units, max_width)))
+def wider(factor: int) -> Change:
+    """With so many times the units in every hidden layer."""
+    return lambda c: _hidden(c, lambda layer: replace(layer, units=min(factor * layer.units, max_width)))
 
 
 def _less_deep(c: Configuration) -> Configuration:
@@ -42,8 +45,8 @@ def _less_deep(c: Configuration) -> Configuration:
 
 
 def _deeper(c: Configuration) -> Configuration:
-    """With another hidden layer like the last; a first one is as wide as the default and has relu."""
-    first = replace(c.output, units=int(defaults["width"]), activation=Named("relu"))
+    """With another hidden layer like the last; a first one is as wide as the default and has relu and a bias."""
+    first = replace(c.output, units=int(defaults["width"]), activation=Named("relu"), use_bias=True)
     return replace(c, layers=(*(*c.hidden, c.hidden[-1] if c.hidden else first)[:max_depth], c.output))
 
 
@@ -56,8 +59,8 @@ def _activated(name: str) -> Change:
     return lambda c: _hidden(c, change)
 
 
-def _longer(c: Configuration) -> Configuration:
-    return replace(c, epochs=min(factor_epochs * c.epochs, max_epochs))
+def _longer(factor: int) -> Change:
+    return lambda c: replace(c, epochs=min(factor * c.epochs, max_epochs))
 
 
 def _with_rate(factor: float) -> Change:
@@ -76,6 +79,36 @@ def _with_rate(factor: float) -> Change:
         return replace(c, learning_rate=Named(rate.name, arguments))
 
     return change
+
+
+def _with_bias(c: Configuration) -> Configuration:
+    """With a bias in every layer."""
+    return replace(c, layers=tuple(replace(layer, use_bias=True) for layer in c.layers))
+
+
+def _cross_entropy(c: Configuration) -> Configuration:
+    """With the cross-entropy of a sigmoid, or of a softmax where there are classes; not of targets -1 and 1."""
+    if c.coding == "bipolar" or c.head.takes_sums:
+        return c
+    output, loss = ("softmax", "categorical") if c.head.has_classes else ("sigmoid", "binary")
+    return replace(
+        c,
+        layers=(*c.hidden, replace(c.output, activation=Named(output))),
+        loss=named(f"{loss}_crossentropy", {}, vocabulary.losses),
+    )
+
+
+def _with_momentum(c: Configuration) -> Configuration:
+    if c.optimizer.name != "sgd" or c.optimizer["momentum"]:
+        return c
+    arguments = dict(c.optimizer.arguments) | {"momentum": 0.9}
+    return replace(c, optimizer=named("sgd", arguments, vocabulary.optimizers))
+
+
+def _unregularized(c: Configuration) -> Configuration:
+    none = Named("none")
+    layers = (replace(layer, kernel_regularizer=none, bias_regularizer=none) for layer in c.layers)
+    return replace(c, layers=tuple(layers))
 
 
 def _without_dropout(c: Configuration) -> Configuration:
@@ -99,39 +132,55 @@ def _optimized(name: str) -> Change:
     return change
 
 
+def _as_many_steps(c: Configuration, after: Configuration) -> Configuration:
+    """`after` with no fewer steps than before."""
+    epochs = -(-c.epochs * c.steps_per_epoch // after.steps_per_epoch)
+    return replace(after, epochs=min(max(epochs, c.epochs), max_epochs))
+
+
 def _full_batch(c: Configuration) -> Configuration:
-    return replace(c, batch_size=c.rows_per_epoch)
+    return _as_many_steps(c, replace(c, batch_size=c.rows_per_epoch, shuffle=True))
 
 
 def _whole_table(c: Configuration) -> Configuration:
     """Trained on the rows of the table instead of a data set drawn from it."""
-    return replace(c, samples=None, batch_size=min(c.batch_size, c.task.n_rows))
+    return _as_many_steps(c, replace(c, samples=None, batch_size=min(c.batch_size, c.task.n_rows)))
 
 
-def _he(c: Configuration) -> Configuration:
-    """He's initialization, of the distribution that the configuration has."""
+def started(initializer: Named) -> Change:
+    """With all kernels drawn so; a bias that was drawn as its kernel is so still."""
+    return lambda c: replace(c, layers=tuple(replace(layer, kernel_initializer=initializer) for layer in c.layers))
+
+
+def _of_family(family: str) -> Change:
+    """An initialization of a family, of the distribution that each layer has."""
 
     def change(layer: Layer) -> Layer:
         drawn = layer.kernel_initializer.name
-        he = Named("he_normal" if "normal" in drawn else "he_uniform")
-        return layer if drawn.startswith("he_") else replace(layer, kernel_initializer=he)
+        other = Named(f"{family}_normal" if "normal" in drawn else f"{family}_uniform")
+        return layer if drawn.startswith(family) else replace(layer, kernel_initializer=other)
 
-    return replace(c, layers=tuple(map(change, c.layers)))
+    return lambda c: replace(c, layers=tuple(map(change, c.layers)))
 
 
 kinds: Mapping[str, Change] = {
-    "width doubled": _doubled,
+    "with bias": _with_bias,
+    "width doubled": wider(2),
     "a layer less": _less_deep,
     "a layer more": _deeper,
     **{name: _activated(name) for name in activations},
-    "longer": _longer,
+    **{name: _longer(factor) for name, factor in longer.items()},
     "rate times ten": _with_rate(factor_rate),
     "rate by ten": _with_rate(1 / factor_rate),
     "no dropout": _without_dropout,
+    "no regularizers": _unregularized,
     **{name: _optimized(name) for name in vocabulary.optimizers},
+    "momentum": _with_momentum,
     "full batch": _full_batch,
     "whole table": _whole_table,
-    "He initialization": _he,
+    "He initialization": _of_family("he"),
+    "Glorot initialization": _of_family("glorot"),
+    "cross-entropy": _cross_entropy,
 }
 
 
@@ -143,6 +192,16 @@ def changed(configuration: Configuration) -> Iterator[tuple[str, Configuration]]
         other = change(configuration)
         if other != configuration:
             yield kind, other
+
+
+def cost(configuration: Configuration) -> int:
+    """Parameters times steps: what a training costs, roughly."""
+    return configuration.n_parameters * n_steps(configuration)
+
+
+def n_steps(configuration: Configuration) -> int:
+    """Weight updates of a training."""
+    return configuration.epochs * configuration.steps_per_epoch
 
 
 def describe_change(before: Configuration, after: Configuration) -> str:

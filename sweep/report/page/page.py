@@ -19,6 +19,7 @@ from sweep.experiment.regular_files import read_text
 from sweep.networks import floors
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Example
+from sweep.report.limits import describe_limits
 from sweep.report.page import charts, figures, methods, metrics
 from sweep.report.page.details import summarise_details
 from sweep.report.page.template_files import template
@@ -258,6 +259,7 @@ def build(results: Results) -> str:
         spreads=[(name, metrics.summarise_spread(table, material.runs, name)) for name in material.metrics],
         importances=material.importances,
         floors=known_floors(material.known),
+        limits=describe_limits(list(material.known.values()), experiment.reliability.target),
         front=_front(table, answer),
         said=[(ending, visible(told)) for ending, told in said_at_their_end(results, n_said)],
         n_runs=int(table["n_runs"].sum()),

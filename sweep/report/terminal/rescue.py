@@ -1,24 +1,23 @@
 """A rescue in words and a table, for a person who wants to know what to change."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 
-from sweep.commands.rescue.rescue import Attempt, Proportion, Rescue, Rescued, max_changes, max_cost_ratio, redraw_kinds
-from sweep.networks import vocabulary
-from sweep.networks.configuration import Configuration
-from sweep.networks.layers import Layer
-from sweep.networks.vocabulary import Named
+from sweep.commands.rescue.answer import Attempt, Proportion, Rescue, Rescued
+from sweep.commands.rescue.changes import longer
+from sweep.commands.rescue.search import max_changes, max_cost_ratio, redraw_kinds
+from sweep.report.limits import describe_limits
+from sweep.report.scripts import script
 from sweep.report.words import bar, counted, describe_configuration, interval, percents
 from sweep.runs.outcomes import by_name
 
 bar_width = 10
-class_names = {"sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
 
 def describe_rescue(rescue: Rescue, width: int = 120) -> list[str]:
     """The lines that a terminal of `width` characters shows."""
     lines = [describe_failures(rescue)]
     lines += [f"  {name}: {by_name[name].meaning}" for name in rescue.by_outcome]
+    lines += [f"  {line}" for line in describe_limits([rescue.configuration], rescue.reliability.target)]
     if rescue.attempts:
         lines += ["", *_table(rescue, width), "", describe_cause(rescue)]
         lines += describe_longer(rescue)
@@ -44,8 +43,8 @@ def _table(rescue: Rescue, width: int) -> Iterator[str]:
     below = ["one change", f"of {rescue.n_failed:,}", "", "interval"]
     above += [*(f"of {rescue.by_outcome[name]:,}" for name in outcomes), "loses", "", ""]
     below += [*outcomes, f"of {rescue.n_seeds - rescue.n_failed:,}", "params", "steps"]
-    changes = [_cells(a, outcomes) for a in rescue.attempts if a.kind not in redraw_kinds]
-    redrawn = [_cells(a, outcomes) for a in rescue.attempts if a.kind in redraw_kinds]
+    changes = [_cells(rescue, a, outcomes) for a in rescue.attempts if a.kind not in redraw_kinds]
+    redrawn = [_cells(rescue, a, outcomes) for a in rescue.attempts if a.kind in redraw_kinds]
     if redrawn:
         redrawn.insert(0, ["the same again, but"] + [""] * (len(below) - 1))
     rows = [above, below, *changes, *redrawn]
@@ -59,11 +58,22 @@ def _table(rescue: Rescue, width: int) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
 
 
-def _cells(a: Attempt, outcomes: Sequence[str]) -> list[str]:
-    parts = [f"{a.by_outcome[name][0]:,}" for name in outcomes]
+def _cells(rescue: Rescue, a: Attempt, outcomes: Sequence[str]) -> list[str]:
+    n_failed, n_learned = rescue.by_outcome, rescue.n_seeds - rescue.n_failed
+    parts = [_part(*a.by_outcome[name], n_failed[name]) for name in outcomes]
     ratios = [f"x{_ratio(a.parameters_ratio)}", f"x{_ratio(a.steps_ratio)}"]
     drawn = bar(a.rescued.k / a.rescued.n, bar_width)
-    return [a.label, f"{a.rescued.k:,}", drawn, _interval(a.rescued), *parts, f"{a.lost.k:,}", *ratios]
+    rescued, lost = _part(a.rescued.k, a.rescued.n, sum(n_failed.values())), _part(a.lost.k, a.lost.n, n_learned)
+    return [a.label, rescued, drawn, _interval(a.rescued), *parts, lost, *ratios]
+
+
+def _part(k: int, n: int, n_all: int) -> str:
+    """How many of the seeds that a column counts; of those tried, where these are fewer.
+
+    >>> _part(3, 20, 20), _part(3, 16, 20), _part(0, 0, 4)
+    ('3', '3 of 16', '-')
+    """
+    return f"{k:,}" if n == n_all else f"{k:,} of {n:,}" if n else "-"
 
 
 def _interval(share: Proportion) -> str:
@@ -75,14 +85,23 @@ def _ratio(x: float) -> str:
 
 
 def describe_longer(rescue: Rescue) -> list[str]:
-    """Whether longer training helps: a line, where it was tried."""
-    for a in rescue.attempts:
-        if a.kind == "longer":
-            if a.rescued.high < 0.1:
-                return [f"Longer training does not help: {_rescues(a)}."]
-            if a.rescued.low > 0.5:
-                return [f"Longer training is enough for most: {_rescues(a)}."]
-    return []
+    """Whether longer training helps: a line, where it was tried.
+
+    That it does not is said only of what was trained a hundred times longer.
+    """
+    tried = [a for a in rescue.attempts if a.kind in longer]
+    if not tried:
+        return []
+    for a in tried:
+        if a.rescued.low > 0.5:
+            return [f"Longer training is enough for most: {_rescues(a)}."]
+    last, best = tried[-1], max(tried, key=lambda a: a.rescued.k / a.rescued.n)
+    if best.rescued.k and best.rescued.high >= 0.1:
+        also = "" if last is best else f"; the longest tried, {_rescues(last)}"
+        return [f"Longer training: {_rescues(best)}{also}."]
+    if last.steps_ratio >= max(longer.values()) and last.rescued.high < 0.1:
+        return [f"Longer training does not help; the longest tried, {_rescues(last)}."]
+    return [f"The longest training tried, {_rescues(last)}; more is not known."]
 
 
 def _rescues(a: Attempt) -> str:
@@ -98,6 +117,7 @@ def describe_cause(rescue: Rescue) -> str:
     weights, rest = (drawn.get(kind) for kind in redraw_kinds)
     told = "; ".join(_rescues(a) for a in (weights, rest) if a)
     other = rest.label.removeprefix("other ") if rest else ""
+    n_tried = max((a.rescued.n for a in drawn.values()), default=0)
     drawn_anew = " or the ".join(name for name in ("weights" if weights else "", other) if name)
     if cause.p_value is not None:
         told += f"; McNemar's exact p = {cause.p_value:.2g}"
@@ -109,7 +129,7 @@ def describe_cause(rescue: Rescue) -> str:
         "only weights": "It was the weights: nothing else depends on the seed here",
         "only rest": f"It was the {other}: the weights are the same for every seed",
         "nothing": "Nothing depends on the seed here: every seed ends in the same way",
-        "open": f"Was it the {drawn_anew}? {counted(rescue.n_failed, 'seed')} that failed cannot tell",
+        "open": f"Was it the {drawn_anew}? {counted(n_tried, 'seed')} that failed cannot tell",
     }
     return heads[cause.name] + (f" ({told})." if told else ".")
 
@@ -123,18 +143,25 @@ def describe_end(rescue: Rescue) -> list[str]:
         return [f"As it is: {fresh}. More seeds would show failures to rescue."]
     if rescue.cheapest is None:
         return [
-            f"Nothing that was tried makes it reliable: {rescue.n_tried} configurations, up to {max_changes} changes "
-            f"together, up to {max_cost_ratio} times the cost (parameters times steps).",
+            f"Nothing that was tried makes it reliable: {rescue.n_tried:,} configurations, up to {max_changes} changes "
+            f"together, up to {max_cost_ratio} times the cost (parameters times steps){_left_out(rescue)}.",
             f"As it is: {fresh}.",
         ]
     return list(_advice(rescue, rescue.cheapest, fresh))
+
+
+def _left_out(rescue: Rescue) -> str:
+    """What the budget left out."""
+    n, budget = rescue.n_left_out, f"about {rescue.budget:g} s of one core"
+    return f"; {counted(n, 'more costly one')} left out, as the budget is {budget}" if n else ""
 
 
 def _advice(rescue: Rescue, found: Rescued, as_it_is: str) -> Iterator[str]:
     yield f"Cheapest change that makes it reliable (at least {rescue.reliability.target:g}): {found.label}."
     costs = f"x{_ratio(found.parameters_ratio)} parameters, x{_ratio(found.steps_ratio)} steps"
     yield f"  {describe_fresh(found.fresh)}; {costs}. As it is: {as_it_is}."
-    yield f"  in Keras: {keras_recipe(found.configuration)}"
+    framework, lines = script(found.configuration, rescue.configuration)
+    yield from ("", f"To paste, for {framework}:", "", *lines)
 
 
 def describe_fresh(share: Proportion) -> str:
@@ -144,46 +171,3 @@ def describe_fresh(share: Proportion) -> str:
     '981 of 1,024 fresh seeds learn (0.944-0.969)'
     """
     return f"{share.k:,} of {share.n:,} fresh seeds learn ({interval(share.low, share.high)})"
-
-
-def keras_recipe(c: Configuration) -> str:
-    """The network and its training as one would write them in Keras, in a line.
-
-    >>> from sweep.networks.settings import resolve
-    >>> keras_recipe(resolve({"width": 4, "depth": 2}))
-    '2 x Dense(4, "relu"), Dense(1, "sigmoid"); Adam(0.001); fit(epochs=1000, batch_size=4)'
-    """
-    parts: list[str] = []
-    for layer, same in itertools.groupby(c.layers):
-        n = len(list(same))
-        text = (
-            f'Dense({layer.units}, "{layer.activation.label(vocabulary.output_activations)}"{_extra_arguments(layer)})'
-        )
-        if layer.dropout:
-            text = f"({text}, Dropout({layer.dropout:g}))" if n > 1 else f"{text}, Dropout({layer.dropout:g})"
-        parts.append(f"{n} x {text}" if n > 1 else text)
-    name = class_names.get(c.optimizer.name, c.optimizer.name.capitalize())
-    shown = _arguments(c.optimizer.label(vocabulary.optimizers))
-    arguments = _rate(c.learning_rate) + (f", {shown}" if shown else "")
-    return f"{', '.join(parts)}; {name}({arguments}); fit(epochs={c.epochs}, batch_size={c.batch_size})"
-
-
-def _rate(rate: float | Named) -> str:
-    if not isinstance(rate, Named):
-        return f"{rate:g}"
-    return f"{rate.name.title().replace('_', '')}({_arguments(rate.label(vocabulary.schedules))})"
-
-
-def _arguments(label: str) -> str:
-    return label.partition("(")[2].removesuffix(")").replace(",", ", ")
-
-
-def _extra_arguments(layer: Layer) -> str:
-    initializer = layer.kernel_initializer.name
-    extra = "" if initializer == "glorot_uniform" else f', kernel_initializer="{initializer}"'
-    for key in ("kernel_regularizer", "bias_regularizer"):
-        regularizer = getattr(layer, key)
-        if regularizer.name != "none":
-            factors = ", ".join(f"{name}={factor:g}" for name, factor in regularizer.arguments)
-            extra += f", {key}={regularizer.name.upper().replace('_', '')}({factors})"
-    return extra if layer.use_bias else f"{extra}, use_bias=False"

@@ -1,15 +1,17 @@
 """One network in the terminal: the interval while its seeds come in, and what came of them."""
 
+import itertools
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from sweep.commands.rescue.likely import Likely
+from sweep.commands.rescue.likely import Likely, max_seconds
+from sweep.commands.rescue.search import min_seeds
 from sweep.commands.train import RunCounts
 from sweep.commands.train_program import ProgramRuns
 from sweep.networks.configuration import Configuration
 from sweep.report.words import bar, counted, describe_configuration, percents
 from sweep.runs.endings import Ending, shortened
-from sweep.runs.outcomes import by_name, failures
+from sweep.runs.outcomes import failures
 from sweep.runs.settings import setting_text
 from sweep.statistics.intervals import Rates
 
@@ -27,7 +29,7 @@ def answer_lines(answer: RunCounts) -> list[str]:
         end = "no gradient of the loss passes it" if is_pulled else "no training wakes it"
         lines.append(f"for {seeds} a whole hidden layer is off on every row before training begins, and {end}")
     if any(share > 0 for _, share in answer.shares):
-        lines += ["", "share learned after", *_chart(answer.shares)]
+        lines += _chart("learned", answer.shares)
     return lines
 
 
@@ -64,9 +66,12 @@ def count_lines(rate: Rates, outcomes: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _chart(shares: Sequence[tuple[int, float]]) -> list[str]:
+def _chart(shown: str, shares: Sequence[tuple[int, float]]) -> list[str]:
+    """A share by epoch; where it falls, networks had it and lost it again."""
     width = len(f"{shares[-1][0]:,}")
-    return [f"  {epoch:>{width},} epochs  {bar(share, bar_width)} {share:6.1%}" for epoch, share in shares]
+    falls = any(later < earlier for (_, earlier), (_, later) in itertools.pairwise(shares))
+    bars = [f"  {epoch:>{width},} epochs  {bar(share, bar_width)} {share:6.1%}" for epoch, share in shares]
+    return ["", f"share {shown} after{' (some lose it again)' if falls else ''}", *bars]
 
 
 def advice_lines(
@@ -85,9 +90,12 @@ def advice_lines(
         )
     elif likely is not None:
         said = f"no single change: of {likely.n_tried}, none lets one of {likely.rescued.n:,} failing seeds learn"
+    elif sum(failed.values()) < min_seeds:
+        said = (
+            f"none was looked for: {counted(sum(failed.values()), 'seed')} that failed are too few, under {min_seeds}"
+        )
     else:
-        most = max(failed, key=lambda name: failed[name])
-        said = f"where runs end {most}: {by_name[most].medicine}"
+        said = f"none was looked for: a change on {min_seeds} seeds takes over {max_seconds:g} s"
     return [
         f"likely rescue: {said}",
         "to find out, with cost, combinations and fresh seeds:",
