@@ -91,12 +91,13 @@ def verify(
     if contents.experiment.subject != "network":  # what made its runs is not in the folder
         if engine is not None:
             folder.check_has_networks()
-        again = None
-        if program is not None:
-            drawn = sample_runs(contents, 10 if sample is None else sample, drawn_by)
-            again = _make_again(contents, program, drawn, workers)
-            findings += again.findings
-        return Verification(tuple(findings), len(contents.rows), contents.trainer.name, again)
+        by = contents.trainer.name
+        if program is None:
+            return Verification(tuple(findings), len(contents.rows), by, None)
+        drawn = sample_runs(contents, 10 if sample is None else sample, drawn_by)
+        again = _make_again(contents, program, drawn, workers)
+        seconds = float(contents.frame["seconds"].sum()) / (workers or threads.available_cores())
+        return Verification((*findings, *again.findings), len(contents.rows), by, again, drawn, seconds)
     if program is not None:
         raise ResultsError(f"{path}: runs of networks; allowed: without a program")
     name, device = contents.trainer.name, contents.trainer.device if engine in (None, contents.trainer.name) else "cpu"
