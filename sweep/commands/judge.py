@@ -151,16 +151,17 @@ class _Reader:
             identity = Settings.of(own).id
             settings.setdefault(identity, own)
             places.setdefault(identity, []).append(i)
-        n_left = len(self.table.rows) - sum(map(len, places.values()))
+        n_rows = len(self.table.rows)
+        n_left = n_rows - sum(map(len, places.values()))
         if n_left:
-            self.remarks.append(f"{n_left:,} rows of runs that have not ended are left out")
+            self.remarks.append(f"left out, as their runs have not ended: {n_left:,} of {n_rows:,} rows")
         if not places:
             raise ResultsError(f"{self.path}: no run has ended; allowed: a row for each run")
         others = self._numbers()
         runs = {identity: self._runs(settings[identity], own, others) for identity, own in places.items()}
         n_empty = sum(self.table.rows[i][self._metric].strip() == "" for own in places.values() for i in own)
         if n_empty:
-            self.remarks.append(f"{n_empty:,} rows without {self.success.metric} count as crashed")
+            self.remarks.append(f"crashed, as they have no {self.success.metric}: {n_empty:,} of {n_rows:,} rows")
         self._remark_on_seeds(runs)
         return list(settings.values()), runs
 
