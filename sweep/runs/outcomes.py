@@ -50,7 +50,7 @@ outcome_table = (
         of="network",
         letter="S",
         colour="#cc79a7",
-        meaning="the loss has come to rest above what the task needs",
+        meaning="the loss was flat at the end, above what the task needs",
     ),
     Outcome(
         name="unconverged",
