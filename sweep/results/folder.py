@@ -173,8 +173,16 @@ class Folder:
         return self.read_manifest().files.get(self.experiment.name) == digest_of(self.experiment)
 
     def is_unfinished(self) -> bool:
-        """Whether a sweep is at work here or was stopped; one of an earlier version that was finished is not."""
-        return not self._has_tables()
+        """Whether a sweep is at work here or was stopped.
+
+        One of an earlier version that was finished is not, nor one that was finished and has lost a file since.
+        """
+        if self._has_tables() or self.parts.exists():
+            return self.parts.exists()
+        files = self.read_manifest().files
+        if not files:
+            return not self.configurations.exists()
+        return files.get(self.experiment.name) != digest_of(self.experiment)
 
     def check_is_finished(self) -> None:
         """Raise `ResultsError` with what to do where the folder does not hold all that its experiment asks for."""

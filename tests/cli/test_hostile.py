@@ -45,7 +45,7 @@ def test_some_damaged_folders_are_answered() -> None:
 def test_every_command_that_reads_a_folder_is_tried() -> None:
     tried = {arguments[0] for arguments in reading_commands(Path("out"), ("a", "b", "a-0"))}
     tried |= {"dashboard", "report", "audit", "run"}
-    others = {"new", "check", "train", "import", "plan"}  # read no results
+    others = {"new", "check", "train", "import", "plan", "judge"}  # read no results
     names = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
     assert names == tried | others
 
