@@ -205,7 +205,7 @@ def test_ctrl_c_keeps_what_is_in_training(tmp_path: Path, whole_long: dict[str, 
     assert contents(out) == whole_long
 
 
-@pytest.mark.parametrize("seeds", ["200", "{count: 100, up_to: 400}"])
+@pytest.mark.parametrize("seeds", ["200", "{count: 100, until: half_width 0.015}"])
 @pytest.mark.parametrize("n_asked", [0, 1, 3, 5, 6, 9, 14])
 def test_a_stop_keeps_the_pieces_that_are_done(tmp_path: Path, seeds: str, n_asked: int) -> None:
     path, out = written(tmp_path, GRID.replace("seed: 6", f"seed: {seeds}")), tmp_path / "out"
