@@ -35,4 +35,4 @@ def count_words(answer: Answer, count: Count | None) -> list[str]:
     level = f"{100 * answer.allocation.reliability.confidence:g}%, bootstrap over seeds"
     shown = f"{count.low:,}" if count.low == count.high else f"{count.low:,} to {count.high:,}"
     seeds = counted(len(answer.allocation.block), "seed")
-    return [f"As many other seeds, {seeds}, call {shown} of them reliable on average ({level})"]
+    return [f"Another {seeds} would call {shown} of them reliable on average ({level})"]

@@ -83,7 +83,10 @@ def needed_runs(bar: Bar) -> int:
     def is_enough(n_runs: int) -> bool:
         return str(bar.verdicts(n_runs, n_runs)) == "reliable"
 
-    return bisect_left(range(2**62), True, lo=1, key=is_enough)
+    most = 1
+    while not is_enough(most):  # far above the answer the mixtures' series are long
+        most *= 2
+    return bisect_left(range(most), True, lo=max(1, most // 2), key=is_enough)
 
 
 def probable_runs(n_learned: int, n_runs: int, bar: Bar) -> int | None:

@@ -146,7 +146,7 @@ def test_the_answer_says_its_seeds_and_its_error(tmp_path: Path, seeds: str, fam
     )
     lines = shown(swept(tmp_path, text, confirm=8)).splitlines()
     assert re.match(said, lines[2])
-    other = "As many other seeds, 12 seeds, call " if seeds == "12" else "Rates of those that stopped early are drawn"
+    other = "Another 12 seeds would call " if seeds == "12" else "Rates of those that stopped early are drawn"
     assert lines[3].startswith(other)
     page = call("report", tmp_path / "out")
     assert page.exit_code == 0 and other in (tmp_path / "out" / "report.html").read_text()

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,15 @@ def test_where_every_first_run_crashes_nothing_runs_on() -> None:
         train("echo why >&2; exit 9", range(100))
 
 
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """As in a terminal: whoever starts the tests in the background may have SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_an_interruption_ends_what_runs(tmp_path: Path) -> None:
     script = f"echo $$ > {shlex.quote(str(tmp_path))}/$1; sleep 600"
     cohort = Cohort(Settings.of({}), np.arange(4, dtype=np.uint32), success=SUCCESS)
