@@ -150,7 +150,7 @@ def _plan(cohort: NetworkCohort) -> Any:
         coding=heads.codings[c.head.coding],
         averaged=c.head.averaged(c.n_outputs),
         has_dropout=c.has_dropout,
-        begun_after=-1 if c.is_regularized else 0,
+        is_regularized=c.is_regularized,
         metric=heads.criterion_code(bound),
         sign=bound.sign,
         bound=bound.bound,

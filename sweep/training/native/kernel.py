@@ -11,7 +11,7 @@ from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, merged
 from sweep.training.native.heads import BINARY, MARGIN_ABOVE, compared, is_right, row_loss
 from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
-from sweep.training.native.regularizers import begin_gradients, penalty
+from sweep.training.native.regularizers import finish_step, penalty
 from sweep.training.native.simd import (
     MODELS,
     align_stack,
@@ -86,7 +86,7 @@ def _record(plan, layers, memory, aims, losses, penalties, predictions, first, l
     store(memory, plan.errors, mean)
     for model in range(first, last):
         losses[model, snapshot] = memory[plan.errors + model - first]
-    if plan.begun_after < 0:
+    if plan.is_regularized:
         store(memory, plan.errors, penalty(plan, layers, memory))
         for model in range(first, last):
             penalties[model, snapshot] = memory[plan.errors + model - first]
@@ -173,9 +173,9 @@ def _train_epoch(plan, layers, optimizer, schedule, inputs, aims, seeds, memory,
             forward(plan, layers, memory, plan.batch, plan.n_slots, n_slots, plan.has_dropout, key, first, epoch)
         powers = optimizers.advanced(powers, optimizer)
         step = optimizers.step_at(powers, optimizer, schedule)
-        if plan.begun_after < 0:
-            begin_gradients(plan, layers, memory)
         backward(plan, layers, memory, plan.batch, n_slots, n, optimizer, step)
+        if plan.is_regularized:
+            finish_step(plan, layers, memory, optimizer, step)
     return powers
 
 

@@ -48,8 +48,8 @@ class Plan(NamedTuple):
     `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
     all rows of the table. n_activated: layers whose activation has a slope: all but an output layer of its own formula;
     loss, head, coding, metric: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`. is_smoothed: whether
-    targets are not 0 and 1 to the loss. begun_after: the slot behind which a step's gradients have begun: the first
-    one, or -1 where regularizers begin them. sign and bound: see `criterion.Bound`.
+    targets are not 0 and 1 to the loss. is_regularized: whether anything is added for the weights. sign and bound: see
+    `criterion.Bound`.
     """
 
     n_rows: int
@@ -72,7 +72,7 @@ class Plan(NamedTuple):
     coding: int
     averaged: int
     has_dropout: bool
-    begun_after: int
+    is_regularized: bool
     metric: int
     sign: float
     bound: float
@@ -209,10 +209,12 @@ def _output_errors(plan, memory, region, slot, share, like):
 def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
     """Add a block's part to the gradient of the parameter at `at`; the batch's last block makes the step.
 
+    With regularizers no block does, see `regularizers.finish_step`.
+
     Here, where the next parameter's products need nothing of it, the divisions and roots of a step cost no time of
     their own.
     """
-    if slot > plan.begun_after:
+    if slot > 0:
         gradient = load(memory, plan.gradients + at, gradient) + gradient
     if is_last:
         n_elements = plan.n_parameters * MODELS
@@ -222,13 +224,13 @@ def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
 
 
 @inlined
-def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, like):
-    """Take a block's errors back; its part of the gradient is added to those of the blocks before it."""
+def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, like):
+    """Take a block's errors back; its part of the gradient is added to those before it. At `end` is the step."""
     one = zeros1(memory)
     stride = plan.n_slots * MODELS
     lanes = n_rows_of(like) * MODELS
     slope = plan.n_units * stride
-    is_last = slot + n_rows_of(like) == n_slots
+    is_last = slot + n_rows_of(like) == end
     into = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
     w = plan.n_parameters * MODELS
     current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
@@ -259,12 +261,13 @@ def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, 
 def backward(plan, layers, memory, region, n_slots, n, optimizer, step):
     """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
     share = 1.0 / (n * plan.averaged)
+    end = np.intp(-1) if plan.is_regularized else n_slots
     slot = np.intp(0)
     while slot + 4 <= n_slots:
-        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros4(memory))
+        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, zeros4(memory))
         slot += 4
     if slot + 2 <= n_slots:
-        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros2(memory))
+        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, zeros2(memory))
         slot += 2
     if slot < n_slots:
-        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, n_slots, zeros1(memory))
+        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, zeros1(memory))

@@ -1,13 +1,14 @@
 # numba, not the signatures, gives compiled functions their types
 # pyright: basic
-"""Regularizers on a tile: what they add to the loss, and to the gradient before its first block.
+"""Regularizers on a tile: what they add to the loss, and to the gradients of a step.
 
 Notation: `l1` and `l2` multiply the sum of a variable's absolute values and that of their squares.
 """
 
+from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, shared
 from sweep.training.native.passes import BIAS_L1, BIAS_L2, FIELDS, HAS_BIAS, INPUTS, KERNEL_L1, KERNEL_L2, UNITS
-from sweep.training.native.simd import MODELS, absolute, align_stack, load, select, splat, store, zeros1
+from sweep.training.native.simd import MODELS, absolute, align_stack, load, select, splat, zeros1
 
 
 @inlined
@@ -27,19 +28,23 @@ def _factors(layers, at, is_kernel):
 
 
 @shared
-def begin_gradients(plan, layers, memory):
-    """Put the slope of what is added for each weight where a step's gradients are summed up."""
+def finish_step(plan, layers, memory, optimizer, step):
+    """Make a step by the batch's gradients and the slopes of what is added for each weight.
+
+    A pass of its own: a question at each parameter in `passes` would cost networks without regularizers a tenth.
+    """
     align_stack()
     one = zeros1(memory)
-    parameter = 0
+    at, n_elements = 0, plan.n_parameters * MODELS
     for layer in range(plan.n_layers):
-        at = layer * FIELDS
-        n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
-        for i in range((n_in + has_bias) * n_out):
-            l1, l2 = _factors(layers, at, i < n_in * n_out)
-            weight = load(memory, plan.weights + parameter * MODELS, one)
-            store(memory, plan.gradients + parameter * MODELS, penalty_slope(weight, l1, l2))
-            parameter += 1
+        place = layer * FIELDS
+        n_in, n_out = layers.whole[place + INPUTS], layers.whole[place + UNITS]
+        for i in range((n_in + layers.whole[place + HAS_BIAS]) * n_out):
+            l1, l2 = _factors(layers, place, i < n_in * n_out)
+            gradient = load(memory, plan.gradients + at, one)
+            gradient = gradient + penalty_slope(load(memory, plan.weights + at, one), l1, l2)
+            optimizers.update(memory, plan.weights + at, plan.state + at, n_elements, gradient, optimizer, step)
+            at += MODELS
 
 
 @shared
