@@ -20,7 +20,7 @@ from sweep.commands.confirm import choose_named, summarise
 from sweep.commands.settle import are_of_the_same_seeds, most, settle, smaller_open
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.regular_files import regular
-from sweep.networks.measurements import Example, lowest_seeds
+from sweep.networks.measurements import Example
 from sweep.results.columns import settings_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.files import library_versions, write_atomically
@@ -37,8 +37,8 @@ from sweep.results.tables import (
 )
 from sweep.runs.cohort import Broken, Cohort, Seeds, Subject
 from sweep.runs.curves import lowest
-from sweep.runs.endings import Ending, first_endings
-from sweep.runs.outcomes import outcomes
+from sweep.runs.endings import Ending
+from sweep.runs.outcomes import lowest_seeds, outcomes
 from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
 from sweep.search.study import Result, Search, Suggestion
@@ -182,7 +182,7 @@ class Sweep:
             self.entries[identity] = replace(entry, runs=merge([entry.runs, runs]))
         self.n_trained += sum(map(len, trained.values()))
         self._examples += examples
-        self._endings = first_endings([*self._endings, *told])
+        self._endings = lowest_seeds([*self._endings, *told])
         self._curves |= curves
 
     def _n_trials_at_once(self) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 
 from sweep.experiment.seeds import SeedBlock
 from sweep.runs.cohort import Broken, Cohort
-from sweep.runs.endings import Ending, first_endings
+from sweep.runs.endings import Ending
 from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
-from sweep.runs.outcomes import outcomes, outcomes_of
+from sweep.runs.outcomes import lowest_seeds, outcomes, outcomes_of
 from sweep.runs.runs import Runs, merge
 from sweep.runs.settings import Settings
 from sweep.runs.success import Success
@@ -103,6 +103,6 @@ def train_program(
         kept = list(trainer.train([cohort], n_workers, count, Guard(lost.append, lambda: False)))
     if not kept:
         raise TrainerError(f"{command.name}: every run was {lost[0].traceback}")
-    endings = first_endings(x for k in kept for x in k.endings)
+    endings = lowest_seeds(x for k in kept for x in k.endings)
     runs = merge([k.runs for k in kept])
     return ProgramRuns(command, settings, criterion, runs, tuple(endings), tuple(lost))

@@ -3,7 +3,7 @@
 A snapshot is an epoch at which the table is evaluated and kept (`Configuration.snapshots`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -118,13 +118,3 @@ class Example:
     def run(self) -> str:
         """The run's name in runs.csv."""
         return f"{self.configuration}-{self.seed}"
-
-
-def lowest_seeds(kept: Iterable[Example]) -> list[Example]:
-    """Of each configuration and outcome the example of the lowest seed, in the order of first appearance."""
-    best: dict[tuple[str, str], Example] = {}
-    for example in kept:
-        key = (example.configuration, example.outcome)
-        if key not in best or example.seed < best[key].seed:
-            best[key] = example
-    return list(best.values())

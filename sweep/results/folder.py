@@ -29,6 +29,7 @@ from sweep.results.manifest import Manifest
 from sweep.runs import curves, endings
 from sweep.runs.curves import Curve
 from sweep.runs.endings import Ending
+from sweep.runs.outcomes import lowest_seeds
 from sweep.runs.runs import Runs, merge
 
 
@@ -337,7 +338,7 @@ class Folder:
         for path in self._archives():
             with _as_results_error(path):
                 found += endings.unpack(_load_npz(path))
-        return endings.first_endings(found)
+        return lowest_seeds(found)
 
     def read_curves(self) -> dict[str, Curve]:
         """The curves by run, of a finished folder and of blocks. Raises `ResultsError` for damage."""

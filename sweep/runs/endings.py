@@ -1,7 +1,7 @@
 """What runs said that did not end by themselves: of each configuration and outcome the run of the lowest seed."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,16 +28,6 @@ class Ending:
     def run(self) -> str:
         """The run's name."""
         return f"{self.configuration}-{self.seed}"
-
-
-def first_endings(endings: Iterable[Ending]) -> list[Ending]:
-    """Of each configuration and outcome the one of the lowest seed, in the order of first appearance."""
-    found: dict[tuple[str, str], Ending] = {}
-    for ending in endings:
-        key = (ending.configuration, ending.outcome)
-        if key not in found or ending.seed < found[key].seed:
-            found[key] = ending
-    return list(found.values())
 
 
 def shortened(told: str, n_lines: int) -> str:

@@ -3,8 +3,9 @@
 A run's code is the place of its outcome in the table, so new rows go to the end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,27 @@ def failures_of(subject: str) -> tuple[str, ...]:
 
 
 failures = failures_of("network")
+
+
+class _OfRun(Protocol):
+    """What is kept of one run that ended in some way."""
+
+    @property
+    def configuration(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def outcome(self) -> str: ...
+
+
+_Told = TypeVar("_Told", bound=_OfRun)
+
+
+def lowest_seeds(kept: Iterable[_Told]) -> list[_Told]:
+    """Of each configuration and outcome that of the lowest seed, in the order of first appearance."""
+    found: dict[tuple[str, str], _Told] = {}
+    for one in kept:
+        key = (one.configuration, one.outcome)
+        if key not in found or one.seed < found[key].seed:
+            found[key] = one
+    return list(found.values())

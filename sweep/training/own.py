@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from sweep.runs.cohort import Broken, Cohort
 from sweep.runs.curves import Curve, Points
-from sweep.runs.endings import Ending, first_endings, max_told
+from sweep.runs.endings import Ending, max_told
 from sweep.runs.errors import UserError, show
-from sweep.runs.outcomes import outcomes
+from sweep.runs.outcomes import lowest_seeds, outcomes
 from sweep.runs.runs import Runs
 from sweep.runs.settings import Settings, reserved
 from sweep.runs.success import Success
@@ -145,7 +145,7 @@ def as_kept(cohort: Cohort[Settings], ended: Sequence[Ended]) -> Kept:
         if e.given.told
     )
     by_seed = {int(seed): curve for seed, curve in zip(seeds, curves, strict=True) if curve is not None}
-    return Kept(cohort.configuration.id, runs, endings=first_endings(said), curves=by_seed)
+    return Kept(cohort.configuration.id, runs, endings=lowest_seeds(said), curves=by_seed)
 
 
 def _texts(

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, Self
 
-from sweep.networks.measurements import Example, lowest_seeds
+from sweep.networks.measurements import Example
 from sweep.runs.cohort import Broken, Cohort, Subject
 from sweep.runs.curves import Curve
-from sweep.runs.endings import Ending, first_endings
+from sweep.runs.endings import Ending
+from sweep.runs.outcomes import lowest_seeds
 from sweep.runs.runs import Runs, merge
 from sweep.training.engine import Engine
 
@@ -50,7 +51,7 @@ def join_kept(cohort: Cohort[Subject], parts: Sequence[Kept]) -> Kept:
     """What is kept of a cohort, from its parts in any order."""
     runs = merge([kept.runs for kept in parts])
     examples = lowest_seeds(example for kept in parts for example in kept.examples)
-    endings = first_endings(ending for kept in parts for ending in kept.endings)
+    endings = lowest_seeds(ending for kept in parts for ending in kept.endings)
     curves = {seed: curve for kept in parts for seed, curve in kept.curves.items()}
     return Kept(cohort.configuration.id, runs, examples, endings, curves=curves)
 

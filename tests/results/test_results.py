@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from sweep.experiment.file import parse
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
-from sweep.networks.measurements import Example, lowest_seeds
+from sweep.networks.measurements import Example
 from sweep.networks.settings import resolve
 from sweep.results.cells import shortest
 from sweep.results.columns import hyperparameter_columns, settings_columns
@@ -35,7 +35,7 @@ from sweep.results.tables import (
     to_records,
 )
 from sweep.runs.cohort import Subject
-from sweep.runs.outcomes import failures, outcomes
+from sweep.runs.outcomes import failures, lowest_seeds, outcomes
 from sweep.runs.runs import Entry, Runs, merge, no_runs
 from sweep.search.allocation import Allocation
 from sweep.statistics.intervals import wilson

@@ -189,12 +189,13 @@ def learned(c: Configuration, n: int) -> int:
     return int(diagnose(block, NativeEngine().train(block)).learned.sum())
 
 
-def compared(settings: dict[str, Any], n: int) -> None:
+def difference(settings: dict[str, Any], n: int) -> float:
+    """The rates of the engine and of the float64 training under `n` seeds: their difference in standard errors."""
     c = asked(settings)
     ours, theirs = learned(c, n), n_learned(c, n, seed=7)
     pooled = (ours + theirs) / (2 * n)
     error = np.sqrt(2 * pooled * (1 - pooled) / n)
-    assert abs(ours - theirs) / n <= MAX_Z * error, f"{ours} and {theirs} of {n}"
+    return 0.0 if ours == theirs else abs(ours - theirs) / n / float(error)
 
 
 def n_rows(settings: dict[str, Any]) -> int:
@@ -204,13 +205,13 @@ def n_rows(settings: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("name", [name for name, settings in setups.items() if n_rows(settings) <= QUICK_ROWS])
 def test_rates_agree(name: str) -> None:
-    compared(setups[name], N_QUICK)
+    assert difference(setups[name], N_QUICK) <= MAX_Z
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", setups)
 def test_rates_agree_closely(name: str) -> None:
-    compared(setups[name], N_SLOW)
+    assert difference(setups[name], N_SLOW) <= MAX_Z
 
 
 def test_a_line_through_unscaled_numbers_diverges() -> None:
