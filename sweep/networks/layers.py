@@ -92,7 +92,7 @@ class Head:
         >>> Head(Named("sigmoid"), Named("binary_crossentropy", (("label_smoothing", 0.2),)), "binary").aims(
         ...     np.array([[0], [1]], np.float32)
         ... ).tolist()
-        [[0.10000000149011612], [0.8999999761581421]]
+        [[0.10000000149011612], [0.9000000357627869]]
         """
         if not self.smoothing:
             return targets
