@@ -59,6 +59,16 @@ def test_a_plateau_that_looks_flat_is_not_at_rest_and_a_merged_row_is() -> None:
     assert set(merged["rest"]) == {"certified"}
 
 
+def test_runs_that_looked_flat_and_were_not_at_rest_move_in_ten_times_the_epochs() -> None:
+    settings = {"activation": "leaky_relu", "width": 2, "learning_rate": 0.01}
+    cohort, measured = trained(300, **settings, epochs=4000)
+    flat = np.array(ended(cohort, replace(measured, descents=np.full(300, np.nan, np.float32)))) == "stuck"
+    found = np.flatnonzero(flat & (measured.descents > 0.05))
+    longer = Cohort(resolve({**settings, "epochs": 40_000}), cohort.seeds[found])
+    assert 5 <= len(found) < 0.2 * flat.sum()
+    assert diagnose(longer, NativeEngine().train(longer)).learned.mean() > 0.6
+
+
 def test_bits_depend_on_the_run_alone() -> None:
     cohort, measured = trained(70, **TWO_UNITS)
     assert (~np.isnan(measured.descents)).sum() > 20

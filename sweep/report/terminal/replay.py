@@ -144,12 +144,12 @@ def _unconverged(replayed: Replay, seen: Evidence) -> str:
     changed = f"it changed by {seen.change:.1%} over the last tenth"
     if seen.change > tolerances.rest or not replayed.descent > tolerances.descent:
         return f"the loss was still falling: {changed}"
-    return f"the loss looked flat, {changed}, and a descent was found: it lowers it by {replayed.descent:.0%} of itself"
+    return f"the loss looked flat, {changed}; but a descent was found, which lowers it by {replayed.descent:.0%}"
 
 
 def _stuck(replayed: Replay, seen: Evidence) -> str:
-    why = "no descent was found" if replayed.runs["rest"][0] == "certified" else "flat, and too large for a descent"
-    still = f"at rest: {why}; the loss changed by {seen.change:.2g} of itself over the last tenth"
+    why = "no descent was found" if replayed.runs["rest"][0] == "certified" else "as far as a flat loss tells"
+    still = f"at rest, {why}; the loss changed by {seen.change:.2g} of itself over the last tenth"
     merged = str(replayed.runs["merged_rows"][0])
     if not merged:
         return f"{still}; no rows are merged"
