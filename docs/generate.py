@@ -52,6 +52,7 @@ examples: Mapping[str, Sequence[str]] = {
         "sweep train width=4 task=xnor --seeds 100 --save xnor.yaml",
         "sweep train 'layers=[{units: 4, activation: tanh}, 2]' --seeds 100",
         "sweep train output=softmax --seeds 100",
+        "sweep train width=4 --seeds 100 --success 'loss < 0.01'",
         "sweep train activation=tanh output=tanh loss=mean_squared_error encoding=bipolar targets=bipolar --seeds 100",
     ],
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],

@@ -307,7 +307,7 @@ def train_settings(
     """
     configuration = resolve(with_tables(settings, TableFiles(Path())))
     with at("success"):
-        criterion = read_success(success) or above_margin(margin)
+        criterion = above_margin(margin) if success is None else read_success(success)
         check_success(criterion)
     if success is not None and margin:
         raise SettingError(("margin",), f"found {margin:g} beside success", "allowed: one of the two")

@@ -47,9 +47,17 @@ def _comment(text: str) -> str:
 
 
 def experiment_text(
-    fixed: Mapping[str, Any], *, n_seeds: int, head: str, remarks: Mapping[str, str] | None = None
+    fixed: Mapping[str, Any],
+    *,
+    n_seeds: int,
+    head: str,
+    success: str | None = None,
+    remarks: Mapping[str, str] | None = None,
 ) -> str:
-    """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters."""
+    """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters.
+
+    success: what counts as learned, where it is not every row right.
+    """
     shown = remarks or {}
     lines = [
         f"# {_comment(head)}",
@@ -60,6 +68,7 @@ def experiment_text(
     for name, value in fixed.items():
         line = f"  {name}: {flow(value)}"
         lines.append(f"{line:{remark_column - 1}} # {_comment(shown[name])}" if name in shown else line)
+    reliability = {"target": 0.9, "confidence": 0.95, **({} if success is None else {"success": success})}
     lines += [
         "",
         "# Hyperparameters that vary: every combination is a configuration. To compare widths, move width here,",
@@ -68,6 +77,6 @@ def experiment_text(
         f"  seed: {n_seeds}",
         "",
         "# A configuration is reliable when its runs show a success rate of at least the target.",
-        "reliability: {target: 0.9, confidence: 0.95}",
+        f"reliability: {flow(reliability)}",
     ]
     return "\n".join(lines) + "\n"
