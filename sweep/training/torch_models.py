@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweep.networks import vocabulary
-from sweep.networks.frameworks import frameworks
+from sweep.networks.frameworks import frameworks, squared
 from sweep.networks.layers import Layer
 from sweep.networks.vocabulary import Named
 from sweep.runs.errors import SettingError, show
@@ -66,10 +66,23 @@ _losses: Mapping[str, tuple[str, str, Mapping[str, tuple[Any, ...]]]] = {
     "HuberLoss": ("huber", "", {}),
     "SmoothL1Loss": ("huber", "", {"beta": (1, 1.0)}),
 }
-_optimizers = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw"}
+_optimizers = {
+    "SGD": "sgd",
+    "Adam": "adam",
+    "AdamW": "adamw",
+    "RMSprop": "rmsprop",
+    "Adagrad": "adagrad",
+    "Adamax": "adamax",
+    "NAdam": "nadam",
+}
 # of optimizers: what changes how they are computed, not what
 _without_effect = ("lr", "params", "foreach", "fused", "capturable", "differentiable")
-_neutral: Mapping[str, Any] = {"maximize": False, "dampening": 0}
+# what has to be so, and why
+_neutral: Mapping[str, tuple[Any, str]] = {
+    "maximize": (False, ""),
+    "dampening": (0, ""),
+    "momentum_decay": (1, ", the only one of Keras's Nadam"),
+}
 trained_as_it_is = (
     "sweep.study(train, seeds=64, success='accuracy >= 1')  "
     "# train(settings, seed) trains this model, and returns {'accuracy': ..}"
@@ -81,9 +94,10 @@ def from_torch(model: Any, loss: Any, optimizer: Any) -> dict[str, Any]:
     """Return the settings of a PyTorch network, as under `fixed` in an experiment file, or for `sweep.train`.
 
     `model`: an nn.Sequential of Linear, activations and Dropout; `loss`: BCELoss, BCEWithLogitsLoss, CrossEntropyLoss,
-    MSELoss, L1Loss, HuberLoss or SmoothL1Loss, reduced by its mean; `optimizer`: SGD, Adam or AdamW with all of the
-    model's parameters. Weights are not taken over: they are drawn as PyTorch's Linear draws them, and a warning says
-    where the model's are none of these. A model knows no task, batch size or epochs: name them beside these settings.
+    MSELoss, L1Loss, HuberLoss or SmoothL1Loss, reduced by its mean; `optimizer`: SGD, Adam, AdamW, RMSprop, Adagrad,
+    Adamax, or NAdam with a momentum_decay of 1, with all of the model's parameters. Weights are not taken over: they
+    are drawn as PyTorch's Linear draws them, and a warning says where the model's are none of these. A model knows no
+    task, batch size or epochs: name them beside these settings.
     Raises `SettingError` with everything that the settings cannot say.
     """
     found = _import(model, loss, optimizer)
@@ -207,7 +221,7 @@ def _optimizer(optimizer: Any, model: Any, notes: Notes) -> Trained:
     """The optimizer, and its learning rate."""
     kind = _kind(optimizer)
     if kind not in _optimizers:
-        reason = ", which has another formula than Keras's" if kind else ""
+        reason = ", an update that no optimizer here makes" if kind else ""
         found = f"found {type(optimizer).__name__}{reason}"
         raise SettingError(("optimizer",), found, f"allowed: {', '.join(_optimizers)} of torch.optim")
     groups = optimizer.param_groups
@@ -221,30 +235,48 @@ def _optimizer(optimizer: Any, model: Any, notes: Notes) -> Trained:
         notes.add(("optimizer", "lr"), "a scheduler changes it", "allowed: a number; a schedule is a learning_rate")
     arguments: dict[str, Any] = {}
     for key, value in group.items():
-        if key in _neutral and value != _neutral[key]:
-            notes.add(("optimizer", key), f"found {show(value)}", f"allowed: {show(_neutral[key])}")
-        elif key not in (*_neutral, *_without_effect, "initial_lr", "decoupled_weight_decay"):
-            arguments |= _argument(key, value)
-    name = "adamw" if group.get("decoupled_weight_decay") else _optimizers[kind]
-    if name != "adamw":
+        if key in _neutral and value != _neutral[key][0]:
+            allowed, why = _neutral[key]
+            notes.add(("optimizer", key), f"found {show(value)}", f"allowed: {show(allowed)}{why}")
+        elif key not in (*_neutral, *_without_effect, "initial_lr", "lr_decay", "decoupled_weight_decay"):
+            arguments |= _argument(_optimizers[kind], key, value)
+    is_decoupled = _is_decoupled(optimizer)
+    name = "adamw" if is_decoupled and kind == "Adam" else _optimizers[kind]
+    if not is_decoupled:
         del arguments["weight_decay"]  # a part of the gradient: a regularizer
-    return of_signature(name, arguments, vocabulary.optimizers, ("optimizer",)), float(group["lr"])
+    return of_signature(name, arguments, vocabulary.optimizers, ("optimizer",)), _learning_rate(group)
+
+
+def _learning_rate(group: Mapping[str, Any]) -> float | Named:
+    """The rate; that of Adagrad may fall with the steps, as Keras's inverse time decay does."""
+    rate, decay = float(group["lr"]), float(group.get("lr_decay", 0.0))
+    if not decay:
+        return rate
+    arguments = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay}
+    return of_signature("inverse_time_decay", arguments, vocabulary.schedules, ("optimizer", "lr_decay"))
+
+
+def _is_decoupled(optimizer: Any) -> bool:
+    """Whether weight decay is taken off the weights, and no part of the gradient."""
+    return bool(optimizer.param_groups[0].get("decoupled_weight_decay", _kind(optimizer) == "AdamW"))
 
 
 def _regularized(layer: Layer, optimizer: Any) -> Layer:
     """A layer with the weight decay that an optimizer puts into the gradient: that of l2 with half of the factor."""
-    group = optimizer.param_groups[0] if _kind(optimizer) in _optimizers else {}
-    decay = 0.0 if group.get("decoupled_weight_decay", _kind(optimizer) == "AdamW") else group.get("weight_decay", 0.0)
+    is_in_gradient = _kind(optimizer) in _optimizers and not _is_decoupled(optimizer)
+    decay = optimizer.param_groups[0]["weight_decay"] if is_in_gradient else 0.0
     regularizer = Named("l2", (("l2", decay / 2),)) if decay else Named("none")
     of_bias = regularizer if layer.use_bias else Named("none")
     return replace(layer, kernel_regularizer=regularizer, bias_regularizer=of_bias)
 
 
-def _argument(key: str, value: Any) -> dict[str, Any]:
-    """An argument of an optimizer by our names."""
+def _argument(name: str, key: str, value: Any) -> dict[str, Any]:
+    """An argument of an optimizer by our names; the epsilon of RMSprop and Adagrad stands inside the root here."""
     if key == "betas":
         return {"beta_1": float(value[0]), "beta_2": float(value[1])}
-    return {"epsilon": float(value)} if key == "eps" else {key: value}
+    if key == "eps":
+        return {"epsilon": squared(value) if name in ("rmsprop", "adagrad") else float(value)}
+    return {"rho" if key == "alpha" else key: value}
 
 
 def _is_drawn_otherwise(module: Any) -> bool:

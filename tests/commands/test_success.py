@@ -115,7 +115,11 @@ def test_train_counts_prints_and_saves_the_criterion(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("success", "message"),
     [
-        ("los < 1", "--success: no such number of a network: los; did you mean loss?"),
+        (
+            "los < 1",
+            "--success: no such number of a network: los; did you mean loss? allowed: accuracy, "
+            "loss, margin, max_error",
+        ),
         ("loss", "--success: found 'loss'; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
         ("accuracy >= 2", "--success: accuracy >= 2 never holds; allowed: a comparison of accuracy, from 0 to 1"),
         ("", "--success: found ''; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
