@@ -52,15 +52,13 @@ _usual: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
 }
 _modules = ("Linear", *_activations, "Dropout")
 _chain_allowed = f"allowed: {', '.join(_modules)}, in an nn.Sequential"
+_cross_entropy = ("categorical_crossentropy", "softmax", {"weight": (None,), "ignore_index": (-100,)})
 # losses: our name, what they have in themselves, and attributes with the only values that can be said
 _losses: Mapping[str, tuple[str, str, Mapping[str, tuple[Any, ...]]]] = {
     "BCELoss": ("binary_crossentropy", "", {"weight": (None,)}),
     "BCEWithLogitsLoss": ("binary_crossentropy", "sigmoid", {"weight": (None,), "pos_weight": (None,)}),
-    "CrossEntropyLoss": (
-        "categorical_crossentropy",
-        "softmax",
-        {"weight": (None,), "ignore_index": (-100,)},
-    ),
+    "CrossEntropyLoss": _cross_entropy,
+    "NLLLoss": _cross_entropy,  # behind a LogSoftmax
     "MSELoss": ("mean_squared_error", "", {}),
     "L1Loss": ("mean_absolute_error", "", {}),
     "HuberLoss": ("huber", "", {}),
@@ -94,10 +92,10 @@ def from_torch(model: Any, loss: Any, optimizer: Any) -> dict[str, Any]:
     """Return the settings of a PyTorch network, as under `fixed` in an experiment file, or for `sweep.train`.
 
     `model`: an nn.Sequential of Linear, activations and Dropout; `loss`: BCELoss, BCEWithLogitsLoss, CrossEntropyLoss,
-    MSELoss, L1Loss, HuberLoss or SmoothL1Loss, reduced by its mean; `optimizer`: SGD, Adam, AdamW, RMSprop, Adagrad,
-    Adamax, or NAdam with a momentum_decay of 1, with all of the model's parameters. Weights are not taken over: they
-    are drawn as PyTorch's Linear draws them, and a warning says where the model's are none of these. A model knows no
-    task, batch size or epochs: name them beside these settings.
+    NLLLoss behind a LogSoftmax, MSELoss, L1Loss, HuberLoss or SmoothL1Loss, reduced by its mean; `optimizer`: SGD,
+    Adam, AdamW, RMSprop, Adagrad, Adamax, or NAdam with a momentum_decay of 1, with all of the model's parameters.
+    Weights are not taken over: they are drawn as PyTorch's Linear draws them, and a warning says where the model's are
+    none of these. A model knows no task, batch size or epochs: name them beside these settings.
     Raises `SettingError` with everything that the settings cannot say.
     """
     found = _import(model, loss, optimizer)
@@ -112,12 +110,15 @@ def _import(model: Any, loss: Any, optimizer: Any) -> Imported:
         notes.add(("model",), f"found {type(model).__name__}", "allowed: a torch.nn.Sequential")
         notes.check(trained_as_it_is if callable(getattr(model, "parameters", None)) else "")
     modules = list(_flat(model))
-    blocks = _blocks(modules, notes)
+    summed = _without_logs(modules, loss)
+    blocks = _blocks(summed, notes)
     trained: Trained = Named("adam"), 0.001
     with notes.noting():
         trained = _optimizer(optimizer, model, notes)
     read: Loss | None = None
     with notes.noting():
+        if summed is not modules or _kind(loss) == "NLLLoss":
+            _check_logs(modules)
         read = _loss(loss, notes)
     n_inputs = next((int(module.in_features) for _, module in modules if _kind(module) == "Linear"), 1)
     blocks = [replace(block, layer=_regularized(block.layer, optimizer)) for block in blocks]
@@ -127,14 +128,40 @@ def _import(model: Any, loss: Any, optimizer: Any) -> Imported:
         notes.add((blocks[-1].name, "activation"), f"{label} under BCELoss", "allowed: Sigmoid, or BCEWithLogitsLoss")
     notes.check(trained_as_it_is)
     odd = [name for name, module in modules if _kind(module) == "Linear" and _is_drawn_otherwise(module)]
-    said = f"PyTorch's Linear does not begin with such weights as those of {', '.join(odd)}: they are not taken over, "
-    remark = said + "and if it is no training but a start of its own, name kernel_initializer and bias_initializer"
+    said = f"PyTorch's Linear does not begin with such weights as those of {', '.join(odd)}. They are not taken over. "
+    remark = said + "If they are no training but a start of their own, name kernel_initializer and bias_initializer"
     return replace(found, remark=remark if odd else "")
+
+
+def _without_logs(modules: list[tuple[str, Any]], loss: Any) -> list[tuple[str, Any]]:
+    """The modules without a LogSoftmax at the end of which the loss makes what it would of the sums themselves."""
+    is_log = bool(modules) and _kind(modules[-1][1]) == "LogSoftmax"
+    return modules[:-1] if is_log and _kind(loss) in ("NLLLoss", "CrossEntropyLoss") else modules
+
+
+def _check_logs(modules: list[tuple[str, Any]]) -> None:
+    """Raise `SettingError` where what stands at the end is no LogSoftmax over the classes."""
+    for name, last in modules[-1:]:
+        if _kind(last) != "LogSoftmax":
+            found = f"{type(last).__name__} under NLLLoss, which is of logarithms"
+            raise SettingError((name,), found, "allowed: LogSoftmax, or CrossEntropyLoss without one")
+        _check_attributes(last, _usual["Softmax"], (name,))
 
 
 def _kind(value: Any) -> str:
     """The name of a class of PyTorch's own; of any other nothing."""
     return type(value).__name__ if type(value).__module__.partition(".")[0] == "torch" else ""
+
+
+def _found(value: Any) -> str:
+    """What something is; of a class that it is none of its objects.
+
+    >>> _found(3), _found(dict)
+    ('found int', 'found the class dict and not dict(..)')
+    """
+    if isinstance(value, type):
+        return f"found the class {value.__name__} and not {value.__name__}(..)"
+    return f"found {type(value).__name__}"
 
 
 def _flat(model: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -153,7 +180,8 @@ def _blocks(modules: list[tuple[str, Any]], notes: Notes) -> list[Block]:
     for name, module in modules:
         kind = _kind(module)
         if kind not in _modules:
-            notes.add((name,), f"a module {type(module).__name__}", _chain_allowed)
+            behind_it = "; LogSoftmax at the end, under NLLLoss" if kind == "LogSoftmax" else ""
+            notes.add((name,), f"a module {type(module).__name__}", _chain_allowed + behind_it)
         elif kind == "Linear":
             if blocks and blocks[-1].layer.units != int(module.in_features):
                 found = f"{module.in_features} inputs behind {blocks[-1].layer.units} units"
@@ -207,7 +235,7 @@ def _check_attributes(value: Any, usual: Mapping[str, tuple[Any, ...]], place: t
 def _loss(loss: Any, notes: Notes) -> Loss:
     kind = _kind(loss)
     if kind not in _losses:
-        raise SettingError(("loss",), f"found {type(loss).__name__}", f"allowed: {', '.join(_losses)}")
+        raise SettingError(("loss",), _found(loss), f"allowed: {', '.join(_losses)}")
     name, inside, usual = _losses[kind]
     for key, values in {"reduction": ("mean",), **usual}.items():
         with notes.noting():
@@ -221,9 +249,10 @@ def _optimizer(optimizer: Any, model: Any, notes: Notes) -> Trained:
     """The optimizer, and its learning rate."""
     kind = _kind(optimizer)
     if kind not in _optimizers:
-        reason = ", an update that no optimizer here makes" if kind else ""
-        found = f"found {type(optimizer).__name__}{reason}"
-        raise SettingError(("optimizer",), found, f"allowed: {', '.join(_optimizers)} of torch.optim")
+        reason = ", an update that no optimizer here makes" if kind and hasattr(optimizer, "param_groups") else ""
+        raise SettingError(
+            ("optimizer",), _found(optimizer) + reason, f"allowed: {', '.join(_optimizers)} of torch.optim"
+        )
     groups = optimizer.param_groups
     held = {id(parameter) for group in groups for parameter in group["params"]}
     if held != {id(parameter) for parameter in model.parameters()}:
@@ -232,7 +261,8 @@ def _optimizer(optimizer: Any, model: Any, notes: Notes) -> Trained:
     if any({**other, "params": None} != {**group, "params": None} for other in groups[1:]):
         notes.add(("optimizer", "param_groups"), "groups that differ", "allowed: one for all parameters")
     if "initial_lr" in group:
-        notes.add(("optimizer", "lr"), "a scheduler changes it", "allowed: a number; a schedule is a learning_rate")
+        allowed = "allowed: an optimizer without one; beside the settings learning_rate may be a schedule"
+        notes.add(("optimizer", "lr"), "a scheduler changes it", allowed)
     arguments: dict[str, Any] = {}
     for key, value in group.items():
         if key in _neutral and value != _neutral[key][0]:

@@ -142,6 +142,11 @@ def test_nadam_whose_momentum_grows_as_that_of_keras(is_decoupled: bool) -> None
     assert found.output.kernel_regularizer.name == ("none" if is_decoupled else "l2")
 
 
+@pytest.mark.parametrize("name", ["NLLLoss", "CrossEntropyLoss"])
+def test_logarithms_of_a_softmax_are_a_softmax_under_cross_entropy(name: str) -> None:
+    assert imported(small(fake("LogSoftmax", dim=1), units=2), loss(name)) == preset(output="softmax")
+
+
 def test_label_smoothing() -> None:
     smoothed = {"name": "categorical_crossentropy", "label_smoothing": 0.1}
     assert imported(small(units=2), loss("CrossEntropyLoss", label_smoothing=0.1)) == preset(
@@ -228,6 +233,13 @@ def test_what_a_refusal_ends_with_tries_any_training(tmp_path: Path, monkeypatch
         (small(), loss("BCELoss"), adam, ("2", "activation"), "linear under BCELoss"),
         (small(fake("Sigmoid")), loss("BCEWithLogitsLoss"), adam, ("2", "activation"), "under BCEWithLogitsLoss"),
         (small(), loss("CrossEntropyLoss"), adam, ("2", "activation"), "softmax of one unit"),
+        (small(units=2), loss("NLLLoss"), adam, ("2",), "Linear under NLLLoss, which is of logarithms"),
+        (small(fake("Softmax", dim=1), units=2), loss("NLLLoss"), adam, ("3",), "Softmax under NLLLoss"),
+        (small(fake("LogSoftmax", dim=0), units=2), loss("NLLLoss"), adam, ("3", "dim"), "found 0"),
+        (small(fake("LogSoftmax", dim=1), units=2), loss("MSELoss"), adam, ("3",), "a module LogSoftmax"),
+        (small(), type(loss("MSELoss")), adam, ("loss",), "found the class MSELoss and not MSELoss(..)"),
+        (small(), loss("MSELoss"), lambda m: type(adam(m)), ("optimizer",), "found the class Adam and not Adam(..)"),
+        (small(), loss("MSELoss"), lambda m: adam(m, initial_lr=0.1), ("optimizer", "lr"), "a scheduler changes it"),
         (small(), loss("PoissonNLLLoss"), adam, ("loss",), "found PoissonNLLLoss"),
         (small(), 3, adam, ("loss",), "found int"),
         (small(), loss("SmoothL1Loss", beta=0.5), adam, ("loss", "beta"), "found 0.5"),
@@ -295,6 +307,7 @@ LOSSES: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], list[Any]], int
     "logits": (lambda nn: nn.BCEWithLogitsLoss(), lambda nn: [], 1),
     "probabilities": (lambda nn: nn.BCELoss(), lambda nn: [nn.Sigmoid()], 1),
     "classes": (lambda nn: nn.CrossEntropyLoss(), lambda nn: [], 2),
+    "logarithms": (lambda nn: nn.NLLLoss(), lambda nn: [nn.LogSoftmax(-1)], 2),
     "smoothed classes": (lambda nn: nn.CrossEntropyLoss(label_smoothing=0.2), lambda nn: [], 2),
     "squares": (lambda nn: nn.MSELoss(), lambda nn: [nn.Tanh()], 1),
     "distances": (lambda nn: nn.L1Loss(), lambda nn: [nn.Sigmoid()], 1),
@@ -353,7 +366,7 @@ def trajectory(model: Any, criterion: Any, optimizer: Any, c: Configuration) -> 
     """
     torch = pytorch()
     inputs, targets = (torch.from_numpy(x.astype(np.float64)) for x in (c.inputs(), c.targets()))
-    if type(criterion).__name__ == "CrossEntropyLoss":
+    if type(criterion).__name__ in ("CrossEntropyLoss", "NLLLoss"):
         targets = targets.argmax(dim=1)
     course: list[npt.NDArray[np.float64]] = []
     for step in range(1, N_STEPS + 2):
