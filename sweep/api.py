@@ -106,6 +106,7 @@ def study(
     workers: int | None = None,
     timeout: float | str | None = None,
     memory: float | str | None = None,
+    stop: str | None = None,
     retries: int = 1,
     objective: str | Sequence[str] = "success_rate",
     fresh: bool = False,
@@ -119,9 +120,9 @@ def study(
     `{"count": 8, "up_to": 256}`. `success`: which comparison makes a run a success. Each run has a process, which an
     exception, a signal or `timeout`, in seconds or as `"10 min"`, ends alone, and which has at most `memory`, in bytes
     or as `"2 GiB"`, for its data; a run that was lost (killed from outside, or `sweep.Lost`) is tried again `retries`
-    times on its seed. A function that another process cannot import is called here, without limits. `objective`: what
-    the sampler tpe looks for, `["success_rate", "seconds"]`. The folder is `out`, `results/<name of the function>`
-    where not given.
+    times on its seed. A function that yields its points is given up by `stop`, `"accuracy < 0.2 at step 50"`. One that
+    another process cannot import is called here, without timeout and memory. `objective`: what the sampler tpe looks
+    for, `["success_rate", "seconds"]`. The folder is `out`, `results/<name of the function>` where not given.
 
     `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
     the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
@@ -142,7 +143,10 @@ def study(
         "reliability": {"success": success, "target": target, "confidence": confidence},
         "limits": {
             name: value
-            for name, value, usual in (("timeout", timeout, None), ("memory", memory, None), ("retries", retries, 1))
+            for name, value, usual in (
+                *(("timeout", timeout, None), ("memory", memory, None), ("stop", stop, None)),
+                ("retries", retries, 1),
+            )
             if value != usual
         },
     }

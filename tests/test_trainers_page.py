@@ -57,6 +57,18 @@ def test_a_function(tmp_path: Path) -> None:
     assert verdicts(results, "trees")[8] == "reliable" and verdicts(results, "trees")[1] == "unreliable"
 
 
+def test_a_function_that_yields_is_given_up(tmp_path: Path) -> None:
+    _, (_, code) = BLOCK.findall(SECTIONS["A function"])
+    (tmp_path / "climb.py").write_text(code)
+    done = subprocess.run([sys.executable, "climb.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = sweep.load(tmp_path / "results" / "train")
+    lengths = {run: curve.steps[-1] for run, curve in results.folder.read_curves().items()}
+    given_up = results.runs["run"].map(lengths) == 50
+    assert 0 < given_up.sum() < len(results.runs)
+    assert set(results.runs["outcome"][given_up]) == {"missed"} and (results.runs["score"][given_up] < 0).all()
+
+
 def test_one_setting_without_a_file() -> None:
     (line,) = [text for _, text in BLOCK.findall(SECTIONS["A program"])]
     typed = line.replace("sweep ", f"{sys.executable} -m sweep ", 1)

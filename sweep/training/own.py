@@ -31,6 +31,7 @@ n_first = 4  # runs that all crash before anything else ends: then all will
 # what has ended is handed on after so long, so that it can be stored: a hundredth of the time so far, within these
 seconds_between = (1.0, 10.0)
 seconds_to_look = 0.05
+given_up = "given up"  # what is told first of a run that `limits.stop` ended
 
 
 class TrainerError(UserError):
