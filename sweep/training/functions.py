@@ -108,7 +108,7 @@ def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: st
     """What one call of a function came to."""
     started = perf_counter()
     try:
-        value: Any = function(settings, seed)
+        value = function(settings, seed)
         is_yielding = inspect.isgenerator(value)
         given = _given_by_points(value, metric, stop) if is_yielding else given_of(value, metric)
     except Lost as error:
@@ -118,7 +118,7 @@ def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: st
     return replace(given, seconds=perf_counter() - started)
 
 
-def _given_by_points(points: Generator[object, None, object], metric: str, stop: Stop | None) -> Given:
+def _given_by_points(points: Generator[object, Any, object], metric: str, stop: Stop | None) -> Given:
     """What a function gave that yields its points: what it returns at the end, without that its last point."""
     curve: list[tuple[float, Mapping[str, float]]] = []
     while True:

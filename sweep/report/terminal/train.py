@@ -29,6 +29,8 @@ def answer_lines(answer: RunCounts) -> list[str]:
         c = answer.configuration
         is_pulled = c.is_regularized or c.optimizer["weight_decay"] > 0  # what no gradient of the loss moves may move
         end = "no gradient of the loss passes it" if is_pulled else "no training wakes it"
+        if any(layer.dropout for layer in c.hidden[:-1]):  # under a mask a layer behind may be on
+            end = "without dropout no gradient of the loss passes it"
         lines.append(f"for {seeds} a whole hidden layer is off on every row before training begins, and {end}")
     if any(share > 0 for _, share in answer.shares):
         lines += _chart("learned", answer.shares)
