@@ -1,15 +1,14 @@
 """Somebody's own function or program under many seeds, by the same loop as networks."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sweep.commands.check import Plan, n_confirmation
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.file import ExperimentFile
-from sweep.experiment.writing import study_text
+from sweep.experiment.writing import Sections, study_text
 from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
 from sweep.training import functions, many, programs
@@ -63,7 +62,7 @@ def of_program(argv: tuple[str, ...], experiment: Experiment) -> MakeTrainer:
     return lambda limits, n_workers: programs.as_trainer(command, limits, n_workers)
 
 
-def as_source(train: object, sections: Mapping[str, Mapping[str, Any]], called: str = "sweep.study") -> ExperimentFile:
+def as_source(train: object, sections: Sections, called: str = "sweep.study") -> ExperimentFile:
     """An experiment given in Python, as the file that says the same. Raises `ExperimentFileError`."""
     text = study_text(sections, f"{called} of the function {name_of(train)}")
     experiment = experiment_file.parse(text, f"{called}({name_of(train)})", subject="settings")
@@ -88,7 +87,7 @@ def plan_file(
 def plan_study(
     train: Function | None,
     train_many: ManyFunction | None,
-    sections: Mapping[str, Mapping[str, Any]],
+    sections: Sections,
     *,
     workers: int | None = None,
     confirm: int = n_confirmation,

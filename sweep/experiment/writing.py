@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from sweep.runs.errors import visible
 
+# of an experiment: settings by name, or cases one after the other
+Sections = Mapping[str, Mapping[str, Any] | Sequence[Any]]
 _plain_name = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _no_names = {"null", "true", "false", "yes", "no", "on", "off"}
 remark_column = 26
@@ -29,7 +31,7 @@ def flow(value: Any) -> str:
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
-def study_text(sections: Mapping[str, Mapping[str, Any] | Sequence[Any]], head: str) -> str:
+def study_text(sections: Sections, head: str) -> str:
     """An experiment of these sections, a line for each setting or case; sections without any are left out."""
     lines = [f"# {_comment(head)}"]
     for section, settings in sections.items():

@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,46 @@ def test_curves_are_kept_and_say_how_a_run_that_missed_ended(tmp_path: Path) -> 
     sweep.study(falling, seeds=6, out=tmp_path / "out", **options)
     assert len(results.folder.read_curves()) == 2 * 5
     assert call("verify", tmp_path / "out").exit_code == 0
+
+
+def test_the_function_says_what_a_file_says(tmp_path: Path) -> None:
+    text = """
+fixed: {word: a}
+vary: {rate: {low: 0.1, high: 0.9}, seed: {first: 3, count: 16, up_to: 32}}
+cases: [{shape: 1}, {shape: 2}]
+study: {sampler: random, trials: 4, seed: 7, trials_per_round: 2, storage: "sqlite:///STUDY", objective: [draw low]}
+reliability: {success: score >= 1, target: 0.5, confidence: 0.9, family: fwer}
+limits: {timeout: 20 s, memory: 8 GiB, retries: 2}
+"""
+    path = written(tmp_path, text.replace("STUDY", str(tmp_path / "by_file.db")))
+    by_file = sweep.run(path, tmp_path / "file", train=coin, workers=1, confirm=0)
+    by_call = sweep.study(
+        coin,
+        fixed={"word": "a"},
+        vary={"rate": {"low": 0.1, "high": 0.9}},
+        cases=[{"shape": 1}, {"shape": 2}],
+        seeds={"first": 3, "count": 16, "up_to": 32},
+        success="score >= 1",
+        target=0.5,
+        confidence=0.9,
+        family="fwer",
+        sampler="random",
+        trials=4,
+        study_seed=7,
+        trials_per_round=2,
+        storage=f"sqlite:///{tmp_path / 'by_call.db'}",
+        objective=["draw low"],
+        timeout="20 s",
+        memory="8 GiB",
+        retries=2,
+        workers=1,
+        confirm=0,
+        out=tmp_path / "call",
+    )
+    same = replace(by_file.experiment.study, storage=by_call.experiment.study.storage)
+    assert by_call.experiment == replace(by_file.experiment, study=same)
+    assert (by_call.experiment.reliability.family, by_call.experiment.limits.retries) == ("fwer", 2)
+    pd.testing.assert_frame_equal(by_call.runs.drop(columns="seconds"), by_file.runs.drop(columns="seconds"))
 
 
 def test_points_are_a_curve_and_a_hopeless_run_is_given_up(tmp_path: Path) -> None:
