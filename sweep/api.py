@@ -114,6 +114,8 @@ def study(
     memory: float | str | None = None,
     stop: str | None = None,
     retries: int = 1,
+    cores: int = 1,
+    gpus: float = 0.0,
     objective: str | Sequence[str] = "success_rate",
     ray: str | None = None,
     fresh: bool = False,
@@ -131,7 +133,8 @@ def study(
     its data; a run that was lost (killed from outside, or `sweep.Lost`) is tried again `retries` times on its seed. A
     function that yields its points is given up by `stop`, `"accuracy < 0.2 at step 50"`. One that another process
     cannot import is called here, without timeout and memory. `objective`: what the sampler tpe looks for,
-    `["success_rate", "seconds"]`. `ray`, `settle`, `confirm`, `fresh`: see `run`. The folder is `out`, `results/<name
+    `["success_rate", "seconds"]`. `cores` and, on a cluster, `gpus` are kept free for each run. `ray`, `settle`,
+    `confirm`, `fresh`: see `run`. The folder is `out`, `results/<name
     of the function>` where not given.
 
     `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
@@ -144,7 +147,7 @@ def study(
     end_where_imported()
     check_settle(settle)
     chosen = {"objective": objective, "seed": study_seed, "trials_per_round": trials_per_round, "storage": storage}
-    limits = {"timeout": timeout, "memory": memory, "stop": stop, "retries": retries}
+    limits = {"timeout": timeout, "memory": memory, "stop": stop, "retries": retries, "cores": cores, "gpus": gpus}
     sections = {
         "fixed": dict(fixed or {}),
         "vary": {**(vary or {}), "seed": seeds},

@@ -51,7 +51,7 @@ class _Open:
 
 def _nobody(limits: Limits, n_workers: int) -> Trainer:
     """The name under which the runs stand; nobody here makes them. Raises `SettingError` for limits of them."""
-    if limits != Limits():
+    if not limits.are_none:
         raise SettingError(("limits",), "found limits of a run, which somebody else makes", "allowed: none")
 
     def make(*_: object) -> Given:

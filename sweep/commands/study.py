@@ -32,8 +32,9 @@ def plan_own(source: ExperimentFile, trainer: MakeTrainer, workers: int | None, 
         raise SettingError(("workers",), f"found {workers}", "allowed: a whole number from 1 up")
     if confirm < 0:
         raise SettingError(("confirm",), f"found {confirm}", "allowed: a number of seeds, 0 for none")
-    n_workers = workers or available_cores()
-    made = trainer(source.experiment.limits, n_workers)
+    limits = source.experiment.limits
+    n_workers = workers or max(1, available_cores() // limits.cores)
+    made = trainer(limits, n_workers)
     n_confirmed = min(confirm, len(source.experiment.seeds))
     return Plan(source, made, Threads(n_workers if made.is_threaded else 1), n_confirmed, 0.0)
 

@@ -101,7 +101,7 @@ class FunctionRecipe:
 
     def make(self) -> RunByRun:
         """The trainer, for one worker of several."""
-        return as_trainer(self.function, self.limits, available_cores())
+        return as_trainer(self.function, self.limits, max(1, available_cores() // self.limits.cores))
 
 
 def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str, stop: Stop | None) -> Given:

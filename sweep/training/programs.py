@@ -131,7 +131,7 @@ class ProgramRecipe:
 
     def make(self) -> RunByRun:
         """The trainer, for one worker of several."""
-        return as_trainer(self.command, self.limits, available_cores())
+        return as_trainer(self.command, self.limits, max(1, available_cores() // self.limits.cores))
 
 
 class _Runs:
