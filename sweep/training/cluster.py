@@ -305,9 +305,9 @@ def _check_room(ray: Any, limits: Limits) -> None:
         return
     there = [node.get("Resources", {}) for node in ray.nodes() if node["Alive"]]
     if not any(r.get("CPU", 0) >= limits.cores and r.get("GPU", 0) >= limits.gpus for r in there):
-        asked = f"{limits.cores} cores" + (f" and {limits.gpus:g} GPUs" if limits.gpus else "")
-        has = "; ".join(f"{r.get('CPU', 0):g} cores, {r.get('GPU', 0):g} GPUs" for r in there)
-        raise ExecutorError(f"--ray: a run takes {asked}, which no node has\n  the nodes have {has}")
+        has = "; ".join(f"cores {r.get('CPU', 0):g}, gpus {r.get('GPU', 0):g}" for r in there)
+        asked = f"found cores {limits.cores}, gpus {limits.gpus:g} for each run"
+        raise ExecutorError(f"--ray: {asked}; allowed: what a node has, {has}")
 
 
 @contextmanager
