@@ -177,6 +177,29 @@ def test_a_kill_loses_no_run_that_ended(tmp_path: Path) -> None:
     assert len(sweep.load(tmp_path / "out").runs) == 60
 
 
+def test_killed_at_several_moments_the_rows_are_those_of_a_whole_sweep(tmp_path: Path) -> None:
+    """Before a run is stored, between stored ones, and while the named one is tried on fresh seeds."""
+    path = written(tmp_path, "vary: {x: [1, 2], seed: 20}\nreliability: {success: 'score >= 2', target: 0.5}\n")
+    made = tmp_path / "made"
+    made.touch()
+    script = f"echo >> {shlex.quote(str(made))}; sleep 0.1; echo $(($1 * $2 % 5))"
+    program = ("--workers", "2", "--quiet", "--", "sh", "-c", script, "sh", "{x}", "{seed}")
+    assert call("run", path, "--out", tmp_path / "whole", *program).exit_code == 0
+    command = [sys.executable, "-m", "sweep", "run", str(path), "--out", str(tmp_path / "out"), *program]
+    for n_more in (1, 20, 25):
+        n_before = len(made.read_text())
+        process = subprocess.Popen(command)
+        while len(made.read_text()) < n_before + n_more and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert call("run", path, "--out", tmp_path / "out", *program).exit_code == 0
+    whole, found = (sweep.load(tmp_path / name) for name in ("whole", "out"))
+    same = [results.runs.drop(columns=["seconds", "attempts"]) for results in (whole, found)]
+    pd.testing.assert_frame_equal(*same)
+    assert found.manifest.confirmation == whole.manifest.confirmation and found.manifest.broken == ()
+
+
 def test_objectives_of_any_number(tmp_path: Path) -> None:
     text = """
 vary: {step: {low: 1, high: 9}, seed: 6}
