@@ -177,7 +177,8 @@ class Cluster:
         """Make runs of somebody's own; what has ended comes about every second."""
         size = max(1, int(task_seconds * self._n_own / self._own_seconds)) if self._own_seconds else 1
         tasks = deque([Part(place, part)] for place, cohort in enumerate(cohorts) for part in cohort.split(size))
-        crashes = Crashes(trainer.name, min(trainer.n_first, sum(map(len, cohorts))))
+        n_first = 0 if guard.has_worked() else min(trainer.n_first, sum(map(len, cohorts)))
+        crashes = Crashes(trainer.name, n_first)
         waiting: list[Kept] = []
         given_at = perf_counter()
         for _, done in self._done(recipe, tasks, guard):

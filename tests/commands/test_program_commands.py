@@ -85,6 +85,25 @@ def test_where_all_crash_the_sweep_ends_with_code_2(tmp_path: Path) -> None:
     assert "each of the first 4 runs crashed; one said\nexit code 3\nwhy \\u001b[31m" in result.stderr
 
 
+def test_once_a_run_has_worked_those_that_crash_are_data(tmp_path: Path) -> None:
+    """In a later round, on the fresh seeds, where the same command goes on, and where verify makes them again."""
+    text = (
+        "vary: {x: [1, 2, 3], seed: 6}\nstudy: {trials_per_round: 1}\nreliability: {success: 'y >= 1', target: 0.5}\n"
+    )
+    path = written(tmp_path, text)
+    program = ("--workers", "1", "--", "sh", "-c", "test $1 = 1 && test $2 -lt 6 && echo 1", "sh", "{x}", "{seed}")
+    assert call("run", path, "--out", tmp_path / "out", *program).exit_code == 0
+    results = sweep.load(tmp_path / "out")
+    assert results.runs.groupby("x")["outcome"].unique().map(list).to_dict() == {
+        1: ["learned"],
+        2: ["crashed"],
+        3: ["crashed"],
+    }
+    assert results.manifest.confirmation is not None and results.manifest.confirmation.n_learned == 0
+    verified = call("verify", tmp_path / "out", "--sample", "all", *program[2:])
+    assert verified.exit_code == 0, verified.output
+
+
 def test_a_file_of_settings_needs_to_be_told_what_runs_it(swept: Path, tmp_path: Path) -> None:
     for text in (TEXT, sections_without(TEXT, "limits")):
         for path in (written(tmp_path, text), swept / "experiment.yaml"):
