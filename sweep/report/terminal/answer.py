@@ -84,12 +84,12 @@ def answer_sentence(answer: Answer) -> str:
     v, n = answer.verdicts, answer.n_configurations
     by = f"By {seeds_words(answer)}"
     if n == 1:
-        is_open = f"That is open: {seeds_words(answer)} cannot tell."
-        return f"{by} it does." if v["reliable"] else f"{by} it does not." if v["unreliable"] else is_open
+        neither = f"That is inconclusive: {seeds_words(answer)} cannot tell."
+        return f"{by} it does." if v["reliable"] else f"{by} it does not." if v["unreliable"] else neither
     do, do_not = "does" if v["reliable"] == 1 else "do", "does" if v["unreliable"] == 1 else "do"
     sentence = f"{by} {v['reliable']:,} of {n:,} {do}{error_words(answer)}, {v['unreliable']:,} {do_not} not"
     if v["inconclusive"]:
-        sentence += f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open"
+        sentence += f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} inconclusive"
     return sentence + "."
 
 
@@ -155,13 +155,13 @@ def _learned(n_learned: int, n_runs: int) -> str:
 
 
 def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
-    """The verdict; of an open one, about how many seeds in all would probably settle it."""
-    if row["verdict"] != "inconclusive":
+    """The verdict; of an inconclusive one, how many seeds in all would probably settle it, the rate being as seen."""
+    if row["verdict"] != "inconclusive" or not row["n_runs"]:
         return str(row["verdict"])
-    is_above = row["n_learned"] >= answer.allocation.reliability.target * row["n_runs"]
-    n_called = answer.verdicts["reliable" if is_above else "unreliable"]
-    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"], n_called)
-    return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
+    rate = row["n_learned"] / row["n_runs"]
+    n_called = answer.verdicts["reliable" if rate >= answer.allocation.reliability.target else "unreliable"]
+    wanted = answer.allocation.runs_for_verdict(rate, n_called)
+    return "inconclusive, too close" if wanted is None else f"inconclusive, ~{max(wanted, row['n_runs'] + 1):,} seeds"
 
 
 def _named_lines(answer: Answer) -> list[str]:
@@ -179,7 +179,7 @@ def _named_lines(answer: Answer) -> list[str]:
 
 
 def _smaller_lines(answer: Answer, results: Results) -> list[str]:
-    """What is open below the smallest that is shown reliable: how to settle it, or what came of it."""
+    """What is inconclusive below the smallest that is shown reliable: how to settle it, or what came of it."""
     n, settled = answer.n_smaller_open, answer.settled
     if not n:
         return []
@@ -191,7 +191,7 @@ def _smaller_lines(answer: Answer, results: Results) -> list[str]:
     counts = {word: sum(c.verdict == word for c in settled) for word in verdict_styles}
     lines[0] += (
         f"; by fresh seeds, up to {max(c.n_runs for c in settled):,}: {counts['reliable']:,} reliable, "
-        f"{counts['unreliable']:,} unreliable, {counts['inconclusive']:,} open"
+        f"{counts['unreliable']:,} unreliable, {counts['inconclusive']:,} inconclusive"
     )
     smallest = next((c for c in settled if c.verdict == "reliable"), None)  # they stand by their size
     if smallest is not None:
