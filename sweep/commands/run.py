@@ -23,11 +23,11 @@ from sweep.experiment.regular_files import regular
 from sweep.networks.measurements import Example
 from sweep.results.columns import settings_columns
 from sweep.results.configurations import settings_lines
-from sweep.results.files import library_versions, write_atomically
-from sweep.results.folder import Folder
+from sweep.results.files import ResultsError, library_versions, write_atomically
+from sweep.results.folder import Folder, confirming
 from sweep.results.manifest import Confirmation, Manifest, Timings, broken_runs
 from sweep.results.results import Results
-from sweep.results.resume import held, prepare, study_name
+from sweep.results.resume import check_holds, held, prepare, study_name
 from sweep.results.storages import remember
 from sweep.results.stored import Stored
 from sweep.results.tables import (
@@ -282,7 +282,7 @@ class Sweep:
             block = merge([k.runs for k in kept])
             runs = merge([runs, block])
             if len(runs) < n and len(block):  # else all is known, and its summary is stored at once
-                self.folder.write_part(f"confirm-{named.trial:08d}", {identity: block}, (), self.plan.trained_by)
+                self.folder.write_part(f"{confirming}-{named.trial:08d}", {identity: block}, (), self.plan.trained_by)
         self.training.end_where_stopped()
         return summarise(identity, int(fresh[0]), runs, reliability)
 
@@ -405,6 +405,26 @@ def _has_todays_columns(folder: Folder, experiment: Experiment) -> bool:
     return ("e_reliable" if Allocation.of(experiment).is_adaptive else "p_reliable") in columns
 
 
+def folder_of(plan: Plan, out: str | os.PathLike[str] | None = None) -> Folder:
+    """The results folder of a plan: `out`, `results/<name of the file>` where not given."""
+    return Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
+
+
+def n_present(plan: Plan, out: str | os.PathLike[str] | None = None) -> int:
+    """How many of a plan's runs its folder holds already, all where nothing is left to train.
+
+    Raises `ResultsError` where the folder holds something else.
+    """
+    folder = folder_of(plan, out)
+    before = check_holds(folder, plan.experiment, plan.source.tables)
+    try:
+        if before == plan.experiment and folder.is_finished() and folder.read_manifest().runs_missing == 0:
+            return plan.n_runs
+        return 0 if before is None else folder.n_stored()
+    except ResultsError:  # of a damaged file, which the sweep sets aside and makes anew
+        return 0
+
+
 def execute(
     plan: Plan,
     out: str | os.PathLike[str] | None = None,
@@ -422,7 +442,7 @@ def execute(
     comes to hold, what is in training ends and is stored, then `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
-    folder = Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
+    folder = folder_of(plan, out)
     folder.check_table_names(plan.source.tables)
     with closing(plan.trainer), held(folder, is_fresh=fresh):
         begun = begin(plan, folder, is_settling=is_settling, observe=observe, say=say, is_stopped=is_stopped)

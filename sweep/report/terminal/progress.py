@@ -24,22 +24,23 @@ from sweep.training.own import Given
 seconds_between_lines = 2.0
 
 
-def describe_plan(plan: Plan) -> str:
-    """One line: configurations, seeds, networks, engine, time."""
+def describe_plan(plan: Plan, n_present: int = 0) -> str:
+    """One line: configurations, seeds, networks, how many of these are there already, engine, time."""
     seeds, n = plan.experiment.seeds, plan.n_configurations
-    where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
-    if plan.experiment.subject != "network":  # how long one of these takes only it can say
-        up_to, workers = "up to " if seeds.up_to else "", counted(plan.executor.n_workers, "worker")
-        return (
-            f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
-            f"seed{'s' if len(seeds) != 1 else ''} = {up_to}{n * len(seeds):,} runs; {plan.trainer.title}, {workers}"
-        )
-    return (
+    is_network, up_to = plan.experiment.subject == "network", "" if seeds.up_to is None else "up to "
+    asked = (
         f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
-        f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
-        f"{plan.trainer.title}{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
-        f"{describe_seconds(plan.seconds)}"
+        f"seed{'s' if len(seeds) != 1 else ''} = {up_to}{n * len(seeds):,} {'networks' if is_network else 'runs'}"
     )
+    if n_present >= plan.n_runs:
+        return f"{asked}, all there already; {plan.trainer.title}"
+    asked += f", {n_present:,} there already" if n_present else ""
+    if not is_network:  # how long one of these takes only it can say
+        return f"{asked}; {plan.trainer.title}, {counted(plan.executor.n_workers, 'worker')}"
+    where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
+    about = "about" if seeds.up_to is None else "at most"
+    seconds = describe_seconds(plan.seconds_beyond(n_present))
+    return f"{asked}; {plan.trainer.title}{where}{_describe_programs(plan)}; {about} {seconds}"
 
 
 def _describe_programs(plan: Plan) -> str:
@@ -113,8 +114,10 @@ def _describe_given(given: Given, metric: str) -> str:
 
 
 class _Speed(ProgressColumn):
+    """What was done here over the time that it took: what was there before counts for nothing."""
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s")
+        return Text(f"{(task.completed - task.fields['before']) / max(task.elapsed or 0, 1e-9):,.0f}/s")
 
 
 Watcher = Callable[[int, int], None]
@@ -177,7 +180,8 @@ def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[run_command.
 
         def observe(progress: run_command.Progress, learned: str) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, learned="")
+                before = progress.n_done
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, learned="", before=before)
             bars.update(tasks[progress.stage], completed=progress.n_done, total=progress.n_runs, learned=learned)
 
         yield observe
