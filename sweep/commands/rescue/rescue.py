@@ -77,7 +77,7 @@ def rescue_configuration(
         say(f"{len(block)} seeds, {int(failed.sum())} failed: one change at a time; {budget}")
         search = Search(trainer, configuration, own, say)
         attempts = search.attempts()
-        cause = search.cause()
+        cause = search.cause(fresh)
         if fresh.low < reliability.target:
             cheapest = search.cheapest(count_failures(configuration, own))
         n_tried = len(search.tried)
