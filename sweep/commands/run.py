@@ -10,13 +10,14 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sweep.commands.check import Plan
 from sweep.commands.confirm import choose_named, summarise
+from sweep.commands.progress import Observer, Progress, counting, ignore
 from sweep.commands.settle import are_of_the_same_seeds, most, settle, smaller_open
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.regular_files import regular
@@ -46,23 +47,6 @@ from sweep.training.executor import Kept
 from sweep.training.trainer import Guard, TrainerName
 
 libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is: runs done of `n_runs`, how many of them learned, and the stage (`train` or `confirm`)."""
-
-    stage: str
-    n_done: int
-    n_runs: int
-    n_learned: int
-
-
-Observer = Callable[[Progress], None]
-
-
-def ignore(progress: Progress) -> None:
-    """The observer that shows nothing."""
 
 
 def ignore_message(message: str) -> None:
@@ -103,14 +87,7 @@ class _Training:
 
         The observer hears of each piece, from `start` on.
         """
-        progress = start
-        self._observe(progress)
-
-        def count(n_done: int, n_learned: int) -> None:
-            nonlocal progress
-            progress = replace(progress, n_done=progress.n_done + n_done, n_learned=progress.n_learned + n_learned)
-            self._observe(progress)
-
+        count = counting(self._observe, start)
         kept: list[Kept] = []
         started = time.perf_counter()
         for one in self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard):

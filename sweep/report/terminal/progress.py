@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from sweep.commands import run as run_command
+from sweep.commands import progress as commands
 from sweep.commands.check import Plan
 from sweep.commands.probe import Probe, expected_seconds
 from sweep.experiment.experiment import Experiment
@@ -124,9 +124,12 @@ Watcher = Callable[[int, int], None]
 
 
 @contextmanager
-def shown_progress(*, quiet: bool = False) -> Generator[run_command.Observer]:
-    """An observer that draws a bar for each stage on a terminal, and else prints lines; see `_Lines`."""
-    with _shown(quiet=quiet, is_passing=False) as observe:
+def shown_progress(*, quiet: bool = False, is_passing: bool = False) -> Generator[commands.Observer]:
+    """An observer that draws a bar for each stage on a terminal, and else prints lines; see `_Lines`.
+
+    Of a job that `is_passing` nothing stays when all is done.
+    """
+    with _shown(quiet=quiet, is_passing=is_passing) as observe:
         yield lambda p: observe(p, percent_learned(p))
 
 
@@ -136,13 +139,13 @@ def watched(n_runs: int, *, quiet: bool = False, confidence: float = 0.95) -> Ge
     with _shown(quiet=quiet, is_passing=True) as observe:
 
         def watch(n_done: int, n_learned: int) -> None:
-            progress = run_command.Progress("train", n_done, n_runs, n_learned)
+            progress = commands.Progress("train", n_done, n_runs, n_learned)
             observe(progress, f"{percent_learned(progress)} {interval_so_far(n_learned, n_done, confidence)}")
 
         yield watch
 
 
-def percent_learned(progress: run_command.Progress) -> str:
+def percent_learned(progress: commands.Progress) -> str:
     """The share of the runs done that learned."""
     return f"{progress.n_learned / max(1, progress.n_done):.1%}"
 
@@ -158,7 +161,7 @@ def interval_so_far(n_learned: int, n_done: int, confidence: float) -> str:
 
 
 @contextmanager
-def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[run_command.Progress, str], None]]:
+def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[commands.Progress, str], None]]:
     """What shows how far it is, and how much has learned; where it `is_passing`, nothing stays when all is done."""
     console = Console(stderr=True)
     if quiet:
@@ -178,7 +181,7 @@ def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[run_command.
     with Progress(*columns, console=console, transient=is_passing) as bars:
         tasks: dict[str, Any] = {}
 
-        def observe(progress: run_command.Progress, learned: str) -> None:
+        def observe(progress: commands.Progress, learned: str) -> None:
             if progress.stage not in tasks:
                 before = progress.n_done
                 tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, learned="", before=before)
@@ -197,7 +200,7 @@ class _Lines:
         self._printed = 0.0
         self._before = 0
 
-    def __call__(self, progress: run_command.Progress, learned: str) -> None:
+    def __call__(self, progress: commands.Progress, learned: str) -> None:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._started, self._printed, self._before = progress.stage, now, now, progress.n_done
