@@ -228,6 +228,9 @@ class Sweep:
         is_open = {i: len(own) < n for i, own, n in zip(asked, runs, wanted.tolist(), strict=True)}
         for identity, own in zip(asked, runs, strict=True):
             self.entries[identity] = replace(self.entries[identity], runs=own)
+        is_settled = self._allocation.family == "none" or self._allocation.is_together
+        standing = self._allocation.standing(runs) if is_settled else None
+        verdicts = {} if standing is None else dict(zip(asked, standing.verdicts.tolist(), strict=True))
         for suggestion in suggestions:
             entry = self.entries[suggestion.configuration.id]
             if suggestion.is_told:
@@ -237,8 +240,15 @@ class Sweep:
                 continue
             runs, n_parameters = entry.runs, entry.configuration.n_parameters
             course = self._allocation.course(runs)
-            search.tell(suggestion, Result(runs.seed, runs.learned, course, n_parameters, runs.measured))
+            told = self._told(runs, verdicts.get(entry.configuration.id))
+            search.tell(suggestion, Result(runs.seed, runs.learned, course, n_parameters, runs.measured, told))
             self.n_told += 1
+
+    def _told(self, runs: Runs, verdict: str | None) -> dict[str, str]:
+        """What a trial says of its rate; its verdict where those of later trials have no part in it."""
+        rates = self._allocation.rates(int(runs.learned.sum()), len(runs))
+        interval = {"interval": f"{float(rates.low):.3f}-{float(rates.high):.3f}"}
+        return interval if verdict is None else {**interval, "verdict": verdict}
 
     def confirm(self) -> Confirmation | None:
         """Train the configuration that the answer names on fresh seeds."""
@@ -455,4 +465,4 @@ def begin(
     if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
         folder.write_manifest(Manifest(subject=experiment.subject))
     sweep = Sweep(plan, folder, _Training(plan, observe, is_stopped), is_whole=is_whole)
-    return sweep, Search(experiment, study, study_name(experiment, plan.trainer))
+    return sweep, Search(experiment, study, study_name(experiment, plan.trainer), source.path.stem)

@@ -22,6 +22,7 @@ from sweep.training.costs import describe_seconds
 from sweep.training.own import Given
 
 seconds_between_lines = 2.0
+line_width = 70  # of lines that are written over each other
 
 
 def describe_plan(plan: Plan, n_present: int = 0) -> str:
@@ -168,7 +169,9 @@ def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[commands.Pro
         yield lambda progress, learned: None
         return
     if not console.is_terminal:
-        yield _Lines(is_passing=is_passing)
+        lines = _Lines(is_passing=is_passing, is_over=_is_notebook())
+        yield lines
+        lines.end()
         return
     columns = (
         TextColumn("{task.description:9}"),
@@ -190,11 +193,26 @@ def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[commands.Pro
         yield observe
 
 
-class _Lines:
-    """Progress for logs: a line every other second, and, of what is not passing, one when a stage ends."""
+def _is_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this: its output is a page, which a line may be written over."""
+    return "ipykernel" in sys.modules
 
-    def __init__(self, *, is_passing: bool) -> None:
+
+def is_watched() -> bool:
+    """Whether a person may be looking at stderr: a terminal, or a notebook."""
+    return sys.stderr.isatty() or _is_notebook()
+
+
+class _Lines:
+    """Progress for logs: a line every other second, and, of what is not passing, one when a stage ends.
+
+    `is_over`: each line stands over the last one.
+    """
+
+    def __init__(self, *, is_passing: bool, is_over: bool = False) -> None:
         self._is_passing = is_passing
+        self._is_over = is_over
+        self._is_begun = False
         self._stage = ""
         self._started = 0.0
         self._printed = 0.0
@@ -210,7 +228,15 @@ class _Lines:
         self._printed = now
         speed = (progress.n_done - self._before) / max(now - self._started, 1e-9)
         line = f"{progress.stage} {progress.n_done:,}/{progress.n_runs:,} {speed:,.0f}/s learned {learned}"
-        print(line, file=sys.stderr, flush=True)
+        self._is_begun = self._is_over
+        print(f"\r{line:{line_width}}" if self._is_over else line, end="" if self._is_over else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """End the line that others would have been written over; of what is passing nothing stays."""
+        if self._is_begun:
+            sys.stderr.write("\r" + " " * line_width + "\r" if self._is_passing else "\n")
+            sys.stderr.flush()
 
 
 def describe_broken(results: Results) -> str | None:
