@@ -165,7 +165,7 @@ def commonest_merge(runs: Any) -> str | None:
     """The rows that stuck runs of a table most often give one output; None where none do, or nothing says so."""
     if "merged_rows" not in runs:
         return None
-    merged = runs["merged_rows"]
+    merged = runs["merged_rows"][runs["outcome"] == "stuck"]
     counted = merged[merged != ""].value_counts()
     return None if counted.empty else shorten_merge(str(counted.index[0]))
 

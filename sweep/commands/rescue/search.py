@@ -210,12 +210,12 @@ def _judge_shares(shares: Sequence[Proportion], whole: str) -> str:
 
 
 def count_failures(configuration: Configuration, own: Runs) -> dict[str, int]:
-    """The failing runs by outcome; those at rest with every row merged count as `plateau`."""
+    """The failing runs by outcome; those that are flat with every row merged count as `plateau`."""
     names = [outcomes[code] for code in own.outcome.tolist()]
     n_rows = configuration.task.n_rows
     counts: dict[str, int] = {}
     for name, merged in zip(names, own["merged_rows"].tolist(), strict=True):
-        is_plateau = name == "stuck" and len(merged.split("+")) == n_rows and " " not in merged
+        is_plateau = name in ("stuck", "unconverged") and len(merged.split("+")) == n_rows and " " not in merged
         name = "plateau" if is_plateau else name
         counts[name] = counts.get(name, 0) + (name != "learned")
     return {name: n for name, n in counts.items() if n}

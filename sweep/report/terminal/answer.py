@@ -25,7 +25,7 @@ from sweep.runs.settings import setting_text, title_of
 bar_width = 14
 verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
 pipe_width = 1000
-_needed_of_runs = ("configuration", "seed", "learned", "merged_rows")
+_needed_of_runs = ("configuration", "seed", "learned", "outcome", "merged_rows")
 _numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}
 _titles = {"batch_size": "batch", "learning_rate": "rate", "dropout": "drop"}
 

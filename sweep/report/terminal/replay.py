@@ -134,10 +134,8 @@ def _dead(replayed: Replay) -> str:
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
     said = f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
     c = replayed.configuration
-    moves_otherwise = c.is_regularized or c.optimizer["weight_decay"] > 0
-    return (
-        said if at_start < n or moves_otherwise else f"{said}, and nothing else moves it: proven, no training wakes it"
-    )
+    may_wake = at_start < n or c.has_dropout or c.is_regularized or c.optimizer["weight_decay"] > 0
+    return said if may_wake else f"{said}, and nothing else moves it: proven, no training wakes it"
 
 
 def _unconverged(replayed: Replay, seen: Evidence) -> str:
