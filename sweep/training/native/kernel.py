@@ -5,15 +5,20 @@
 `plan` and the layout of a tile's memory: see `passes`.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, merged
-from sweep.training.native.heads import BINARY, MARGIN_ABOVE, compared, is_right, row_loss
+from sweep.training.native.heads import LOSS
+from sweep.training.native.judging import add_losses, begin, holds, judge, mean_loss
 from sweep.training.native.passes import FIELDS, UNITS, backward, forward, pointers_to
 from sweep.training.native.regularizers import finish_step, penalty
 from sweep.training.native.simd import (
     MODELS,
+    ROWS,
+    STRIDE,
     align_stack,
     as_float,
     load,
@@ -27,87 +32,180 @@ from sweep.training.native.simd import (
 from sweep.training.native.streams import ORDER_STREAM, shuffle, threefry
 
 
-@merged
-def _gather(plan, order, first, n, inputs, aims, memory):
-    """Copy each model's rows at positions first .. first + n of the order into the batch."""
+class Data(NamedTuple):
+    """What the models of a cohort learn, and when they are judged: arrays, then pointers.
+
+    inputs, targets and aims (targets as the loss takes them) `[row, ..]`: the table's rows, then those held out.
+    schedule: a learning rate's numbers. evaluations, snapshots, kept: epochs, see `Configuration`.
+    """
+
+    inputs: Any
+    targets: Any
+    aims: Any
+    schedule: Any
+    evaluations: Any
+    snapshots: Any
+    kept: Any
+
+
+class Measured(NamedTuple):
+    """The arrays of `Measurements` without the weights."""
+
+    losses: Any
+    penalties: Any
+    predictions: Any
+    test_losses: Any
+    test_predictions: Any
+    last_unlearned: Any
+    units_off_initial: Any
+    units_off: Any
+
+
+@inlined
+def _place_rows(plan, data, memory, block, row, n):
+    """Write `n` rows of the table from `row` on into a block, the same for every model."""
+    one = zeros1(memory)
+    n_inputs, n_outputs = plan.network.n_inputs, plan.network.n_outputs
+    for r in range(n):
+        for i in range(n_inputs):
+            store(memory, block + i * STRIDE + r * MODELS, splat(data.inputs[(row + r) * n_inputs + i], one))
+        for o in range(n_outputs):
+            aim = splat(data.aims[(row + r) * n_outputs + o], one)
+            store(memory, block + plan.targets + o * STRIDE + r * MODELS, aim)
+
+
+@inlined
+def _choose(plan, memory, row, place, slot):
+    """Write a number of each model's row, which stands at `place` in the table's blocks, into the batch's block."""
+    found = load(memory, plan.table + place, zeros1(memory))
+    for other in range(1, plan.n_rows):
+        block = plan.table + other // ROWS * plan.block_size
+        value = load(memory, block + place + other % ROWS * MODELS, found)
+        found = select(row == splat(np.uint32(other), row), value, found)
+    store(memory, plan.block + place + slot * MODELS, found)
+
+
+@inlined
+def _gather_few(plan, memory, order, first, n):
+    """As `_gather` where the table has few rows, and its blocks stay in memory: chosen for all models at once."""
+    mask = splat(np.uint32(plan.row_mask), zeros1(order))
+    for slot in range(n):
+        row = load(order, (first + slot) * MODELS, mask) & mask
+        for i in range(plan.network.n_inputs):
+            _choose(plan, memory, row, i * STRIDE, slot)
+        for o in range(plan.network.n_outputs):
+            _choose(plan, memory, row, plan.targets + o * STRIDE, slot)
+
+
+@inlined
+def _gather(plan, data, memory, order, first, n):
+    """Copy each model's rows at positions first .. first + n of the order into the batch's block."""
+    n_inputs, n_outputs = plan.network.n_inputs, plan.network.n_outputs
     for slot in range(n):
         for model in range(MODELS):
-            row = order[(first + slot) * MODELS + model] & 0xFF
-            for i in range(plan.n_inputs):
-                memory[plan.batch + (i * plan.n_slots + slot) * MODELS + model] = inputs[row * plan.n_inputs + i]
-            for o in range(plan.n_outputs):
-                memory[plan.targets + (o * plan.n_slots + slot) * MODELS + model] = aims[row * plan.n_outputs + o]
+            row = order[(first + slot) * MODELS + model] & plan.row_mask
+            at = plan.block + slot * MODELS + model
+            for i in range(n_inputs):
+                memory[at + i * STRIDE] = data.inputs[row * n_inputs + i]
+            for o in range(n_outputs):
+                memory[at + plan.targets + o * STRIDE] = data.aims[row * n_outputs + o]
 
 
 @inlined
-def _place_table(plan, region, inputs, memory):
-    """Write the table's inputs into a region of as many slots as it has rows, the same for every model."""
-    one = zeros1(memory)
-    for row in range(plan.n_rows):
-        for i in range(plan.n_inputs):
-            store(memory, region + (i * plan.n_rows + row) * MODELS, splat(inputs[row * plan.n_inputs + i], one))
-
-
-@inlined
-def _is_learned(plan, memory, targets, aims):
-    """Which models have learned: by default, those that have the whole table right by more than the margin."""
-    one = zeros1(memory)
-    learned = one == one
-    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
-    if plan.metric != MARGIN_ABOVE:
-        return compared(plan, memory, out, targets, aims) > splat(plan.bound, one)
-    if plan.coding != BINARY:
-        for row in range(plan.n_rows):
-            learned = learned & is_right(plan, memory, out + row * MODELS, targets, row)
-        return learned
-    unit, margin = splat(1.0, one), splat(plan.bound, one)
-    for o in range(plan.n_outputs):
-        for row in range(plan.n_rows):
-            p = load(memory, out + (o * plan.n_rows + row) * MODELS, one)
-            side = splat(2 * targets[row * plan.n_outputs + o] - 1, one)
-            learned = learned & (side * (p + p - unit) > margin)
-    return learned
-
-
-@inlined
-def _record(plan, layers, memory, aims, losses, penalties, predictions, first, last, snapshot):
-    """Keep the loss, what is added to it, and the predictions of the models from `first` to before `last`."""
-    one = zeros1(memory)
-    unit = splat(1.0, one)
-    total = one
-    out = plan.table + (plan.n_units - plan.n_outputs) * plan.n_rows * MODELS
-    for row in range(plan.n_rows):
-        total = row_loss(plan, memory, out + row * MODELS, aims, row, total)
-        for o in range(plan.n_outputs):
-            at = out + (o * plan.n_rows + row) * MODELS
-            for model in range(first, last):
-                predictions[model, snapshot, row, o] = memory[at + model - first]
-    mean = total / (unit * splat(float(plan.n_rows * plan.averaged), one))
-    store(memory, plan.errors, mean)
-    for model in range(first, last):
-        losses[model, snapshot] = memory[plan.errors + model - first]
-    if plan.is_regularized:
-        store(memory, plan.errors, penalty(plan, layers, memory))
-        for model in range(first, last):
-            penalties[model, snapshot] = memory[plan.errors + model - first]
+def _mark_units_on(plan, memory, block, n):
+    """Mark the hidden units whose output or slope is not 0 on a row of a block."""
+    zero = zeros1(memory)
+    for unit in range(plan.n_hidden):
+        at = block + (plan.network.n_inputs + unit) * STRIDE
+        marks = load(memory, plan.units_on + unit * MODELS, zero)
+        for r in range(n):
+            is_off = load(memory, at + r * MODELS, zero) == zero
+            is_flat = load(memory, at + r * MODELS + plan.network.slope, zero) == zero
+            marks = select(is_off & is_flat, marks, splat(1.0, zero))
+        store(memory, plan.units_on + unit * MODELS, marks)
 
 
 @inlined
 def _count_units_off(plan, layers, memory, counts, first, last):
-    """Count each hidden layer's units whose output and slope are 0 on every row: counts `[model, layer]`."""
-    slope = plan.n_units * plan.n_rows * MODELS
-    unit = plan.n_inputs
-    for layer in range(plan.n_layers - 1):
+    """Count each hidden layer's units without a mark, and take the marks off: counts `[model, layer]`."""
+    unit = 0
+    for layer in range(plan.network.n_layers - 1):
+        n_units = layers.whole[layer * FIELDS + UNITS]
         for model in range(first, last):
             counts[model, layer] = 0
-        for _ in range(layers.whole[layer * FIELDS + UNITS]):
-            for model in range(first, last):
-                is_off = True
-                for row in range(plan.n_rows):
-                    at = plan.table + (unit * plan.n_rows + row) * MODELS + model - first
-                    is_off &= memory[at] == 0 and memory[at + slope] == 0
-                counts[model, layer] += is_off
-            unit += 1
+            for i in range(unit, unit + n_units):
+                counts[model, layer] += memory[plan.units_on + i * MODELS + model - first] == 0
+        unit += n_units
+    for i in range(plan.n_hidden):
+        store(memory, plan.units_on + i * MODELS, zeros1(memory))
+
+
+@inlined
+def _keep(memory, place, value, into, snapshot, first, last):
+    """Write a number of each model, by way of `place`, into `[model, snapshot]`."""
+    store(memory, place, value)
+    for model in range(first, last):
+        into[model, snapshot] = memory[place + model - first]
+
+
+@merged
+def _judge_block(plan, layers, data, memory, measured, block, n, row, is_test, epoch, is_snapshot, kept, first, last):
+    """What is asked of `n` rows that went through the network, of which the first is `row` of its table."""
+    out = block + (plan.network.n_inputs + plan.n_hidden) * STRIDE
+    start = row + plan.n_rows if is_test else row
+    if is_test == plan.is_of_test:
+        judge(plan.head, memory, plan.judged, out, data.targets, start, n)
+    if is_snapshot or plan.head.metric == LOSS:
+        add_losses(plan.head, memory, plan.judged, out, plan.network.slope, data.aims, start, row, n)
+    if not is_test and (epoch == 0 or epoch == plan.epochs):
+        _mark_units_on(plan, memory, block, n)
+    if is_snapshot and epoch == data.kept[kept]:
+        predictions = measured.test_predictions if is_test else measured.predictions
+        for r in range(n):
+            for o in range(plan.network.n_outputs):
+                for model in range(first, last):
+                    at = out + o * STRIDE + r * MODELS + model - first
+                    predictions[model, kept, row + r, o] = memory[at]
+
+
+@merged
+def _evaluate(plan, layers, data, seeds, memory, measured, epoch, is_snapshot, snapshot, kept, first, last):
+    """Take the table through the networks, and the rows held out: of which models the criterion holds.
+
+    Snapshots of the models from `first` to before `last` are kept.
+    """
+    is_learned = zeros1(memory) == zeros1(memory)
+    for part in range(2 if plan.n_test > 0 else 1):
+        is_test = part == 1
+        n_rows = plan.n_test if is_test else plan.n_rows
+        stays = plan.is_kept and not is_test
+        block = plan.table if stays else plan.block
+        begin(plan.head, memory, plan.judged)
+        for row in range(0, n_rows, ROWS):
+            n = min(ROWS, n_rows - row)
+            if not stays:
+                _place_rows(plan, data, memory, block, row + plan.n_rows if is_test else row, n)
+            # numba would compile another function for literal arguments
+            forward(plan.network, layers, seeds, memory, block, n, np.bool_(False), np.intp(0), np.intp(0))
+            _judge_block(
+                plan, layers, data, memory, measured, block, n, row, is_test, epoch, is_snapshot, kept, first, last
+            )
+            if stays:
+                block += plan.block_size
+        if is_test == plan.is_of_test:
+            is_learned = holds(plan.head, memory, plan.judged, n_rows)
+        if is_snapshot:
+            losses = measured.test_losses if is_test else measured.losses
+            mean = mean_loss(plan.head, memory, plan.judged, n_rows)
+            _keep(memory, plan.judged, mean, losses, snapshot, first, last)
+    if is_snapshot and plan.is_regularized:
+        added = penalty(plan.network, layers, memory)
+        _keep(memory, plan.judged, added, measured.penalties, snapshot, first, last)
+    if epoch == 0:
+        _count_units_off(plan, layers, memory, measured.units_off_initial, first, last)
+    if epoch == plan.epochs:
+        _count_units_off(plan, layers, memory, measured.units_off, first, last)
+    return is_learned
 
 
 @inlined
@@ -146,96 +244,92 @@ def _fill_urn(plan, order):
         store(order, row * MODELS, load(order, (plan.n_rows + 1 + row) * MODELS, like))
 
 
+@inlined
+def _set_order(plan, seeds, order, epoch):
+    """The order in which each model sees the rows in an epoch of batches."""
+    if plan.shuffles:
+        shuffle(seeds, epoch, plan.n_rows, plan.row_mask, order)
+        return
+    for row in range(plan.n_rows):
+        store(order, row * MODELS, splat(np.uint32(row), zeros1(order)))
+
+
 @merged
-def _train_epoch(plan, layers, optimizer, schedule, inputs, aims, seeds, memory, order, powers, epoch):
+def _train_epoch(plan, layers, optimizer, data, seeds, memory, order, powers, epoch, is_evaluated):
     """One pass over the data set: the powers after it.
 
-    The table as it is was taken forward by the evaluation before the epoch.
+    is_evaluated: whether the evaluation before the epoch took the table as it is forward.
     """
-    key = load(seeds, MODELS, zeros1(seeds))
     n_samples = plan.n_samples if plan.n_samples > 0 else plan.n_rows
-    takes_rows = plan.n_samples == 0 and plan.batch_size < plan.n_rows
-    if takes_rows and plan.shuffles:
-        shuffle(seeds, epoch, plan.n_rows, order)
-    elif takes_rows:
-        for row in range(plan.n_rows):
-            store(order, row * MODELS, splat(np.uint32(row), key))
-    elif plan.n_samples > 0:
+    if plan.n_samples > 0:
         _fill_urn(plan, order)
+    elif not plan.is_whole:
+        _set_order(plan, seeds, order, epoch)
     for first in range(0, n_samples, plan.batch_size):
         n = min(plan.batch_size, n_samples - first)
         n_slots = plan.n_rows if plan.n_samples > 0 else n
-        if takes_rows:
-            _gather(plan, order, first, n, inputs, aims, memory)
-        elif plan.n_samples > 0:
+        if plan.n_samples > 0:
             _draw_batch(plan, seeds, memory, order, first, n, epoch)
-        if first > 0 or plan.batch != plan.table:
-            forward(plan, layers, memory, plan.batch, plan.n_slots, n_slots, plan.has_dropout, key, first, epoch)
         powers = optimizers.advanced(powers, optimizer)
-        step = optimizers.step_at(powers, optimizer, schedule)
-        backward(plan, layers, memory, plan.batch, n_slots, n, optimizer, step)
+        step = optimizers.step_at(powers, optimizer, data.schedule)
+        share = 1.0 / (n * plan.head.averaged)
+        end = np.intp(-1) if plan.is_regularized else n_slots
+        is_forward = is_evaluated and first == 0
+        block = plan.table if plan.is_whole and plan.is_kept else plan.block
+        for slot in range(0, n_slots, ROWS):
+            n_here = min(ROWS, n_slots - slot)
+            if not plan.is_whole:
+                if plan.is_kept and plan.n_rows <= 2 * ROWS:
+                    _gather_few(plan, memory, order, first + slot, n_here)
+                else:
+                    _gather(plan, data, memory, order, first + slot, n_here)
+            elif not plan.is_kept:
+                _place_rows(plan, data, memory, block, slot, n_here)
+            if not is_forward:
+                position = first + slot
+                forward(plan.network, layers, seeds, memory, block, n_here, plan.has_dropout, position, epoch)
+            backward(plan, layers, memory, block, n_here, slot, end, share, optimizer, step)
+            if plan.is_whole and plan.is_kept:
+                block += plan.block_size
         if plan.is_regularized:
-            finish_step(plan, layers, memory, optimizer, step)
+            finish_step(
+                plan.network, layers, memory, plan.gradients, plan.state, plan.n_parameters, optimizer, step
+            )
     return powers
 
 
 @merged
-def _train_tile(
-    plan,
-    layers,
-    optimizer,
-    schedule,
-    inputs,
-    targets,
-    aims,
-    seeds,
-    memory,
-    order,
-    snapshots,
-    losses,
-    penalties,
-    predictions,
-    last_unlearned,
-    units_off_initial,
-    units_off,
-    first,
-    last,
-):
+def _train_tile(plan, layers, optimizer, data, seeds, memory, order, measured, first, last):
     """Train one tile: the models from `first` to before `last`, of which the measurements are kept.
 
     `memory` begins with the initial weights and ends with the trained ones. `order` [row]: room for each epoch's order
     or urn, one vector more, then how often the seed drew each row.
     """
     powers = optimizers.Powers(1.0, 1.0, 1.0, 1.0, 0.0)
-    zero = splat(np.uint32(0), load(seeds, 0, zeros1(seeds)))
+    zero = zeros1(order)
     unlearned = plan.n_rows * MODELS  # where `order` keeps the first epoch not known to be unlearned
     store(order, unlearned, zero)
-    _place_table(plan, plan.table, inputs, memory)
-    if plan.n_slots == plan.n_rows:
-        _place_table(plan, plan.batch, inputs, memory)
-        for row in range(plan.n_rows):
-            for o in range(plan.n_outputs):
-                at = plan.targets + (o * plan.n_rows + row) * MODELS
-                store(memory, at, splat(aims[row * plan.n_outputs + o], zeros1(memory)))
-    snapshot = np.intp(0)
+    for row in range(0, plan.n_rows if plan.is_kept else 0, ROWS):
+        block = plan.table + row // ROWS * plan.block_size
+        _place_rows(plan, data, memory, block, row, min(ROWS, plan.n_rows - row))
+    evaluation, snapshot, kept = np.intp(0), np.intp(0), np.intp(0)
     for epoch in range(plan.epochs + 1):
-        # numba would compile another function for literal arguments
-        forward(
-            plan, layers, memory, plan.table, plan.n_rows, plan.n_rows, np.bool_(False), zero, np.intp(0), np.intp(0)
-        )
-        known = load(order, unlearned, zero)
-        learned = _is_learned(plan, memory, targets, aims)
-        store(order, unlearned, select(learned, known, splat(np.uint32(epoch + 1), zero)))
-        if epoch == snapshots[snapshot]:
-            _record(plan, layers, memory, aims, losses, penalties, predictions, first, last, snapshot)
-            snapshot += 1
-        if epoch == 0:
-            _count_units_off(plan, layers, memory, units_off_initial, first, last)
+        is_evaluated = epoch == data.evaluations[evaluation]
+        if is_evaluated:
+            is_snapshot = epoch == data.snapshots[snapshot]
+            known = load(order, unlearned, zero)
+            is_learned = _evaluate(
+                plan, layers, data, seeds, memory, measured, epoch, is_snapshot, snapshot, kept, first, last
+            )
+            store(order, unlearned, select(is_learned, known, splat(np.uint32(epoch + 1), zero)))
+            evaluation += 1
+            snapshot += is_snapshot
+            kept += epoch == data.kept[kept]
         if epoch < plan.epochs:
-            powers = _train_epoch(plan, layers, optimizer, schedule, inputs, aims, seeds, memory, order, powers, epoch)
-    _count_units_off(plan, layers, memory, units_off, first, last)
+            is_forward = is_evaluated and plan.is_whole and plan.is_kept and not plan.has_dropout
+            powers = _train_epoch(plan, layers, optimizer, data, seeds, memory, order, powers, epoch, is_forward)
     for model in range(first, last):
-        last_unlearned[model] = np.int64(order[unlearned + model - first]) - 1
+        measured.last_unlearned[model] = np.int64(order[unlearned + model - first]) - 1
 
 
 @inlined
@@ -247,68 +341,34 @@ def _fill_tile(plan, optimizer, model_seeds, counts, weights, seeds, memory, ord
         model = min(first + lane, len(weights) - 1)
         seeds[lane], seeds[MODELS + lane] = model_seeds[0, model], model_seeds[1, model]
         for parameter in range(plan.n_parameters):
-            memory[plan.weights + parameter * MODELS + lane] = weights[model, parameter]
+            memory[parameter * MODELS + lane] = weights[model, parameter]
         for row in range(plan.n_rows if plan.n_samples > 0 else 0):
             order[(plan.n_rows + 1 + row) * MODELS + lane] = counts[model, row]
 
 
-def train_models(
-    plan,
-    layers,
-    optimizer,
-    schedule,
-    inputs,
-    targets,
-    aims,
-    model_seeds,
-    counts,
-    seeds,
-    memory,
-    order,
-    snapshots,
-    weights,
-    losses,
-    penalties,
-    predictions,
-    last_unlearned,
-    units_off_initial,
-    units_off,
-):
+def train_models(plan, layers, optimizer, data, model_seeds, counts, seeds, memory, order, weights, measured):
     """Train models of one configuration, tile after tile. `weights` `[model, parameter]`: initial, then trained.
 
-    layers: `passes.Layers` of arrays; schedule: its numbers; aims: the targets as the loss takes them; model_seeds `[2,
-    model]`: of the row order, of the dropout; counts `[model, row]`: how often a seed drew each row, where samples are
-    drawn; seeds, memory, order: room for those of one tile. The arrays after `weights` are `Measurements`.
+    layers: `passes.Layers` of arrays; data: `Data` of arrays; model_seeds `[2, model]`: of the row order, of the
+    dropout; counts `[model, row]`: how often a seed drew each row, where samples are drawn; seeds, memory, order: room
+    for those of one tile; measured: `Measured`.
     """
     align_stack()
     layers = pointers_to(layers)
-    inputs, targets, aims = pointer_to(inputs), pointer_to(targets), pointer_to(aims)
-    schedule = pointer_to(schedule)
+    data = Data(
+        pointer_to(data.inputs),
+        pointer_to(data.targets),
+        pointer_to(data.aims),
+        pointer_to(data.schedule),
+        pointer_to(data.evaluations),
+        pointer_to(data.snapshots),
+        pointer_to(data.kept),
+    )
     seeds, memory, order = pointer_to(seeds), pointer_to(memory), pointer_to(order)
     for first in range(0, len(weights), MODELS):
         last = min(first + MODELS, len(weights))
         _fill_tile(plan, optimizer, model_seeds, counts, weights, seeds, memory, order, first)
-        _train_tile(
-            plan,
-            layers,
-            optimizer,
-            schedule,
-            inputs,
-            targets,
-            aims,
-            seeds,
-            memory,
-            order,
-            snapshots,
-            losses,
-            penalties,
-            predictions,
-            last_unlearned,
-            units_off_initial,
-            units_off,
-            first,
-            last,
-        )
+        _train_tile(plan, layers, optimizer, data, seeds, memory, order, measured, first, last)
         for model in range(first, last):
             for parameter in range(plan.n_parameters):
-                weights[model, parameter] = memory[plan.weights + parameter * MODELS + model - first]
+                weights[model, parameter] = memory[parameter * MODELS + model - first]

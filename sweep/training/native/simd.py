@@ -35,6 +35,9 @@ def _models_in_a_tile() -> int:
 
 
 MODELS = _models_in_a_tile()
+# rows that go through a network together, and how far apart (in elements) one unit's and the next one's stand
+ROWS = 4
+STRIDE = ROWS * MODELS
 
 # decorators without types of their own; what they make is called from compiled code, with other arguments than written
 intrinsic: Any = extending.intrinsic
