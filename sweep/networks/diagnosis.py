@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.criterion import is_learned
+from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import is_learned, judges_test_rows
 from sweep.networks.floors import name_groups, partition
 from sweep.networks.layers import Head
 from sweep.networks.measurements import Example, Integers, Measurements, NetworkCohort
@@ -206,6 +207,14 @@ def _judge_failures(
     return codes, merged
 
 
+def _first_learned(c: Configuration, last_unlearned: Integers) -> Integers:
+    """The first epoch at which a criterion was evaluated after each of these, or the last one of the training."""
+    evaluations = c.evaluations
+    after = np.searchsorted(evaluations, last_unlearned, side="right")
+    # of a compiled program the last evaluation may round otherwise than those before
+    return evaluations[np.minimum(after, len(evaluations) - 1)]
+
+
 def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     """The rows of the runs table that a cohort's measurements make."""
     configuration = cohort.configuration
@@ -215,7 +224,10 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
     is_finite &= np.isfinite(final_loss)
     head = configuration.head
-    learned = is_finite & is_learned(cohort.success, configuration, predictions, final_loss)
+    judged = (predictions, final_loss)
+    if judges_test_rows(cohort.success):
+        judged = (measurements.test_predictions[:, -1], measurements.test_losses[:, -1])
+    learned = is_finite & is_learned(cohort.success, configuration, *judged)
     dead_layer = _first_dead_layer(measurements.units_off, configuration.widths)
     is_output_off = _is_output_off(head, predictions) & (dead_layer == 0)
     dead_layer = np.where(is_output_off, configuration.depth + 1, dead_layer)
@@ -232,8 +244,7 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
         "final_loss": final_loss,
         "accuracy": head.accuracy(predictions, targets),
         "margin": head.margin(predictions, targets),
-        # of a compiled program the last evaluation may round otherwise than those before
-        "epochs_to_learn": np.where(learned, np.minimum(measurements.last_unlearned + 1, configuration.epochs), -1),
+        "epochs_to_learn": np.where(learned, _first_learned(configuration, measurements.last_unlearned), -1),
         "merged_rows": merged,
         "dead_units_initial": measurements.units_off_initial.sum(axis=1),
         "dead_units": measurements.units_off.sum(axis=1),

@@ -408,5 +408,5 @@ def _named_settings(signatures: Mapping[str, Signature], value: Named) -> Any:
 
 def _task_settings(task: Task) -> Any:
     if task.named is None:
-        return {"inputs": [list(row) for row in task.inputs], "targets": [list(row) for row in task.targets]}
+        return task.plain()
     return {"name": task.named.name, **dict(task.named.arguments)} if task.named.arguments else task.named.name

@@ -531,6 +531,6 @@ def test_classes_are_targets_in_another_writing() -> None:
     same = {"inputs": inputs, "targets": [[1, 0, 0], [0, 0, 1], [0, 1, 0]]}
     assert three == resolve({"task": same, "output": "softmax"})
     two = resolve({"task": {"inputs": inputs, "classes": [0, 1, 1]}})
-    assert (two.coding, two.n_outputs, two.task.targets) == ("one_hot", 2, ((0,), (1,), (1,)))
+    assert (two.coding, two.n_outputs, two.task.targets.tolist()) == ("one_hot", 2, [[0], [1], [1]])
     assert two == resolve({"task": {"inputs": inputs, "targets": [[0], [1], [1]]}, "targets": "one_hot"})
     assert resolve({"task": {"inputs": inputs, "classes": [0, 1, 1]}, "targets": "binary"}).n_outputs == 1

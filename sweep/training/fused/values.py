@@ -58,12 +58,14 @@ def _threshold(cohort: NetworkCohort) -> float:
 
 def measurements(cohort: NetworkCohort, values: Sequence[Array]) -> Measurements:
     """A cohort's measurements from a program's answers, the repeated models left out."""
-    n, s = len(cohort), len(cohort.configuration.snapshots)
+    n, s, c = len(cohort), len(cohort.configuration.snapshots), cohort.configuration
     found = Answers(*(np.moveaxis(value, -1, 0)[:n] for value in values))
     return Measurements(
         losses=np.ascontiguousarray(found.losses[:, :s]),
         penalties=np.ascontiguousarray(found.penalties[:, :s]),
         predictions=np.ascontiguousarray(found.predictions[:, :s]),
+        test_losses=np.zeros((n, 0), np.float32),
+        test_predictions=np.zeros((n, s, 0, c.n_outputs), np.float32),
         weights=np.ascontiguousarray(found.weights),
         last_unlearned=found.last_unlearned.astype(np.int64),
         units_off_initial=found.units_off_initial.astype(np.int64),

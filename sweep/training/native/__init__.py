@@ -178,8 +178,11 @@ class NativeEngine:
         return frozenset()
 
     def refusal(self, configuration: Configuration) -> str | None:
-        """None: the kernel has the whole vocabulary."""
-        return None
+        """A table that is not small; the kernel has the whole vocabulary."""
+        task = configuration.task
+        if task.is_small:
+            return None
+        return "rows that are held out" if task.n_test_rows else f"tables of {task.n_rows:,} rows"
 
     def train(self, cohort: NetworkCohort) -> Measurements:
         """Train a cohort; raises `ValueError` for a configuration that `refusal` names."""
