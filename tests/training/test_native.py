@@ -16,8 +16,8 @@ import pytest
 from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
-from sweep.training import threads
-from sweep.training.native import NativeEngine, compiled_kernel
+from sweep.training import native, threads
+from sweep.training.native import NativeEngine
 
 HERE = Path(__file__).parent
 REFERENCES = ("reference", "reference_additions")
@@ -92,14 +92,17 @@ def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[s
     assert max(sizes) == size
 
 
-def test_a_second_call_compiles_nothing() -> None:
-    engine = NativeEngine()
-    engine.train(cohort(1))
-    kernel = compiled_kernel()
-    before = len(kernel.signatures)
-    for settings in VARIETY:
-        engine.train(cohort(20, **settings))
-    assert len(kernel.signatures) == before == 1
+def test_every_configuration_calls_the_kernel_with_the_same_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba import typeof
+
+    def recorded(*arguments: Any) -> None:
+        found.add(tuple(map(typeof, arguments)))
+
+    found: set[tuple[Any, ...]] = set()
+    monkeypatch.setattr(native, "compiled_kernel", lambda: recorded)
+    for settings in [*VARIETY, *TABLES]:
+        NativeEngine().train(cohort(20, **settings))
+    assert len(found) == 1
 
 
 def test_a_flushing_thread_is_found() -> None:

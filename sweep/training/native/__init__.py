@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import Bound
 from sweep.networks.measurements import Measurements, NetworkCohort
-from sweep.networks.randomness import Stream, keep_threshold, sample_counts
+from sweep.networks.randomness import Stream, keep_threshold, row_mask, sample_counts
 from sweep.networks.vocabulary import Named, factors
 from sweep.training.initial import initial_weights
 from sweep.training.native.cache import Kernel, cache_folder, take_whole
@@ -104,7 +104,7 @@ def _optimizer_settings(configuration: Configuration) -> Any:
 
 def _plan(cohort: NetworkCohort) -> Any:
     """Sizes and places of a tile's arrays; see the head of `passes` for their meaning."""
-    from sweep.training.native import heads, judging, passes
+    from sweep.training.native import heads, judging, passes, rows
     from sweep.training.native.optimizers import N_STATES
     from sweep.training.native.simd import MODELS, ROWS
 
@@ -142,8 +142,18 @@ def _plan(cohort: NetworkCohort) -> Any:
             slope=(n_hidden + c.n_outputs) * ROWS * MODELS,
         ),
         head=head,
-        n_rows=n_rows,
-        n_test=0,
+        rows=rows.Rows(
+            n_rows=n_rows,
+            n_inputs=c.task.n_inputs,
+            n_outputs=c.n_outputs,
+            row_mask=row_mask(n_rows),
+            is_kept=is_kept,
+            table=places.pop("table"),
+            block=places.pop("block"),
+            targets=n_units * ROWS * MODELS,
+            block_size=block_size * MODELS,
+        ),
+        n_test=c.task.n_test_rows,
         n_hidden=n_hidden,
         n_parameters=c.n_parameters,
         max_units=max(c.n_units),
@@ -151,14 +161,12 @@ def _plan(cohort: NetworkCohort) -> Any:
         n_samples=c.samples or 0,
         shuffles=c.shuffle,
         is_whole=c.samples is not None or c.is_full_batch,
-        row_mask=0xFF,
         epochs=c.epochs,
+        n_snapshots=len(c.snapshots),
+        n_kept=len(c.kept),
         has_dropout=c.has_dropout,
         is_regularized=c.is_regularized,
-        is_of_test=False,
-        is_kept=is_kept,
-        targets=n_units * ROWS * MODELS,
-        block_size=block_size * MODELS,
+        is_of_test=bound.is_of_test,
         n_elements=place,
         **places,
     )
@@ -178,11 +186,8 @@ class NativeEngine:
         return frozenset()
 
     def refusal(self, configuration: Configuration) -> str | None:
-        """A table that is not small; the kernel has the whole vocabulary."""
-        task = configuration.task
-        if task.is_small:
-            return None
-        return "rows that are held out" if task.n_test_rows else f"tables of {task.n_rows:,} rows"
+        """None: the kernel has the whole vocabulary."""
+        return None
 
     def train(self, cohort: NetworkCohort) -> Measurements:
         """Train a cohort; raises `ValueError` for a configuration that `refusal` names."""
@@ -208,8 +213,7 @@ class NativeEngine:
             _aligned(plan.n_elements, np.float32),
             _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32),
             measured.weights,
-            kernel.Measured(measured.losses, measured.penalties, measured.predictions, measured.losses, measured.predictions,
-            measured.last_unlearned, measured.units_off_initial, measured.units_off),
+            kernel.Measured(*(getattr(measured, name).ravel() for name in kernel.Measured._fields)),
         )
         return measured
 
@@ -242,13 +246,15 @@ def _data(c: Configuration) -> Any:
     """Rows and epochs in the kernel's form."""
     from sweep.training.native import kernel, schedules
 
-    targets = c.targets()
+    inputs, targets = c.inputs(), c.targets()
+    if c.task.n_test_rows:
+        inputs, targets = np.concatenate([inputs, c.test_inputs()]), np.concatenate([targets, c.test_targets()])
     return kernel.Data(
-        c.inputs(),
-        targets,
-        c.head.aims(targets),
+        inputs.ravel(),
+        targets.ravel(),
+        np.asarray(c.head.aims(targets), np.float32).ravel(),
         schedules.schedule_settings(c.learning_rate)[1],
-        np.arange(c.epochs + 1),
+        c.evaluations,
         c.snapshots,
-        c.snapshots,
+        c.kept,
     )

@@ -3,14 +3,14 @@
 """The output layer: what it answers, its losses and their slopes.
 
 Notation: p a prediction, y its target, as the loss takes it, z the sum behind it; `out`: where the first output's
-predictions stand in a block (see `passes`); slope: by how much further on its sums or slopes. A head is `SUMMED`, a sigmoid under
-cross-entropy or the squared error, of which p and z are all that is needed; `SOFTMAX`; or `SLOPED`, any other
-activation, whose slope the loss's is multiplied by. The first two keep z where other layers keep slopes.
+predictions stand in a block (see `passes`); slope: how far behind them sums or slopes stand.
+
+A head is `SUMMED`, a sigmoid under cross-entropy or the squared error, of which p and z are all that is needed;
+`SOFTMAX`; or `SLOPED`, any other activation, whose slope the loss's is multiplied by. The first two keep z where other
+layers keep slopes.
 """
 
 from typing import NamedTuple
-
-import numpy as np
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import Bound
@@ -20,9 +20,9 @@ from sweep.training.native.simd import (
     MODELS,
     STRIDE,
     absolute,
-    align_stack,
     load,
     n_rows_of,
+    out_of_line,
     select,
     splat,
     store,
@@ -45,7 +45,6 @@ BINARY, BIPOLAR, ONE_HOT = range(3)
 codings = {"binary": BINARY, "bipolar": BIPOLAR, "one_hot": ONE_HOT}
 MARGIN_ABOVE, MARGIN_BELOW, RIGHT, LOSS, LARGEST_ERROR = range(5)
 metrics = {"margin": MARGIN_BELOW, "accuracy": RIGHT, "loss": LOSS, "max_error": LARGEST_ERROR}
-
 
 
 class Settings(NamedTuple):
@@ -95,7 +94,7 @@ def _kind(head: Head) -> int:
 @shared
 def softmax(n_outputs, memory, out, slope, like):
     """From the sums of a block of rows, kept in the place of slopes, to their softmax."""
-    align_stack()
+    out_of_line()
     largest = load(memory, out + slope, like)
     for o in range(1, n_outputs):
         z = load(memory, out + o * STRIDE + slope, like)
@@ -133,7 +132,7 @@ def _slope(head, p, y):
 @shared
 def other_errors(head, memory, out, slope, targets, errors, factor, like):
     """The errors at the sums of a block of rows, of every head that is not `SUMMED`: into `errors` `[output, row]`."""
-    align_stack()
+    out_of_line()
     lanes = n_rows_of(like) * MODELS
     across = splat(0.0, like)
     for o in range(head.n_outputs):
@@ -181,7 +180,7 @@ def _entry_loss(head, p, z, y):
 @shared
 def row_loss(head, memory, out, slope, aims, row, before):
     """A sum of losses `before` and that of a row of the table, entry by entry; aims: targets as the loss takes them."""
-    align_stack()
+    out_of_line()
     one = zeros1(memory)
     if head.loss != CATEGORICAL:
         for o in range(head.n_outputs):

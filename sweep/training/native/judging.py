@@ -9,9 +9,18 @@ answers are, the losses of the last rows, and of all before those.
 import numpy as np
 
 from sweep.training.native.functions import clamp, inlined, shared
-from sweep.training.native.heads import BINARY, BIPOLAR, LARGEST_ERROR, LOSS, MARGIN_ABOVE, MARGIN_BELOW, ONE_HOT, RIGHT
-from sweep.training.native.heads import row_loss
-from sweep.training.native.simd import MODELS, STRIDE, absolute, align_stack, load, select, splat, store, zeros1
+from sweep.training.native.heads import (
+    BINARY,
+    BIPOLAR,
+    LARGEST_ERROR,
+    LOSS,
+    MARGIN_ABOVE,
+    MARGIN_BELOW,
+    ONE_HOT,
+    RIGHT,
+    row_loss,
+)
+from sweep.training.native.simd import MODELS, STRIDE, absolute, load, out_of_line, select, splat, store, zeros1
 
 N_JUDGED = 4
 FOUND, ANSWERS, LOSSES, LOSSES_BEFORE = (i * MODELS for i in range(N_JUDGED))
@@ -135,7 +144,7 @@ def _lead(head, memory, out, targets, row):
 @shared
 def _judge_other(head, memory, judged, out, targets, row, n):
     """As `judge`, whatever the criterion and the coding. What counts as equal is the first."""
-    align_stack()
+    out_of_line()
     zero = zeros1(memory)
     one = splat(1.0, zero)
     found = load(memory, judged + FOUND, zero)

@@ -27,14 +27,15 @@ import numpy as np
 from sweep.training.native import heads, optimizers
 from sweep.training.native.functions import Activation, activate, inlined, merged, shared, sigmoid
 from sweep.training.native.heads import SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
+from sweep.training.native.rows import Rows
 from sweep.training.native.simd import (
     MODELS,
     ROWS,
     STRIDE,
-    align_stack,
     fold,
     load,
     n_rows_of,
+    out_of_line,
     pointer_to,
     select,
     shift_right,
@@ -66,15 +67,14 @@ class Network(NamedTuple):
 class Plan(NamedTuple):
     """A tile's sizes, choices, and where its arrays begin (in elements).
 
-    n_test: rows held out, behind the `n_rows` of the table. `n_samples`: of a drawn data set, else 0. is_whole: whether
-    every batch sees the table's rows in table order. row_mask: see `randomness.row_mask`. is_regularized: whether
-    anything is added for the weights. is_of_test: whether the criterion judges the rows held out. is_kept: whether the
-    table's blocks stay in memory; targets and block_size: in a block. block: of rows that do not stay.
+    n_test: rows held out, behind those of the table. `n_samples`: of a drawn data set, else 0. is_whole: whether every
+    batch sees the table's rows in table order. is_regularized: whether anything is added for the weights. is_of_test:
+    whether the criterion judges the rows held out.
     """
 
     network: Network
     head: heads.Settings
-    n_rows: int
+    rows: Rows
     n_test: int
     n_hidden: int
     n_parameters: int
@@ -83,22 +83,18 @@ class Plan(NamedTuple):
     n_samples: int
     shuffles: bool
     is_whole: bool
-    row_mask: int
     epochs: int
+    n_snapshots: int
+    n_kept: int
     has_dropout: bool
     is_regularized: bool
     is_of_test: bool
-    is_kept: bool
     gradients: int
     state: int
     errors: int
     judged: int
     units_on: int
     row_weights: int
-    table: int
-    block: int
-    targets: int
-    block_size: int
     n_elements: int
 
 
@@ -185,7 +181,7 @@ def _forward_rows(network, layers, seeds, memory, block, row, dropping, position
 @shared
 def forward(network, layers, seeds, memory, block, n, dropping, position, epoch):
     """Take a block of `n` rows through the network; `position`: the first one's in the epoch, for dropout."""
-    align_stack()
+    out_of_line()
     if n == ROWS:
         _forward_rows(network, layers, seeds, memory, block, np.intp(0), dropping, position, epoch, zeros4(memory))
         return
@@ -245,7 +241,9 @@ def _backward_rows(plan, layers, memory, block, row, slot, end, share, optimizer
     into = at_row + (plan.network.n_inputs + plan.n_hidden) * STRIDE
     w = plan.n_parameters * MODELS
     current, previous = plan.errors, plan.errors + plan.max_units * STRIDE
-    _output_errors(plan, memory, into, at_row + plan.targets, plan.row_weights + (slot + row) * MODELS, share, like)
+    _output_errors(
+        plan, memory, into, at_row + plan.rows.targets, plan.row_weights + (slot + row) * MODELS, share, like
+    )
     for layer in range(plan.network.n_layers - 1, -1, -1):
         at = layer * FIELDS
         n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]

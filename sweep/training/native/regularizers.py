@@ -8,7 +8,7 @@ Notation: `l1` and `l2` multiply the sum of a variable's absolute values and tha
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, shared
 from sweep.training.native.passes import BIAS_L1, BIAS_L2, FIELDS, HAS_BIAS, INPUTS, KERNEL_L1, KERNEL_L2, UNITS
-from sweep.training.native.simd import MODELS, absolute, align_stack, load, select, splat, zeros1
+from sweep.training.native.simd import MODELS, absolute, load, out_of_line, select, splat, zeros1
 
 
 @inlined
@@ -33,7 +33,7 @@ def finish_step(network, layers, memory, gradients, state, n_parameters, optimiz
 
     A pass of its own: a question at each parameter in `passes` would cost networks without regularizers a tenth.
     """
-    align_stack()
+    out_of_line()
     one = zeros1(memory)
     parameter = 0
     for layer in range(network.n_layers):
@@ -50,7 +50,7 @@ def finish_step(network, layers, memory, gradients, state, n_parameters, optimiz
 @shared
 def penalty(network, layers, memory):
     """What is added to the loss of each model."""
-    align_stack()
+    out_of_line()
     one = zeros1(memory)
     total = one
     parameter = 0
