@@ -74,7 +74,7 @@ def read(path: str | PathLike[str], subject: str = "network", *, opener: Opener 
         line = content[: error.start].count(b"\n") + 1
         found = f"not a text in UTF-8: byte {content[error.start]:#04x}"
         raise ExperimentFileError(_message(name, line, (), found, "allowed: a YAML file saved as UTF-8")) from None
-    tables = TableFiles(Path(path).parent)
+    tables = TableFiles(Path(path).parent, opener)
     experiment = parse(text, name, tables, subject)
     return ExperimentFile(Path(path), content, tables.contents, experiment)
 
@@ -105,8 +105,8 @@ def parse(
             raise ExperimentFileError(_message(name, None, (), told, ""))
         return _experiment(document, tables or TableFiles(Path()), subject)
     except SettingError as error:
-        found, allowed = _explained(error, source)
-        raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
+        messages = (_message(name, source.line(e.place), e.place, *_explained(e, source)) for e in (error, *error.more))
+        raise ExperimentFileError("\n".join(messages)) from None
 
 
 def settings(arguments: Sequence[str], *, are_of_networks: bool = True) -> dict[str, Any]:
@@ -147,9 +147,9 @@ def configuration(arguments: Sequence[str]) -> Configuration:
         name = error.place[0]
         (argument,) = (a for a in arguments if a.startswith(f"{name}="))
         source = Source(argument.partition("=")[2])
-        inner = SettingError(error.place[1:], error.found, error.allowed)
-        message = _message(argument, None, inner.place, *_explained(inner, source))
-        raise ExperimentFileError(message) from None
+        inner = [SettingError(e.place[1:], e.found, e.allowed) for e in (error, *error.more)]
+        messages = (_message(argument, None, e.place, *_explained(e, source)) for e in inner)
+        raise ExperimentFileError("\n".join(messages)) from None
 
 
 def template() -> str:

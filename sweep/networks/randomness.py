@@ -8,6 +8,7 @@ one draw to the next, so every engine, thread and machine that asks for the same
     1         row order          position in the epoch, halved                epoch
     2         dropout masks      layer * 2^24 + position * quads + unit / 4   epoch
     3         drawn samples      number of the sample, halved                 0
+    4         drawn tables       number of the number, halved                 0: rows, 1: which are held out
 
 With drawn samples, row order is the order in which an epoch draws them from the urn, again by position, halved.
 
@@ -36,6 +37,7 @@ class Stream(IntEnum):
     ORDER = 1
     DROPOUT = 2
     SAMPLE = 3
+    TABLE = 4
 
 
 def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[Words, Words]:

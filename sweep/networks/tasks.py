@@ -7,16 +7,16 @@ input the most significant: 00, 01, 10, 11.
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from numbers import Real
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.vocabulary import Argument, Named, Signature, max_number, named
+from sweep.networks.vocabulary import Argument, Named, Signature, max_number
 from sweep.runs.errors import SettingError, show
 
 max_rows = 65_536
@@ -35,7 +35,9 @@ class Task:
     named: the name with arguments that it was made by, None for a table that was given. held_out: the rows that are not
     trained on, in the same columns, None where there are none. class_names: what the rows are classes of, in words;
     two have one target, 0 and 1. given: the settings that it is made by again, where its rows alone are not enough or
-    too many. Raises `SettingError` for other targets, and for no rows, too many, or too many inputs.
+    too many. places: of each row its number, from 0, in the table of which others are held out.
+
+    Raises `SettingError` for other targets, and for no rows, too many, or too many inputs.
     """
 
     inputs: npt.NDArray[np.float64]
@@ -44,6 +46,7 @@ class Task:
     held_out: "Task | None" = None
     class_names: tuple[str, ...] | None = None
     given: Mapping[str, Any] | None = None
+    places: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.inputs)
@@ -142,6 +145,11 @@ class Task:
         return names if len(set(names)) == self.n_rows else None
 
     @property
+    def n_classes(self) -> int:
+        """Classes, where its targets are such: two for one target."""
+        return max(2, self.n_outputs)
+
+    @property
     def prediction_names(self) -> tuple[str, ...]:
         """A name for each row and output of a Boolean table of up to 16 different rows: `p_00`, or `p_00_0`."""
         names = self.row_names
@@ -190,21 +198,16 @@ _rules: Mapping[str, tuple[Signature, int, Rule]] = {
 signatures: Mapping[str, Signature] = {name: rule[0] for name, rule in _rules.items()}
 
 
-def named_task(name: str, arguments: Mapping[str, object]) -> Task:
-    """A task by its name: `named_task("parity", {"bits": 3})`.
+def ruled_task(chosen: Named) -> Task:
+    """A Boolean task by its name and arguments.
 
     `majority` of an even number of bits wants more ones than zeros. `multiplexer` has 3 inputs (one address bit, two
     data bits) or 6 (two and four). Outputs of the adders: sum, carry. The label names every argument. Raises
     `SettingError`.
 
-    >>> named_task("xor", {}).targets.tolist()
+    >>> ruled_task(Named("xor")).targets.tolist()
     [[0], [1], [1], [0]]
     """
-    return _ruled_task(named(name, arguments, signatures))
-
-
-@cache
-def _ruled_task(chosen: Named) -> Task:
     _, bits, rule = _rules[chosen.name]
     bits = bits or int(chosen["bits"])
     if chosen.name == "multiplexer" and bits not in (3, 6):
@@ -222,19 +225,40 @@ def table_task(inputs: object, targets: object) -> Task:
     return Task(_rows("inputs", inputs), _rows("targets", targets))
 
 
-def class_targets(classes: object) -> list[list[int]]:
-    """The targets of rows that are each of a class, numbered from 0: one for two classes, else one for each class.
+def class_task(inputs: object, classes: object) -> Task:
+    """A task whose rows are each of a class, in words, or numbered from 0. Raises `SettingError`.
 
-    >>> class_targets([0, 1, 1]), class_targets([0, 2])
-    ([[0], [1], [1]], [[1, 0, 0], [0, 0, 1]])
+    Two classes have one target, else each has one. Words are numbered in the order of the alphabet.
+
+    >>> [class_task([[1], [2], [3]], y).targets.tolist() for y in ([0, 1, 1], [0, 2, 0], ["b", "a", "b"])]
+    [[[0], [1], [1]], [[1, 0, 0], [0, 0, 1], [1, 0, 0]], [[1], [0], [1]]]
     """
-    allowed = f"whole numbers from 0, below {max_classes}, one for each row"
+    allowed = f"whole numbers from 0, below {max_classes}, or words, one for each row"
     found = _items(("classes",), classes, f"a list of {allowed}")
+    are_words = isinstance(next(iter(found), None), str)
     for i, x in enumerate(found):
-        if type(x) is not int or not 0 <= x < max_classes:
+        is_allowed = isinstance(x, str) and bool(x) if are_words else type(x) is int and 0 <= x < max_classes
+        if not is_allowed:
             raise SettingError(("classes", i), f"found {show(x)}", f"allowed: {allowed}")
-    n = max([1, *found]) + 1
-    return [[x] if n == 2 else [int(x == k) for k in range(n)] for x in found]
+    if are_words:
+        return labelled_task(_rows("inputs", inputs), sorted(set(found)), found, ("classes",))
+    return Task(_rows("inputs", inputs), _of_classes(np.array(found, np.int64), max([1, *found]) + 1))
+
+
+def labelled_task(
+    inputs: npt.NDArray[np.float64], names: Sequence[str], classes: Sequence[str], place: tuple[str | int, ...]
+) -> Task:
+    """A task of rows of named classes, numbered in the order of `names`; `place` is that of its errors."""
+    if not 2 <= len(names) <= max_classes:
+        found = f"{len(names)} class{'es' if len(names) != 1 else ''}"
+        raise SettingError(place, found, f"allowed: 2 to {max_classes} classes")
+    number = {name: i for i, name in enumerate(names)}
+    targets = _of_classes(np.array([number[x] for x in classes]), len(names))
+    return Task(inputs, targets, class_names=tuple(names))
+
+
+def _of_classes(classes: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.uint8]:
+    return classes[:, None].astype(np.uint8) if n == 2 else np.eye(n, dtype=np.uint8)[classes]
 
 
 def _rows(key: str, value: object) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.networks import tasks, vocabulary
+from sweep.networks import drawn_tasks, splits, tasks, vocabulary
 from sweep.networks.settings import (
     defaults,
     named_signatures,
@@ -286,6 +286,10 @@ given_tables = st.integers(1, 3).flatmap(
         }
     )
 )
+drawn_tables = st.fixed_dictionaries(
+    {"name": st.sampled_from(sorted(drawn_tasks.signatures)), "rows": st.integers(2, 30)},
+    optional={"seed": st.integers(0, 9), **{key: values_of(a) for key, a in splits.signature.items() if key != "test"}},
+)
 own_layer = st.fixed_dictionaries(
     {"units": st.integers(1, 9)},
     optional={
@@ -299,7 +303,7 @@ all_settings = st.fixed_dictionaries(
     optional={
         **{key: values_of(a) for key, a in scalars.items() if key not in ("width", "depth")},
         **{key: names_with_arguments(signatures) for key, signatures in named_signatures.items()},
-        "task": names_with_arguments(tasks.signatures) | given_tables,
+        "task": names_with_arguments(tasks.signatures) | given_tables | drawn_tables,
         "learning_rate": values_of(vocabulary.learning_rate)
         | st.one_of(*(with_arguments(name, signature) for name, signature in vocabulary.schedules.items())),
         "layers": own_layers,

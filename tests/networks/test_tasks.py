@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sweep.networks.settings import resolve
-from sweep.networks.tasks import Task, named_task, signatures, table_task
+from sweep.networks.task_settings import named_task
+from sweep.networks.tasks import Task, signatures, table_task
 from sweep.runs.errors import SettingError
 
 

@@ -235,7 +235,7 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "extra key of a table": (
         "fixed: {task: {inputs: [[0]], targets: [[0]], x: 1}}",
         "1: fixed.task.x: no such key of a task",
-        "inputs, name, targets",
+        "inputs, name, scale, targets",
     ),
     "no rows": ("fixed: {task: {inputs: [], targets: []}}", "1: fixed.task.inputs: 0 rows", "1 to 65,536 rows"),
     # vary and ranges

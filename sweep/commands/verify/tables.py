@@ -12,7 +12,7 @@ from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import n_judged
 from sweep.networks.measurements import Example
-from sweep.results.configurations import parse_line, recorded_lines, settings_lines
+from sweep.results.configurations import folder_tables, parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, ranked, runs_table
@@ -162,9 +162,10 @@ def check_settings(contents: Contents) -> list[str]:
         return []
     findings: list[str] = []
     found: list[str] = []
+    tables = folder_tables(file, contents.experiment.kind)
     for number, line in enumerate(recorded_lines(file), start=1):
         try:
-            found.append(parse_line(line, f"{file.name}: line {number}").subject.id)
+            found.append(parse_line(line, f"{file.name}: line {number}", tables=tables).subject.id)
         except ResultsError as error:
             findings.append(str(error))
     if findings:
