@@ -53,6 +53,15 @@ VARIETY: list[dict[str, Any]] = [
     },
 ]
 
+# of many rows, with rows held out, with classes
+TABLES: list[dict[str, Any]] = [
+    {"task": {"name": "moons", "rows": 300, "test": 0.1}, "batch_size": 32, "epochs": 3, "dropout": 0.1},
+    {
+        "task": {"inputs": [[x % 7, x % 5] for x in range(20)], "classes": [x % 3 for x in range(20)], "test": 0.2},
+        "batch_size": 6,
+    },
+]
+
 
 @pytest.mark.parametrize("settings", VARIETY, ids=str)
 def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any]) -> None:
@@ -69,7 +78,7 @@ def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any])
 
 
 def test_any_number_of_threads_gives_equal_bits() -> None:
-    cohorts = [cohort(100, **settings) for settings in VARIETY]
+    cohorts = [cohort(100, **settings) for settings in [*VARIETY, *TABLES]]
     single = list(threads.train_over_threads(NativeEngine(), cohorts, 1))
     several = list(threads.train_over_threads(NativeEngine(), cohorts, 5))
     for (_, a), (_, b) in zip(single, several, strict=True):
