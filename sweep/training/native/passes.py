@@ -110,6 +110,9 @@ class Layers(NamedTuple):
     real: Any
 
 
+# inputs of a block of rows that fit into the nearest cache beside what else is needed there, 16 KiB on most machines
+NEAR = 64
+
 FIELDS = 7
 INPUTS, UNITS, CODE, HAS_BIAS, THRESHOLD = range(5)
 SLOPE, SCALE, FACTOR, KERNEL_L1, KERNEL_L2, BIAS_L1, BIAS_L2 = range(FIELDS)
@@ -121,9 +124,10 @@ def pointers_to(layers):
     return Layers(pointer_to(layers.whole), pointer_to(layers.real))
 
 
-@inlined
+@shared
 def _drop(layers, seeds, memory, out, slope, n, position, layer, epoch):
     """Dropout on a layer's outputs and slopes for `n` rows from `out`; `position`: the first one's in the epoch."""
+    out_of_line()
     one = zeros1(memory)
     key = load(seeds, MODELS, zeros1(seeds))
     n_units = layers.whole[layer * FIELDS + UNITS]
@@ -144,9 +148,40 @@ def _drop(layers, seeds, memory, out, slope, n, position, layer, epoch):
 
 
 @inlined
+def _add_products(memory, z, into, w, begin, end, n_out, o, like):
+    """Add to the sums z of unit `o` its products with the inputs from `begin` to before `end`, at `into`."""
+    for i in range(begin, end):
+        weight = spread(load(memory, w + (i * n_out + o) * MODELS, zeros1(memory)), like)
+        z = z + load(memory, into + i * STRIDE, like) * weight
+    return z
+
+
+@inlined
+def _bias(memory, w, n_in, n_out, has_bias, o, like):
+    if has_bias:
+        return spread(load(memory, w + (n_in * n_out + o) * MODELS, zeros1(memory)), like)
+    return splat(0.0, like)
+
+
+@shared
+def _begin_sums(memory, into, out, w, n_in, n_out, has_bias, like):
+    """Begin the sums of a layer of many inputs, and say how many are in them: all of its units take some, then others.
+
+    So the inputs are near while they are needed.
+    """
+    out_of_line()
+    begin = np.intp(0)
+    while n_in - begin > NEAR:
+        for o in range(n_out):
+            z = load(memory, out + o * STRIDE, like) if begin > 0 else _bias(memory, w, n_in, n_out, has_bias, o, like)
+            store(memory, out + o * STRIDE, _add_products(memory, z, into, w, begin, begin + NEAR, n_out, o, like))
+        begin += NEAR
+    return begin
+
+
+@inlined
 def _forward_rows(network, layers, seeds, memory, block, row, dropping, position, epoch, like):
     """Take rows of a block, from its `row` on as many as `like` has, through the network."""
-    one = zeros1(memory)
     slope = network.slope
     into = block + row * MODELS
     w = np.intp(0)
@@ -155,13 +190,10 @@ def _forward_rows(network, layers, seeds, memory, block, row, dropping, position
         n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
         activation = Activation(layers.whole[at + CODE], layers.real[at + SLOPE], layers.real[at + SCALE])
         out = into + n_in * STRIDE
+        begin = _begin_sums(memory, into, out, w, n_in, n_out, has_bias, like) if n_in > NEAR else np.intp(0)
         for o in range(n_out):
-            z = splat(0.0, like)
-            if has_bias:
-                z = spread(load(memory, w + (n_in * n_out + o) * MODELS, one), like)
-            for i in range(n_in):
-                weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
-                z = z + load(memory, into + i * STRIDE, like) * weight
+            z = load(memory, out + o * STRIDE, like) if begin > 0 else _bias(memory, w, n_in, n_out, has_bias, o, like)
+            z = _add_products(memory, z, into, w, begin, n_in, n_out, o, like)
             if layer < network.n_activated:
                 y, s = activate(activation, z)
             elif network.head == SUMMED:
