@@ -35,6 +35,9 @@ def _models_in_a_tile() -> int:
 
 
 MODELS = _models_in_a_tile()
+# rows that go through a network together, and how far apart (in elements) one unit's and the next one's stand
+ROWS = 4
+STRIDE = ROWS * MODELS
 
 # decorators without types of their own; what they make is called from compiled code, with other arguments than written
 intrinsic: Any = extending.intrinsic
@@ -164,15 +167,16 @@ def pointer_to(typing_context: Any, array: Any) -> Any:
 
 
 @intrinsic
-def align_stack(typing_context: Any) -> Any:
-    """Let the compiled function that calls this keep its stack at multiples of a register of 64 bytes.
+def out_of_line(typing_context: Any) -> Any:
+    """Let the compiled function that calls this stay one of its own, its stack at multiples of a register of 64 bytes.
 
-    LLVM decides on that before it knows whether vectors will be spilled; where they are, each would else lie across
-    two cache lines.
+    What LLVM inlines into a loop, it prepares before the loop, whether it comes to that or not. On the stack's place it
+    decides before it knows whether vectors will be spilled; where they are, each would else lie across two cache lines.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.function.attributes.add("nounwind")  # llvmlite writes none of an empty set
+        builder.function.attributes.add("noinline")
         builder.function.attributes.alignstack = 64
         return context.get_dummy_value()
 
