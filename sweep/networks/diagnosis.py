@@ -57,6 +57,8 @@ class Tolerances:
 
 
 tolerances = Tolerances()
+# rows of a longer table are named in `merged_rows` where it is Boolean and small, by their bits
+max_named_rows = 16
 
 
 def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
@@ -201,7 +203,9 @@ def _judge_failures(
     with np.errstate(invalid="ignore"):  # a loss may have been infinite on the way
         codes = judge_course(describe_course(losses + measurements.penalties[models], cohort))
     rows = np.flatnonzero(codes == outcomes.index("stuck"))
-    named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
+    named, task = np.zeros(len(rows), "U1"), cohort.configuration.task
+    if task.n_rows <= max_named_rows or (task.is_boolean and task.is_small):
+        named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
     merged = np.full(len(models), "", named.dtype)
     merged[rows] = named
     return codes, merged
@@ -213,6 +217,14 @@ def _first_learned(c: Configuration, last_unlearned: Integers) -> Integers:
     after = np.searchsorted(evaluations, last_unlearned, side="right")
     # of a compiled program the last evaluation may round otherwise than those before
     return evaluations[np.minimum(after, len(evaluations) - 1)]
+
+
+def _of_test_rows(c: Configuration, measurements: Measurements) -> dict[str, npt.NDArray[Any]]:
+    """Loss and accuracy of the rows held out, where there are any: `[model]` each."""
+    if not c.task.n_test_rows:
+        return {}
+    accuracy = c.head.accuracy(measurements.test_predictions[:, -1], c.test_targets())
+    return {"test_loss": measurements.test_losses[:, -1], "test_accuracy": accuracy}
 
 
 def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
@@ -243,6 +255,7 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     measured: dict[str, npt.NDArray[Any]] = {
         "final_loss": final_loss,
         "accuracy": head.accuracy(predictions, targets),
+        **_of_test_rows(configuration, measurements),
         "margin": head.margin(predictions, targets),
         "epochs_to_learn": np.where(learned, _first_learned(configuration, measurements.last_unlearned), -1),
         "merged_rows": merged,

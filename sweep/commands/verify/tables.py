@@ -85,9 +85,9 @@ Predictions = npt.NDArray[np.float32]
 
 def _compared(entry: Entry[Configuration], metric: str) -> npt.NDArray[Any]:
     """What the criterion compares, as the table has it; the accuracy stands there with six decimals."""
-    if metric == "accuracy":
-        n = n_judged(entry.configuration)
-        return np.rint(entry.runs["accuracy"] * n) / n
+    if metric.endswith("accuracy"):
+        n = n_judged(entry.configuration, is_of_test=metric.startswith("test_"))
+        return np.rint(entry.runs[metric] * n) / n
     return entry.runs["final_loss" if metric == "loss" else metric]
 
 
