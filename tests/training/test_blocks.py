@@ -10,7 +10,7 @@ import pytest
 from support.reference import trajectory
 
 from sweep.networks.criterion import metric_values
-from sweep.networks.forward import layer_sums, predict
+from sweep.networks.forward import layer_sums
 from sweep.networks.measurements import Measurements, NetworkCohort, concatenate
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
@@ -102,31 +102,6 @@ def test_memory_of_a_tile_does_not_grow_with_the_table(monkeypatch: pytest.Monke
     for rows in (3000, 60_000):
         NativeEngine().train(cohort({"task": moons(rows, test=0.5), "width": 32, "batch_size": 32}, 1))
     assert asked[0] == asked[1]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"task": moons(700, test=0.3), "batch_size": 64},
-        {"task": classes(500) | {"test": 0.21}, "batch_size": 50, "activation": "tanh"},
-        {"task": moons(40, test=0.3), "batch_size": "full", "output": "tanh", "loss": "mean_squared_error"},
-    ],
-    ids=["moons", "classes", "few rows"],
-)
-def test_what_is_measured_follows_from_the_weights(settings: Settings) -> None:
-    asked = cohort({**settings, "epochs": 8, "width": 6}, 20)
-    c, measured = asked.configuration, NativeEngine().train(asked)
-    assert measured.predictions.shape[1] == len(c.kept) == 1
-    for weights, at in ((initial_weights(asked), 0), (measured.weights, -1)):
-        for x, y, losses, predictions in (
-            (c.inputs(), c.targets(), measured.losses, measured.predictions),
-            (c.test_inputs(), c.test_targets(), measured.test_losses, measured.test_predictions),
-        ):
-            expected = np.array([predict(c, w, x.astype(np.float64)) for w in weights])
-            entries = c.head.entry_losses(expected, y.astype(np.float64)).sum(axis=2)
-            np.testing.assert_allclose(losses[:, at], entries.mean(axis=1) / c.head.averaged(c.n_outputs), rtol=1e-5)
-            if at == -1:
-                np.testing.assert_allclose(predictions[:, -1], expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("metric", ["loss", "test_loss"])
