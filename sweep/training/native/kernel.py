@@ -236,7 +236,7 @@ def _train_epoch(plan, layers, optimizer, data, seeds, memory, order, powers, ep
             if stays:
                 block += rows.block_size
         if plan.is_regularized:
-            finish_step(plan.network, layers, memory, plan.gradients, plan.state, plan.n_parameters, optimizer, step)
+            finish_step(plan.network, layers, memory, plan.gradients, plan.state, optimizer, step)
     return powers
 
 

@@ -6,7 +6,7 @@ Everything that a configuration may vary is a runtime value, so one compiled pro
 live in one block of memory; `Plan` holds where. It begins with
 
     W  weights          [parameter]           G  gradients                   [parameter]
-    M, V, U             [parameter]           what an optimizer remembers
+    M, V, U             [parameter, 3]        what an optimizer remembers
     D  errors           [unit, row]           at a layer's units, and at those of the layer before it
 
 Rows go through the network four at a time, the last of a table or batch two and one. Such a block of rows has
@@ -256,8 +256,7 @@ def _learn(plan, memory, at, is_first, gradient, optimizer, step, is_last):
     if not is_first:
         gradient = load(memory, plan.gradients + at, gradient) + gradient
     if is_last:
-        n_elements = plan.n_parameters * MODELS
-        optimizers.update(memory, at, plan.state + at, n_elements, gradient, optimizer, step)
+        optimizers.update(memory, at, plan.state + optimizers.N_STATES * at, gradient, optimizer, step)
     else:
         store(memory, plan.gradients + at, gradient)
 

@@ -28,7 +28,7 @@ def _factors(layers, at, is_kernel):
 
 
 @shared
-def finish_step(network, layers, memory, gradients, state, n_parameters, optimizer, step):
+def finish_step(network, layers, memory, gradients, state, optimizer, step):
     """Make a step by the batch's gradients and the slopes of what is added for each weight.
 
     A pass of its own: a question at each parameter in `passes` would cost networks without regularizers a tenth.
@@ -43,7 +43,7 @@ def finish_step(network, layers, memory, gradients, state, n_parameters, optimiz
             l1, l2 = _factors(layers, place, i < n_in * n_out)
             at = parameter * MODELS
             gradient = load(memory, gradients + at, one) + penalty_slope(load(memory, at, one), l1, l2)
-            optimizers.update(memory, at, state + at, n_parameters * MODELS, gradient, optimizer, step)
+            optimizers.update(memory, at, state + optimizers.N_STATES * at, gradient, optimizer, step)
             parameter += 1
 
 
