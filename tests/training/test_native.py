@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.networks.measurements import Measurements, NetworkCohort
+from sweep.networks.measurements import Floats, Measurements, NetworkCohort
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
 from sweep.training import native, threads
@@ -91,7 +91,7 @@ def test_any_number_of_threads_gives_equal_bits() -> None:
 )
 def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[str, Any], size: int) -> None:
     class Counting(NativeEngine):
-        def train(self, cohort: NetworkCohort) -> Measurements:
+        def train(self, cohort: NetworkCohort, start: Floats | None = None) -> Measurements:
             sizes.append(len(cohort))
             return Measurements.empty(cohort, 0)
 
