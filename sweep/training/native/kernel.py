@@ -62,24 +62,25 @@ class Measured(NamedTuple):
 @inlined
 def _data_pointers(data):
     """The same of pointers, to which numba counts no references."""
-    inputs, targets, aims = pointer_to(data.inputs), pointer_to(data.targets), pointer_to(data.aims)
-    evaluations, snapshots, kept = pointer_to(data.evaluations), pointer_to(data.snapshots), pointer_to(data.kept)
-    return Data(inputs, targets, aims, pointer_to(data.schedule), evaluations, snapshots, kept)
+    return Data(
+        pointer_to(data.inputs),
+        pointer_to(data.targets),
+        pointer_to(data.aims),
+        pointer_to(data.schedule),
+        pointer_to(data.evaluations),
+        pointer_to(data.snapshots),
+        pointer_to(data.kept),
+    )
 
 
 @inlined
 def _measured_pointers(measured):
     """The same of pointers."""
-    losses, penalties, test_losses = (
+    return Measured(
         pointer_to(measured.losses),
         pointer_to(measured.penalties),
-        pointer_to(measured.test_losses),
-    )
-    return Measured(
-        losses,
-        penalties,
         pointer_to(measured.predictions),
-        test_losses,
+        pointer_to(measured.test_losses),
         pointer_to(measured.test_predictions),
         pointer_to(measured.last_unlearned),
         pointer_to(measured.units_off_initial),
