@@ -44,6 +44,24 @@ HEADS: dict[str, dict[str, Any]] = {
     "softmax": {"output": "softmax"},
     "tanh": {"output": "tanh", "targets": "bipolar", "loss": "mean_squared_error"},
 }
+# tables of many rows: settings, and how many networks plain JAX trains at once
+TABLES: dict[str, tuple[dict[str, Any], int]] = {
+    "200 rows, 8 x 2 tanh, batch 16": (
+        {
+            "task": {"name": "moons", "rows": 200},
+            "width": 8,
+            "depth": 2,
+            "activation": "tanh",
+            "batch_size": 16,
+            "epochs": 100,
+        },
+        1024,
+    ),
+    "1,500 rows of 64 inputs, 10 classes, 32 units, batch 32": (
+        {"task": "classes", "width": 32, "batch_size": 32, "epochs": 20},
+        256,
+    ),
+}
 STEPS = 1000
 MIX_STRIDE = 71  # shares no factor with 7 x 3 x 3 x 3 x 3: every 71st configuration has all values among them
 SECONDS = 1.0
@@ -103,11 +121,11 @@ def keras_network(c: Configuration) -> Any:
 
     hidden: list[Any] = []
     for layer in c.hidden:
-        hidden.append(keras.layers.Dense(layer.units, activation="relu"))
+        hidden.append(keras.layers.Dense(layer.units, activation=layer.activation.name))
         if layer.dropout:
             hidden.append(keras.layers.Dropout(layer.dropout))
     output = keras.layers.Dense(c.n_outputs, activation=c.output.activation.name)
-    model = keras.Sequential([keras.layers.Input((2,)), *hidden, output])
+    model = keras.Sequential([keras.layers.Input((c.task.n_inputs,)), *hidden, output])
     optimizer: Any = keras.optimizers.get(c.optimizer.name)
     optimizer.learning_rate = c.learning_rate
     model.compile(optimizer, c.loss.name)
@@ -172,6 +190,25 @@ def measure_head(settings: dict[str, Any], workers: int) -> dict[str, float]:
     return {"native": native, "fit": fit, "train_on_batch": on_batch}
 
 
+def classes() -> dict[str, Any]:
+    """A table of 1,500 rows of 64 inputs, drawn around the centres of 10 classes."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(10, size=1500)
+    points = draw.normal(size=(10, 64))[labels] + draw.normal(size=(1500, 64))
+    return {"inputs": points.tolist(), "classes": labels.tolist()}
+
+
+def measure_table(settings: dict[str, Any], n: int, workers: int) -> dict[str, float]:
+    """One row of the table of tables."""
+    task = classes() if settings["task"] == "classes" else settings["task"]
+    configuration = resolve({**settings, "task": task})
+    native = engine_rate(NativeEngine(), configuration, workers, n=64)
+    jax, compilation = jax_mix.measure(configuration, n)
+    fit, on_batch = keras_rates(configuration)
+    rates = {"native": native, "jax": jax, "fit": fit, "train_on_batch": on_batch}
+    return {**rates, "jax_compile_seconds": compilation, "epochs": configuration.epochs}
+
+
 def measure_mix(workers: int) -> dict[str, Any]:
     """The mix of experiments/xor.yaml by every 71st of its configurations, equally many networks of each."""
     experiment = experiment_file.load(ROOT / "experiments" / "xor.yaml")
@@ -218,6 +255,7 @@ def measure() -> dict[str, Any]:
         "vectors_per_second": rates,
         "shapes": [measure_shape(width, depth, workers, rates) for width, depth in SHAPES],
         "heads": {name: measure_head(settings, workers) for name, settings in HEADS.items()},
+        "tables": {name: measure_table(*row, workers) for name, row in TABLES.items()},
         "mix": measure_mix(workers),
         "xor_yaml": measure_sweep(),
     }
@@ -245,6 +283,8 @@ def table(measured: dict[str, Any]) -> str:
             *rows,
             "",
             *head_rows(measured["heads"]),
+            "",
+            *table_rows(measured["tables"]),
             "",
             f"The mix: {len(mix['configurations'])} of the 567 configurations of `experiments/xor.yaml`, every 71st, "
             f"for 1,000 epochs, equally many networks of each ({'; '.join(mix['configurations'])}). jax compiles a "
@@ -277,6 +317,20 @@ def head_rows(heads: dict[str, dict[str, float]]) -> list[str]:
             f"| {name} | {row['native']:,.0f} | {row['native'] / usual:.0%} | {row['fit']:.3f} | "
             f"{row['train_on_batch']:.2f} |"
             for name, row in heads.items()
+        ),
+    ]
+
+
+def table_rows(tables: dict[str, dict[str, float]]) -> list[str]:
+    """The table of tables: networks per second of so many epochs."""
+    return [
+        "| table | epochs | native | jax.vmap | native/jax | fit | native/fit | train_on_batch |",
+        "|---|" + "---:|" * 7,
+        *(
+            f"| {name} | {row['epochs']} | {row['native']:,.1f} | {row['jax']:,.1f} | "
+            f"{row['native'] / row['jax']:.1f} | {row['fit']:.3f} | {row['native'] / row['fit']:,.0f} | "
+            f"{row['train_on_batch']:.3f} |"
+            for name, row in tables.items()
         ),
     ]
 

@@ -18,7 +18,7 @@ from sweep.experiment import shape
 from sweep.experiment.file import template
 from sweep.experiment.schema import descriptions
 from sweep.experiment.writing import flow
-from sweep.networks import tasks, vocabulary
+from sweep.networks import splits, task_settings, tasks, vocabulary
 from sweep.networks.settings import (
     defaults,
     hyperparameters,
@@ -231,6 +231,11 @@ def _signatures(signatures: Mapping[str, Signature], head: str) -> str:
     return sentence + _table([head, "argument", "allowed", "default"], rows)
 
 
+def _arguments(signature: Signature) -> str:
+    rows = [[f"`{key}`", a.allowed(), vocabulary.format_value(a.usual)] for key, a in signature.items()]
+    return _table(["key", "allowed", "default"], rows)
+
+
 def _section(name: str) -> str:
     """The keys of a section: what is allowed and the default, from the schema."""
     fields = shape.document["$defs"][f"_{name.title()}"]["properties"]
@@ -251,15 +256,37 @@ _tasks = """## Tasks
 
 {named}
 
-Rows count upwards in binary, the first input the most significant. `majority` of an even number of bits wants more ones
-than zeros; a `multiplexer` has 3 inputs (one address bit, two data bits) or 6 (two and four); the adders' outputs are
-sum and carry. A table of one's own has up to {rows} rows, real inputs and targets 0 or 1:
+Rows of Boolean tasks count upwards in binary, the first input the most significant. `majority` of an even number of
+bits wants more ones than zeros; a `multiplexer` has 3 inputs (one address bit, two data bits) or 6 (two and four); the
+adders' outputs are sum and carry.
+
+`moons`, `circles`, `spirals` and `quadrants` are `rows` points of the plane in two classes. They are drawn once, by a
+`seed` of their own, and are the same on every machine: two half circles, one upside down; circles of radius 1 and 1/2;
+two arms of `turns` turns out to a radius of 1; a square from -1 to 1, where the class says whether the product of both
+coordinates is above 0. Each point is then moved by normal noise of standard deviation `noise`. A longer table begins
+with the rows of a shorter one.
+
+A table of one's own has up to {rows:,} rows and {inputs:,} inputs, real inputs, and targets 0 or 1 or a class:
 
 ```yaml
 task: {{inputs: [[0.5, 1], [2, -1]], targets: [[0], [1]]}}
 task: {{inputs: [[0.5], [1], [2]], classes: [0, 1, 2]}}    # of each row its class, from 0; targets are then one_hot
+task: {{inputs: [[0.5], [1], [2]], classes: [lily, rose, lily]}}    # or in words, numbered by the alphabet
 task: {{file: data.csv, targets: [y]}}      # a CSV file in the experiment's folder; the other columns are the inputs
+task: {{file: data.csv, classes: species}}      # the column of that name holds classes, numbers or words
 ```
+
+What may be done to any task, a named one too, stands in its mapping, `{{name: moons, test: 0.5}}`:
+
+{prepared}
+
+`test` is the share of the rows that are held out, at least one; `test_seed` draws them. They are not trained on:
+`test_loss` and `test_accuracy` are theirs, all other columns speak of the rows that are. `standard` makes the mean of
+each input 0 and its standard deviation 1, `minmax` its range that from 0 to 1, both over the rows that are trained on.
+
+A table of up to {small} rows, none held out, is evaluated after every epoch. Any other is evaluated after up to 64
+epochs, closer together at the beginning: of those `epochs_to_learn` is the first from which a run holds to the end.
+`samples` is for the former alone.
 """
 
 
@@ -297,7 +324,13 @@ def experiment_page() -> str:
     return "\n".join(
         [
             head,
-            _tasks.format(named=_signatures(tasks.signatures, "task"), rows=tasks.max_rows),
+            _tasks.format(
+                named=_signatures(task_settings.signatures, "task"),
+                rows=tasks.max_rows,
+                inputs=tasks.max_inputs,
+                small=tasks.max_small_rows,
+                prepared=_arguments(splits.signature),
+            ),
             *(f"## {title}\n\n{_signatures(s, 'name')}\n{_notes.get(title, '')}" for title, s in named.items()),
             experiment_tail,
             f"## study\n\n{_section('study')}\n",
@@ -305,9 +338,10 @@ def experiment_page() -> str:
             "`(2y - 1)(2p - 1)` of its table is above it; at 0 every prediction is on the right side of 1/2. For "
             "targets -1 and 1 it is `y p`, for classes the output of the true one less the largest other. `success` "
             "instead of it: `loss` is the mean over the table, `accuracy` the share of right entries (of classes: "
-            "rows), `max_error` the largest distance of an output from its target, `margin` as above; `>`, `>=`, "
-            "`<` or `<=` a number, after the last epoch with dropout off. It decides `learned`, `epochs_to_learn` "
-            "and the outcome, and is no part of a configuration's id.\n\n"
+            "rows), `test_loss` and `test_accuracy` those of the rows held out, `max_error` the largest distance of an "
+            "output from its target, `margin` as above; `>`, `>=`, `<` or `<=` a number, after the last epoch with "
+            "dropout off. It decides `learned`, `epochs_to_learn` and the outcome, and is no part of a "
+            "configuration's id.\n\n"
             "`family`: what the error, one minus the confidence, is of. `none`: the verdict of each configuration. "
             "`fwer`: any false verdict of the experiment. `fdr`: the expected share of false ones among the verdicts. "
             "Where it is null: `none`, or `fdr` where seeds are added ([method](method.md#verdicts)).\n",

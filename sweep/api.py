@@ -29,7 +29,7 @@ from sweep.commands.train_model import BuiltPlan, plan_built, seconds_to_start
 from sweep.experiment.file import ExperimentFileError, read_success, with_tables
 from sweep.experiment.seeds import SeedBlock, seed_block
 from sweep.experiment.table_files import TableFiles
-from sweep.networks.criterion import check_success
+from sweep.networks.criterion import check_rows, check_success
 from sweep.networks.settings import resolve
 from sweep.report.page.page import write_page
 from sweep.report.shown import Replay, Rescue, Results, as_replay, as_rescue
@@ -458,6 +458,7 @@ def train_settings(
     with at("success"):
         criterion = above_margin(margin) if success is None else read_success(success)
         check_success(criterion)
+        check_rows(criterion, configuration)
     if success is not None and margin:
         raise SettingError(("margin",), f"found {margin:g} beside success", "allowed: one of the two")
     asked = ask(configuration, seed_block(seeds), engine=engine, device=device, workers=workers, success=criterion)

@@ -190,7 +190,7 @@ def marked_floors(replayed: Replay) -> dict[str, float]:
     if c.samples is not None or c.is_regularized:
         return {}
     names = c.task.row_names or tuple(map(str, range(c.task.n_rows)))
-    targets = np.array(c.task.targets)
+    targets = c.task.targets
     everything = " ".join(f"{output}:{'+'.join(names)}" for output in range(c.task.n_outputs))
     groups = {"all rows merged": everything, "rows merged here": str(replayed.runs["merged_rows"][0])}
     if c.task.n_rows == 4 and c.task.n_outputs == 1:

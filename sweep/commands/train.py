@@ -96,9 +96,12 @@ class RunCounts:
 
 
 def is_learned(cohort: NetworkCohort, measurements: Measurements, snapshot: int) -> Any:
-    """Whether each model's table is learned at a snapshot: bool `[model]`."""
+    """Whether each model has learned at a snapshot: bool `[model]`; for good, where no predictions are kept of it."""
+    c = cohort.configuration
+    if not c.task.is_small:
+        return measurements.last_unlearned < c.snapshots[snapshot]
     predictions, losses = measurements.predictions[:, snapshot], measurements.losses[:, snapshot]
-    return criterion.is_learned(cohort.success, cohort.configuration, predictions, losses)
+    return criterion.is_learned(cohort.success, c, predictions, losses)
 
 
 def count_runs(trained: Trained, confidence: float = 0.95) -> RunCounts:

@@ -15,7 +15,7 @@ from sweep.experiment.dimensions import Choices, Dimension
 from sweep.experiment.seeds import SeedBlock
 from sweep.experiment.subjects import Kind, kinds
 from sweep.networks.configuration import Configuration
-from sweep.networks.criterion import check_success
+from sweep.networks.criterion import check_rows, check_success
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError, at, did_you_mean, show
 from sweep.runs.limits import Limits
@@ -134,6 +134,9 @@ class Experiment:
             allowed = "allowed: fewer cases or choices; a range with a step may have a million values"
             raise SettingError(("cases",) if self.cases else ("vary",), found, allowed)
         _ = self._resolved  # raises the first mistake
+        with at("reliability", "success"):
+            for c in self.networks:
+                check_rows(self.criterion, c)
 
     @property
     def criterion(self) -> Success:

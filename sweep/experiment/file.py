@@ -77,7 +77,7 @@ def read(path: str | PathLike[str], subject: str = "network", *, opener: Opener 
         line = content[: error.start].count(b"\n") + 1
         found = f"not a text in UTF-8: byte {content[error.start]:#04x}"
         raise ExperimentFileError(_message(name, line, (), found, "allowed: a YAML file saved as UTF-8")) from None
-    tables = TableFiles(Path(path).parent)
+    tables = TableFiles(Path(path).parent, opener)
     experiment = parse(text, name, tables, subject)
     return ExperimentFile(Path(path), content, tables.contents, experiment)
 
@@ -139,7 +139,8 @@ def _check_values(
             check_value(name, value)
         except SettingError as error:
             known = [x for x in found if x.place[: len(place)] != place]
-            found[:] = [*known, SettingError((*place, *error.place[1:]), error.found, error.allowed)]
+            told = [SettingError((*place, *e.place[1:]), e.found, e.allowed) for e in (error, *error.more)]
+            found[:] = [*known, *told]
         return value
 
     def section(values: Any, *place: str | int) -> Any:
@@ -201,9 +202,9 @@ def configuration(arguments: Sequence[str]) -> Configuration:
         name = error.place[0]
         (argument,) = (a for a in arguments if a.startswith(f"{name}="))
         source = Source(argument.partition("=")[2])
-        inner = SettingError(error.place[1:], error.found, error.allowed)
-        message = _message(argument, None, inner.place, *_explained(inner, source))
-        raise ExperimentFileError(message) from None
+        inner = [SettingError(e.place[1:], e.found, e.allowed) for e in (error, *error.more)]
+        messages = (_message(argument, None, e.place, *_explained(e, source)) for e in inner)
+        raise ExperimentFileError("\n".join(messages)) from None
 
 
 def template() -> str:
@@ -291,7 +292,7 @@ def _experiment(document: Mapping[str, Any], subject: str, mistakes: list[Settin
             with at(*place):
                 yield
         except SettingError as error:
-            mistakes.append(error)
+            mistakes.extend((error, *error.more))
 
     fixed, vary = usable("fixed"), usable("vary")
     under_fixed, under_vary = fixed.pop("seed", None), vary.pop("seed", None)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sweep.experiment import shape
 from sweep.experiment.shape import Schema
-from sweep.networks import tasks, vocabulary
+from sweep.networks import splits, task_settings, tasks, vocabulary
 from sweep.networks.settings import (
     defaults,
     hyperparameters,
@@ -179,19 +179,20 @@ def _with_default(argument: Argument) -> Schema:
 def _task_forms() -> list[Schema]:
     number: Schema = {"type": "number", "minimum": -max_number, "maximum": max_number}
     rows: Schema = {"type": "array", "minItems": 1, "maxItems": tasks.max_rows}
-    table = {
-        "inputs": {**rows, "items": {**_list_of(number), "minItems": 1}},
-        "targets": {**rows, "items": {**_list_of({"enum": [0, 1]}), "minItems": 1}},
-    }
-    classes = {"inputs": table["inputs"], "classes": {**rows, "items": {"type": "integer", "minimum": 0}}}
+    inputs = {**rows, "items": {**_list_of(number), "minItems": 1, "maxItems": tasks.max_inputs}}
+    targets = {**rows, "items": {**_list_of({"enum": [0, 1]}), "minItems": 1}}
+    classes = {**rows, "items": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "minLength": 1}]}}
     columns = {**_list_of({"type": "string"}), "minItems": 1}
-    file = {"file": {"type": "string", "minLength": 1}, "targets": columns}
-    return [
-        *_named_forms(tasks.signatures),
-        _mapping(table, required=["inputs", "targets"]),
-        _mapping(classes, required=["inputs", "classes"]),
-        _mapping(file, required=["file", "targets"]),
+    name: Schema = {"type": "string", "minLength": 1}
+    of_any = {key: _with_default(argument) for key, argument in splits.signature.items()}
+    own: list[Schema] = [
+        {"inputs": inputs, "targets": targets},
+        {"inputs": inputs, "classes": classes},
+        {"file": name, "targets": columns},
+        {"file": name, "classes": name},
     ]
+    named = _named_forms(task_settings.all_signatures)
+    return [*named, *(_mapping({**form, **of_any}, required=list(form)) for form in own)]
 
 
 def _mapping(properties: Schema, *, required: Sequence[str] = ()) -> Schema:

@@ -71,8 +71,9 @@ _reliability = {
         default=Target.family,
     ),
     "success": _key(
-        "instead of margin, one comparison, accuracy >= 0.95: of a network's accuracy, loss, margin or max_error, or "
-        "of a number that a program or function of one's own gives",
+        "instead of margin, one comparison, accuracy >= 0.95: of a network's accuracy, loss, margin or max_error, of "
+        "the test_accuracy or test_loss of its rows held out, or of a number that a program or function of one's own "
+        "gives",
         anyOf=_or_null({"type": "string"}),
         default=None,
     ),

@@ -23,6 +23,9 @@ from sweep.networks.vocabulary import Named, Value, format_value
 from sweep.runs.cohort import digest_id
 from sweep.runs.errors import SettingError
 
+# rows times units, four at a time, that a layer's dropout masks of one epoch have random numbers for
+max_masked = 1 << 24
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -139,7 +142,7 @@ class Configuration:
         """
         first = self.hidden[0] if self.hidden else replace(self.output, activation=Named("linear"))
         plain: dict[str, Any] = {name: _plain(value) for name, value in _fields(self) if name != "layers"}
-        plain["task"] = {"inputs": self.task.inputs, "targets": self.task.targets}
+        plain["task"] = self.task.plain()
         if self.loss == vocabulary.named(self.loss.name, {}, vocabulary.losses):
             plain["loss"] = self.loss.name
         for name, usual in (("coding", "binary"), ("shuffle", True)):
@@ -207,17 +210,44 @@ class Configuration:
 
     @cached_property
     def snapshots(self) -> npt.NDArray[np.int64]:
-        """The epochs at which the table is evaluated and kept: `[snapshot]`, rising."""
-        return snapshot_epochs(self.epochs, self.task.n_rows * self.n_outputs)
+        """The epochs at which the loss is kept: `[snapshot]`, rising."""
+        return snapshot_epochs(self.epochs, self.task.n_rows * self.n_outputs if self.task.is_small else 1)
+
+    @property
+    def evaluations(self) -> npt.NDArray[np.int64]:
+        """The epochs after which the criterion is evaluated, rising: every one for a small table, else the snapshots.
+
+        So `epochs_to_learn` is exact for a small table; for others it is the first snapshot from which the criterion
+        holds at every later one.
+        """
+        return np.arange(self.epochs + 1) if self.task.is_small else self.snapshots
+
+    @property
+    def kept(self) -> npt.NDArray[np.int64]:
+        """The snapshots whose predictions are kept: `[kept]`; all for a small table, else the last."""
+        return self.snapshots if self.task.is_small else self.snapshots[-1:]
 
     def inputs(self) -> npt.NDArray[np.float32]:
         """The encoded table `[row, input]`: bipolar turns 0 into -1."""
-        table = np.array(self.task.inputs, np.float32)
-        return table * np.float32(2) - np.float32(1) if self.encoding == "bipolar" else table
+        return self._encoded(self.task.inputs)
 
     def targets(self) -> npt.NDArray[np.float32]:
         """The targets `[row, output]`, as the head codes them."""
         return self.head.coded(self.task.targets)
+
+    def test_inputs(self) -> npt.NDArray[np.float32]:
+        """The encoded rows that are held out, `[test_row, input]`, of which there may be none."""
+        held_out = self.task.held_out
+        return self._encoded(self.task.inputs[:0] if held_out is None else held_out.inputs)
+
+    def test_targets(self) -> npt.NDArray[np.float32]:
+        """Their targets, `[test_row, output]`."""
+        held_out = self.task.held_out
+        return self.head.coded(self.task.targets[:0] if held_out is None else held_out.targets)
+
+    def _encoded(self, inputs: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        table = inputs.astype(np.float32)
+        return table * np.float32(2) - np.float32(1) if self.encoding == "bipolar" else table
 
     def labels(self) -> dict[str, Value | None]:
         """Every hyperparameter as it stands in the tables; of unlike layers, those of each joined by `-`."""
@@ -282,13 +312,26 @@ def senseless(c: Configuration) -> SettingError | None:
         return SettingError(
             ("loss",), f"{loss} of classes", "allowed: with targets binary or bipolar, one output for each"
         )
+    if c.samples is not None and not c.task.is_small:
+        found = f"samples of a table of {c.task.n_rows:,} rows, {c.task.n_test_rows:,} held out"
+        return SettingError(("samples",), found, "allowed: of a table of up to 256 rows, none held out")
+    for layer in c.hidden:
+        if layer.dropout > 0 and c.task.n_rows * -(-layer.units // 4) > max_masked:
+            found = f"{layer.dropout} over {c.task.n_rows:,} rows of {layer.units:,} units"
+            return SettingError(("dropout",), found, f"allowed: up to {4 * max_masked:,} rows times units")
     if coding == "bipolar" and lowest(c.output.activation) >= 0:
         found = f"bipolar with an output {output}, which is never below 0: no answer to -1 would be right"
         return SettingError(("targets",), found, "allowed: binary, or output: tanh or linear")
-    if has_classes and c.task.n_outputs > 1 and any(sum(row) != 1 for row in c.task.targets):
+    if has_classes and c.task.n_outputs > 1 and not _has_a_class_each(c.task):
         found = f"{c.task.n_outputs} targets a row that are no classes, with one_hot"
         return SettingError(("task",), found, "allowed: one target, or one of them 1 in each row and the others 0")
     return None
+
+
+def _has_a_class_each(task: Task) -> bool:
+    """Whether one target of each row is 1, of the rows held out too."""
+    is_one_hot = bool((task.targets.sum(axis=1) == 1).all())
+    return is_one_hot and (task.held_out is None or _has_a_class_each(task.held_out))
 
 
 def _fields(value: Configuration | Layer) -> Iterator[tuple[str, Any]]:

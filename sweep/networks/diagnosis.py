@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sweep.networks.criterion import is_learned
+from sweep.networks.configuration import Configuration
+from sweep.networks.criterion import is_learned, judges_test_rows
 from sweep.networks.floors import name_groups, partition
 from sweep.networks.layers import Head
 from sweep.networks.measurements import Example, Integers, Measurements, NetworkCohort
@@ -59,6 +60,8 @@ class Tolerances:
 
 
 tolerances = Tolerances()
+# rows of a longer table are named in `merged_rows` where it is Boolean and small, by their bits
+max_named_rows = 16
 
 
 def _first_dead_layer(units_off: Integers, widths: tuple[int, ...]) -> Integers:
@@ -217,10 +220,28 @@ def _judge_failures(
     codes = judge(course, measurements.descents[models])
     stuck = outcomes.index("stuck")
     rows = np.flatnonzero((codes == stuck) | (judge_course(course) == stuck))
-    named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
+    named, task = np.zeros(len(rows), "U1"), cohort.configuration.task
+    if task.n_rows <= max_named_rows or (task.is_boolean and task.is_small):
+        named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
     merged = np.full(len(models), "", named.dtype)
     merged[rows] = named
     return codes, merged
+
+
+def _first_learned(c: Configuration, last_unlearned: Integers) -> Integers:
+    """The first epoch at which a criterion was evaluated after each of these, or the last one of the training."""
+    evaluations = c.evaluations
+    after = np.searchsorted(evaluations, last_unlearned, side="right")
+    # of a compiled program the last evaluation may round otherwise than those before
+    return evaluations[np.minimum(after, len(evaluations) - 1)]
+
+
+def _of_test_rows(c: Configuration, measurements: Measurements) -> dict[str, npt.NDArray[Any]]:
+    """Loss and accuracy of the rows held out, where there are any: `[model]` each."""
+    if not c.task.n_test_rows:
+        return {}
+    accuracy = c.head.accuracy(measurements.test_predictions[:, -1], c.test_targets())
+    return {"test_loss": measurements.test_losses[:, -1], "test_accuracy": accuracy}
 
 
 def _how_ended(
@@ -231,7 +252,10 @@ def _how_ended(
     predictions, final_loss = measurements.predictions[:, -1], measurements.losses[:, -1]
     is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
     is_finite &= np.isfinite(final_loss)
-    learned = is_finite & is_learned(cohort.success, c, predictions, final_loss)
+    judged = (predictions, final_loss)
+    if judges_test_rows(cohort.success):
+        judged = (measurements.test_predictions[:, -1], measurements.test_losses[:, -1])
+    learned = is_finite & is_learned(cohort.success, c, *judged)
     dead_layer = _first_dead_layer(measurements.units_off, c.widths)
     is_output_off = _is_output_off(c.head, predictions) & (dead_layer == 0)
     return is_finite, learned, np.where(is_output_off, c.depth + 1, dead_layer)
@@ -263,9 +287,9 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     measured: dict[str, npt.NDArray[Any]] = {
         "final_loss": final_loss,
         "accuracy": head.accuracy(predictions, targets),
+        **_of_test_rows(configuration, measurements),
         "margin": head.margin(predictions, targets),
-        # of a compiled program the last evaluation may round otherwise than those before
-        "epochs_to_learn": np.where(learned, np.minimum(measurements.last_unlearned + 1, configuration.epochs), -1),
+        "epochs_to_learn": np.where(learned, _first_learned(configuration, measurements.last_unlearned), -1),
         "rest": rest,
         "merged_rows": merged,
         "dead_units_initial": measurements.units_off_initial.sum(axis=1),

@@ -140,9 +140,9 @@ def loss_floors(task: Task, head: Head) -> list[tuple[float, str]]:
     >>> [(round(x, 6), name) for x, name in loss_floors(xor.task, xor.head)]
     [(0.346574, '2 merged'), (0.477386, '3 merged'), (0.693147, 'all merged')]
     """
-    if task.n_outputs != 1 or task.n_rows > 8 or len(set(task.inputs)) < task.n_rows:
+    if task.n_outputs != 1 or task.n_rows > 8 or len(np.unique(task.inputs, axis=0)) < task.n_rows:
         return []
-    n_ones = sum(y for (y,) in task.targets)
+    n_ones = int(task.targets.sum())
     floors: dict[float, str] = {}
     for ones in range(1, n_ones + 1):
         for zeros in range(1, task.n_rows - n_ones + 1):

@@ -173,7 +173,7 @@ def _live_units(c: Configuration) -> Limit | None:
     Off has a chance of 2^-n for n inputs where weights are symmetric, biases 0 and the rows from 0 up, those with a
     single input among them. One hidden layer needs two units for rows that no straight cut parts, any network one.
     """
-    if not c.hidden or not _stays_off(c) or len(set(c.task.targets)) < 2:
+    if not c.hidden or not _stays_off(c) or (c.task.targets == c.task.targets[0]).all():
         return None
     x = c.inputs()
     n, q = x.shape[1], 2.0 ** -x.shape[1]

@@ -1,6 +1,7 @@
 """What an engine measures of a cohort of networks: arrays over `model`, never an object per run.
 
-A snapshot is an epoch at which the table is evaluated and kept (`Configuration.snapshots`).
+A snapshot is an epoch at which the table is evaluated and its loss kept (`Configuration.snapshots`); kept are those at
+which predictions are too (`Configuration.kept`). The criterion is evaluated after each of `Configuration.evaluations`.
 """
 
 from collections.abc import Sequence
@@ -27,16 +28,19 @@ def _per_model(dtype: type, *axes: str) -> dict[str, Any]:
 class Measurements:
     """What an engine measured of a cohort, dropout off in every evaluation. Each array begins with the axis `model`.
 
-    losses: mean over the table; penalties: what regularizers add to it, zeros without; weights: after training,
-    variables in Keras's order; last_unlearned: the last epoch after which the cohort's criterion did not hold, -1 where
-    it always did; units_off_initial and units_off: hidden units with output and slope zero on every row, before and
-    after training; descents: by how large a part of itself a descent from these weights lowered the training loss, 1
-    where it learned, NaN where none was tried, as engines leave it (`sweep.training.rest`).
+    losses: mean over the table; penalties: what regularizers add to it, zeros without; test_losses and
+    test_predictions: of the rows held out, empty where there are none; weights: after training, variables in Keras's
+    order; last_unlearned: the last epoch among `Configuration.evaluations` after which the cohort's criterion did not
+    hold, -1 where it always did; units_off_initial and units_off: hidden units with output and slope zero on every row,
+    before and after training; descents: by how large a part of itself a descent from these weights lowered the training
+    loss, 1 where it learned, NaN where none was tried, as engines leave it (`sweep.training.rest`).
     """
 
     losses: Floats = field(metadata=_per_model(np.float32, "snapshot"))
     penalties: Floats = field(metadata=_per_model(np.float32, "snapshot"))
-    predictions: Floats = field(metadata=_per_model(np.float32, "snapshot", "row", "output"))
+    predictions: Floats = field(metadata=_per_model(np.float32, "kept", "row", "output"))
+    test_losses: Floats = field(metadata=_per_model(np.float32, "test_snapshot"))
+    test_predictions: Floats = field(metadata=_per_model(np.float32, "kept", "test_row", "output"))
     weights: Floats = field(metadata=_per_model(np.float32, "parameter"))
     last_unlearned: Integers = field(metadata=_per_model(np.int64))
     units_off_initial: Integers = field(metadata=_per_model(np.int64, "layer"))
@@ -52,7 +56,10 @@ class Measurements:
         c = cohort.configuration
         sizes = {
             "snapshot": len(c.snapshots),
+            "test_snapshot": len(c.snapshots) if c.task.n_test_rows else 0,
+            "kept": len(c.kept),
             "row": c.task.n_rows,
+            "test_row": c.task.n_test_rows,
             "output": c.n_outputs,
             "parameter": c.n_parameters,
             "layer": c.depth,
@@ -109,7 +116,7 @@ def join(
 class Example:
     """One run kept in full.
 
-    epochs and losses `[snapshot]`, predictions `[snapshot, row, output]`, weights after training `[parameter]`.
+    epochs and losses `[snapshot]`, predictions `[kept, row, output]`, weights after training `[parameter]`.
     """
 
     configuration: str

@@ -8,6 +8,7 @@ one draw to the next, so every engine, thread and machine that asks for the same
     1         row order          position in the epoch, halved                epoch
     2         dropout masks      layer * 2^24 + position * quads + unit / 4   epoch
     3         drawn samples      number of the sample, halved                 0
+    4         drawn tables       number of the number, halved                 0: rows, 1: which are held out
 
 With drawn samples, row order is the order in which an epoch draws them from the urn, again by position, halved.
 
@@ -36,6 +37,7 @@ class Stream(IntEnum):
     ORDER = 1
     DROPOUT = 2
     SAMPLE = 3
+    TABLE = 4
 
 
 def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[Words, Words]:
@@ -85,11 +87,24 @@ def symmetric_uniform(bits: Words) -> npt.NDArray[np.float64]:
 def row_order(seeds: Words, epoch: int, n_rows: int) -> Integers:
     """The order in which each model sees the rows in `epoch` (from 0): `[model, position]`.
 
-    The rows are sorted by random keys of 24 bits; the row's number in the low 8 bits keeps the keys distinct.
+    The rows are sorted by words in whose lowest bits, see `row_mask`, the row's number stands and keeps them distinct.
     """
-    keys = words(seeds, Stream.ORDER, n_rows, epoch) & np.uint32(0xFFFFFF00)
+    mask = row_mask(n_rows)
+    keys = words(seeds, Stream.ORDER, n_rows, epoch) & np.uint32(~mask & 0xFFFFFFFF)
     keys |= np.arange(n_rows, dtype=np.uint32)
-    return (np.sort(keys, axis=1) & np.uint32(0xFF)).astype(np.int64)
+    return (np.sort(keys, axis=1) & np.uint32(mask)).astype(np.int64)
+
+
+def row_mask(n_rows: int) -> int:
+    """The lowest bits of a word of the row order, in which a row's number stands: 8, more where there are more rows.
+
+    The others are random, 24 of 32 for up to 256 rows and 16 for 65,536, where a row shares them with one other on
+    average; such rows stand in table order.
+
+    >>> hex(row_mask(4)), hex(row_mask(1500))
+    ('0xff', '0x7ff')
+    """
+    return (1 << max(8, (n_rows - 1).bit_length())) - 1
 
 
 def sample_counts(seeds: Words, n_samples: int, n_rows: int) -> Integers:

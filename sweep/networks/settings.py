@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from sweep.networks import tasks, vocabulary
+from sweep.networks import vocabulary
 from sweep.networks.configuration import Configuration, n_outputs
 from sweep.networks.frameworks import frameworks, spelled_out
 from sweep.networks.layers import Layer
-from sweep.networks.tasks import Task
+from sweep.networks.task_settings import has_classes, resolve_task, task_settings
 from sweep.networks.vocabulary import Argument, Named, Signature
 from sweep.runs.errors import SettingError, at, did_you_mean, show
 
@@ -121,51 +121,13 @@ def _scalar(key: str, value: object, or_else: str = "") -> Any:
         raise SettingError((key,), f"found {show(value)}", f"allowed: {error}{or_else}") from None
 
 
-def _name_and_arguments(value: object) -> tuple[str, dict[str, object]]:
-    if isinstance(value, str):
-        return value, {}
-    given = cast(Mapping[str, object], value if isinstance(value, Mapping) else {})
-    name = given.get("name")
-    if isinstance(name, str):
-        return name, {k: v for k, v in given.items() if k != "name"}
-    raise SettingError(
-        (), f"found {show(cast(object, value))}", "allowed: a name, or a mapping {name: .., argument: ..}"
-    )
-
-
 def _resolve_named(key: str, value: object) -> Named:
     with at(key):
-        name, arguments = _name_and_arguments(value)
+        name, arguments = vocabulary.name_and_arguments(value)
         if key == "activation" and name == "softmax":
             allowed = f"allowed: output: softmax, and here {', '.join(vocabulary.activations)}"
             raise SettingError((), "softmax, which is for the output", allowed)
         return vocabulary.named(name, arguments, named_signatures[key])
-
-
-def _resolve_task(value: object) -> Task:
-    if isinstance(value, Task):  # read from a file before
-        return value
-    with at("task"):
-        if isinstance(value, Mapping) and "name" not in value:
-            return _given_task(cast(Mapping[str, object], value))
-        return tasks.named_task(*_name_and_arguments(cast(object, value)))
-
-
-def _given_task(table: Mapping[str, object]) -> Task:
-    if "file" in table:
-        raise SettingError(("file",), "a task whose file was not read", "allowed here: {inputs: .., targets: ..}")
-    keys = ("inputs", "targets", "classes")
-    for key in table:
-        if key not in keys:
-            raise SettingError((key,), "no such key of a task", did_you_mean(key, ("name", *keys)))
-    for key in ("inputs", "classes" if "classes" in table else "targets"):
-        if key not in table:
-            raise SettingError((), f"a task without {key}", "allowed: {name: ..}, or {inputs: [[..]], targets: [[..]]}")
-    if "classes" not in table:
-        return tasks.table_task(table["inputs"], table["targets"])
-    if "targets" in table:
-        raise SettingError(("classes",), "beside targets", "allowed: one of the two")
-    return tasks.table_task(table["inputs"], tasks.class_targets(table["classes"]))
 
 
 def _value(key: str, value: object) -> Any:
@@ -252,7 +214,7 @@ def _with_usual(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "loss" not in settings and output == "softmax":
         values["loss"] = "categorical_crossentropy"
     task: Any = values["task"]
-    if "targets" not in settings and (output == "softmax" or (isinstance(task, Mapping) and "classes" in task)):
+    if "targets" not in settings and (output == "softmax" or has_classes(task)):
         values["targets"] = "one_hot"
     return values
 
@@ -288,7 +250,7 @@ def _resolve_rate(value: object) -> float | Named:
     if not (isinstance(value, Mapping) or (isinstance(value, str) and value in vocabulary.schedules)):
         return _scalar("learning_rate", value, or_a_schedule)
     with at("learning_rate"):
-        rate = vocabulary.named(*_name_and_arguments(value), vocabulary.schedules)
+        rate = vocabulary.named(*vocabulary.name_and_arguments(value), vocabulary.schedules)
         arguments = dict(rate.arguments)
         if rate.name == "piecewise_constant_decay":
             _check_pieces(rate["boundaries"], rate["values"])
@@ -315,7 +277,7 @@ def check_value(name: str, value: object) -> None:
     usual = {key: _value(key, defaults[key]) for key in of_a_layer}
     match name:
         case "task":
-            _resolve_task(value)
+            resolve_task(value)
         case "layers":
             _resolve_hidden({name: value}, usual)
         case "output":
@@ -343,7 +305,7 @@ def resolve(settings: Mapping[str, Any]) -> Configuration:
             raise SettingError((key,), "no such hyperparameter", did_you_mean(key, hyperparameters))
     settings = spelled_out(_scalar("framework", settings.get("framework", defaults["framework"])), settings)
     values = _with_usual(settings)
-    task = _resolve_task(values["task"])
+    task = resolve_task(values["task"])
     coding = _scalar("targets", values["targets"])
     shared = {key: _value(key, values[key]) for key in of_a_layer}
     hidden = _resolve_hidden(settings, shared)
@@ -391,7 +353,7 @@ def settings_of(configuration: Configuration) -> dict[str, Any]:
     values |= {key: _named_settings(named_signatures[key], values[key]) for key in named_signatures if key in values}
     if isinstance(c.learning_rate, Named):
         values["learning_rate"] = _named_settings(vocabulary.schedules, c.learning_rate)
-    values |= {"task": _task_settings(c.task), "layers": [_layer_settings(layer, shared) for layer in c.hidden]}
+    values |= {"task": task_settings(c.task), "layers": [_layer_settings(layer, shared) for layer in c.hidden]}
     if len(set(c.hidden)) <= 1:
         del values["layers"]
         values |= {"width": shared.units, "depth": c.depth} if c.hidden else {"depth": 0}
@@ -401,7 +363,7 @@ def settings_of(configuration: Configuration) -> dict[str, Any]:
         values["output"] = {"activation": activation, **output} if output else activation
     if c.shuffle:
         del values["shuffle"]
-    if c.coding != defaults["targets"]:
+    if c.coding != defaults["targets"] or has_classes(c.task):
         values["targets"] = c.coding
     return {key: values[key] for key in hyperparameters if key in values}
 
@@ -424,9 +386,3 @@ def _own_settings(layer: Layer, shared: Layer, names: Sequence[str]) -> dict[str
 def _named_settings(signatures: Mapping[str, Signature], value: Named) -> Any:
     changed = {name: list(x) if isinstance(x, tuple) else x for name, x in value.changed(signatures).items()}
     return {"name": value.name, **changed} if changed else value.name
-
-
-def _task_settings(task: Task) -> Any:
-    if task.named is None:
-        return {"inputs": [list(row) for row in task.inputs], "targets": [list(row) for row in task.targets]}
-    return {"name": task.named.name, **dict(task.named.arguments)} if task.named.arguments else task.named.name

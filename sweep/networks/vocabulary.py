@@ -294,6 +294,19 @@ def plain_regularizer(regularizer: Named) -> Named:
     return Named("_".join(name for name, _ in kept) or "none", kept)
 
 
+def name_and_arguments(value: object) -> tuple[str, dict[str, object]]:
+    """A name with its arguments as a user writes them. Raises `SettingError`."""
+    if isinstance(value, str):
+        return value, {}
+    given = cast(Mapping[str, object], value if isinstance(value, Mapping) else {})
+    name = given.get("name")
+    if isinstance(name, str):
+        return name, {k: v for k, v in given.items() if k != "name"}
+    raise SettingError(
+        (), f"found {show(cast(object, value))}", "allowed: a name, or a mapping {name: .., argument: ..}"
+    )
+
+
 def named(name: str, arguments: Mapping[str, object], signatures: Mapping[str, Signature]) -> Named:
     """`name` with `arguments` checked and the others at their defaults.
 

@@ -99,6 +99,18 @@ of_runs: tuple[Column, ...] = (
         "of rows whose true class has the largest output",
     ),
     Column(
+        "test_loss",
+        "float32",
+        "of a task with rows held out (`test`): `final_loss` over those, which are not trained on",
+        is_needed=False,
+    ),
+    Column(
+        "test_accuracy",
+        "float64",
+        "of a task with rows held out: `accuracy` over those",
+        is_needed=False,
+    ),
+    Column(
         "learned",
         "bool",
         "whether the criterion holds: `reliability.success`, else a margin above `reliability.margin` (0 by default, "
@@ -119,7 +131,8 @@ of_runs: tuple[Column, ...] = (
     Column(
         "epochs_to_learn",
         "Int64",
-        "the first epoch from which the table stays learned to the end; empty where it is not",
+        "the first epoch from which the criterion holds to the end, of those at which the table was evaluated: all, of "
+        "more than 256 rows or with rows held out up to 64; empty where it does not hold",
     ),
     Column(
         "outcome",

@@ -11,13 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sweep.experiment.file import with_tables
 from sweep.experiment.regular_files import regular
 from sweep.experiment.subjects import Kind, networks
+from sweep.experiment.table_files import TableFiles
 from sweep.results.files import ResultsError
 from sweep.runs.cohort import Subject
 from sweep.runs.errors import SettingError
 
-max_line = 1 << 24  # bytes; a table of one's own, in a file of at most 1 MiB, stands in the line with all its digits
+max_line = 1 << 24  # bytes; a small table of one's own stands in the line with all its digits
 max_shown = 300
 
 _identity = re.compile(r"c[0-9a-f]{12}")
@@ -31,18 +33,22 @@ def settings_lines(subjects: Iterable[Subject], kind: Kind = networks) -> Iterat
 
 @dataclass(frozen=True)
 class Recorded:
-    """A line as it was read: its place, for messages, the id and the settings that it names."""
+    """A line as it was read: its place, for messages, the id and the settings that it names.
+
+    tables: those of the folder, which settings may name by their file.
+    """
 
     place: str
     identity: str
     settings: Mapping[str, Any]
     kind: Kind = networks
+    tables: TableFiles | None = None
 
     @cached_property
     def subject(self) -> Subject:
         """The configuration. Raises `ResultsError` where the settings are none, or those of another one."""
         try:
-            found = self.kind.resolve(self.settings)
+            found = self.kind.resolve(with_tables(self.settings, self.tables) if self.tables else self.settings)
         except (SettingError, RecursionError) as error:
             shown = str(error).encode("unicode_escape").decode()[:max_shown]
             raise ResultsError(f"{self.place}: {self.identity}: {shown}") from None
@@ -63,7 +69,12 @@ def recorded_lines(path: Path) -> Iterator[bytes]:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def parse_line(line: bytes, place: str, kind: Kind = networks) -> Recorded:
+def folder_tables(path: Path, kind: Kind) -> TableFiles | None:
+    """The tables that settings in this file may name, of networks; they lie beside it."""
+    return TableFiles(path.parent, regular) if kind is networks else None
+
+
+def parse_line(line: bytes, place: str, kind: Kind = networks, tables: TableFiles | None = None) -> Recorded:
     """A line of the file. Raises `ResultsError` with its place."""
     if len(line) > max_line:
         raise ResultsError(f"{place}: longer than {max_line:,} bytes")
@@ -72,7 +83,7 @@ def parse_line(line: bytes, place: str, kind: Kind = networks) -> Recorded:
             case {"configuration": str(identity), "settings": dict(settings), **rest} if (
                 not rest and line.endswith(b"\n") and _identity.fullmatch(identity)
             ):
-                return Recorded(place, identity, settings, kind)
+                return Recorded(place, identity, settings, kind, tables)
             case _:
                 pass
     except (ValueError, RecursionError):
@@ -83,8 +94,9 @@ def parse_line(line: bytes, place: str, kind: Kind = networks) -> Recorded:
 def read_settings(path: Path, kind: Kind = networks) -> dict[str, Recorded]:
     """Every line of the file, by id. Raises `ResultsError` for a line that cannot be read or a second one of an id."""
     known: dict[str, Recorded] = {}
+    tables = folder_tables(path, kind)
     for number, line in enumerate(recorded_lines(path), start=1):
-        recorded = parse_line(line, f"{path}: line {number}", kind)
+        recorded = parse_line(line, f"{path}: line {number}", kind, tables)
         if recorded.identity in known:
             raise ResultsError(f"{recorded.place}: {recorded.identity} a second time")
         known[recorded.identity] = recorded

@@ -54,7 +54,7 @@ _never_named = ("trials", "target", "confidence", "family", "retries", "cores", 
 def _canonical(value: Any) -> Any:
     """A value as a study's name has it: a mapping of its fields, the same when there are more of them."""
     if isinstance(value, Task):
-        return {"label": value.label, "inputs": value.inputs, "targets": value.targets}
+        return {"label": value.label, **value.plain()}
     if is_dataclass(value):
         first = next((names for kind, names in _first_fields.items() if isinstance(value, kind)), ())
         return {
@@ -119,11 +119,18 @@ def _differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
 
 
 def _table_difference(old: Task, new: Task) -> str:
-    rows = zip(zip(old.inputs, old.targets, strict=True), zip(new.inputs, new.targets, strict=True), strict=False)
+    rows = zip(_rows(old), _rows(new), strict=False)
     for i, (before, after) in enumerate(rows, start=1):
         if before != after:
             return f"row {i} is there {show(before)}, here {show(after)}"
     return f"there {old.n_rows} rows, here {new.n_rows}"
+
+
+def _rows(task: Task) -> Iterator[tuple[Any, Any]]:
+    """Inputs and targets of each row, then of each that is held out."""
+    yield from zip(task.inputs.tolist(), task.targets.tolist(), strict=True)
+    if task.held_out is not None:
+        yield from _rows(task.held_out)
 
 
 @contextmanager

@@ -60,13 +60,21 @@ class SettingError(UserError):
     """A setting that cannot be: where (keys from the outside in), what was found, what is allowed.
 
     `place` starts at a hyperparameter's name inside a mapping of settings; a file's reader puts its own keys before.
+    `more`: further mistakes that were found at once.
     """
 
-    def __init__(self, place: tuple[str | int, ...], found: str, allowed: str) -> None:
+    def __init__(
+        self, place: tuple[str | int, ...], found: str, allowed: str, more: Sequence["SettingError"] = ()
+    ) -> None:
         super().__init__(f"{'.'.join(map(str, place))}: {found}; {allowed}")
         self.place = place
         self.found = found
         self.allowed = allowed
+        self.more = tuple(more)
+
+    def within(self, *place: str | int) -> "SettingError":
+        """The same with `place` before its own."""
+        return SettingError((*place, *self.place), self.found, self.allowed, [e.within(*place) for e in self.more])
 
 
 @contextmanager
@@ -75,4 +83,4 @@ def at(*place: str | int) -> Generator[None]:
     try:
         yield
     except SettingError as error:
-        raise SettingError((*place, *error.place), error.found, error.allowed) from None
+        raise error.within(*place) from None

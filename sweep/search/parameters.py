@@ -18,7 +18,7 @@ def as_choice(value: Any) -> Scalar:
     is_scalar = value is None or isinstance(value, bool | int | float | str)
     if is_scalar:
         return value
-    plain = {"inputs": value.inputs, "targets": value.targets} if isinstance(value, Task) else value
+    plain = value.plain() if isinstance(value, Task) else value
     return json.dumps(plain, sort_keys=True)  # mappings are equal whatever their order
 
 

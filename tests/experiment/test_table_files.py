@@ -11,8 +11,10 @@ import sweep
 from sweep.experiment import file as experiment_file
 from sweep.experiment.file import ExperimentFileError
 from sweep.experiment.table_files import TableFiles, parse_table
-from sweep.networks.settings import resolve
-from sweep.networks.tasks import named_task, table_task
+from sweep.networks.settings import resolve, settings_of
+from sweep.networks.task_settings import named_task
+from sweep.networks.tasks import table_task
+from sweep.results.configurations import read_settings, settings_lines
 from sweep.results.files import ResultsError
 from sweep.runs.errors import SettingError
 
@@ -39,7 +41,7 @@ def test_columns_are_inputs_in_file_order_and_targets_as_named() -> None:
 def test_equal_tables_are_equal_configurations() -> None:
     given = parse_table(XOR.encode(), ["y"], "data.csv")
     xor = named_task("xor", {})
-    assert (given.inputs, given.targets) == (xor.inputs, xor.targets)
+    assert given.plain() == xor.plain()
     assert resolve({"task": given}).id == resolve({"task": "xor"}).id
 
 
@@ -66,13 +68,55 @@ def test_equal_tables_are_equal_configurations() -> None:
         ("a,y\n1,0\n2,1\n1.0,1\n", ("file",), "data.csv:4: the inputs of line 2 with another target"),
         ("a,y\n0.1,0\n0.10000000001,1\n", ("file",), "data.csv:3: the inputs of line 2 with another target"),
         (b"a,y\n1,0\n\xff,1\n", ("file",), "data.csv:3: not a text in UTF-8: byte 0xff"),
-        ("a,y\n" + "".join(f"{i},0\n" for i in range(257)), ("file",), "data.csv:258: row 257"),
+        ("a,y\n" + "".join(f"{i},0\n" for i in range(65_537)), ("file",), "data.csv:65538: row 65537"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_line(content: str | bytes, place: tuple[Any, ...], found: str) -> None:
     error = refusal(content)
     assert error.place == place
     assert error.found.startswith(found)
+
+
+FLOWERS = "length,species,width\n1,rose,2\n2,lily,1\n3,rose,3\n4,aster,2\n"
+
+
+def test_a_column_of_classes() -> None:
+    task = parse_table(FLOWERS.encode(), ["species"], "flowers.csv", has_classes=True)
+    assert task.class_names == ("aster", "lily", "rose")
+    assert task.inputs.tolist() == [[1, 2], [2, 1], [3, 3], [4, 2]]
+    assert task.targets.argmax(axis=1).tolist() == [2, 1, 2, 0]
+    numbers = parse_table(b"a,k\n1,10\n2,9\n3,10\n", ["k"], "data.csv", has_classes=True)
+    assert (numbers.class_names, numbers.targets.tolist()) == (("9", "10"), [[1], [0], [1]])
+
+
+def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    lines = [f"{i},{i % 7},{i % 2}" for i in range(10_000)]
+    lines[17], lines[9000] = "1,x,0", "1,2,maybe"
+    path = with_table(tmp_path, "a,b,y\n" + "\n".join(lines) + "\n")
+    with pytest.raises(ExperimentFileError) as caught:
+        experiment_file.load(path)
+    assert str(caught.value).split("\n") == [
+        f"{path}:1: fixed.task.file: data.csv:19: column 'b': found 'x'",
+        "  allowed: a number, at most 3e+38",
+        f"{path}:1: fixed.task.file: data.csv:9002: column 'y': found 'maybe'",
+        "  allowed: 0 or 1 in a target",
+    ]
+    error = refusal("a,y\n" + "x,1\n" * 100)
+    assert len(error.more) == 4
+
+
+def test_a_table_with_rows_held_out_is_named_by_its_file(tmp_path: Path) -> None:
+    (tmp_path / "flowers.csv").write_text(FLOWERS)
+    given = {"file": "flowers.csv", "classes": "species", "scale": "standard", "test": 0.25}
+    c = resolve({"task": TableFiles(tmp_path).task(given)})
+    assert (c.task.n_rows, c.task.n_test_rows, c.n_outputs, c.coding) == (3, 1, 3, "one_hot")
+    assert settings_of(c)["task"] == given
+    path = tmp_path / "configurations.jsonl"
+    path.write_bytes(b"".join(settings_lines([c])))
+    assert read_settings(path)[c.id].subject == c
+    (tmp_path / "flowers.csv").write_text(FLOWERS.replace("3,rose,3", "3,rose,4"))
+    with pytest.raises(ResultsError, match="its settings make"):
+        _ = read_settings(path)[c.id].subject
 
 
 def test_targets_are_columns_each_once() -> None:
@@ -94,7 +138,8 @@ def test_a_file_lies_in_the_folder_or_below(tmp_path: Path) -> None:
     (inside / "near.csv").symlink_to(inside / "data.csv")
     (inside / "loop.csv").symlink_to(inside / "loop.csv")
     os.mkfifo(inside / "pipe.csv")
-    (inside / "long.csv").write_text(XOR + "\n" * (1 << 20))
+    with (inside / "long.csv").open("wb") as long:
+        long.truncate((1 << 27) + 1)
     tables = TableFiles(inside)
     for name in ("data.csv", "below/data.csv", "./below//data.csv", "near.csv"):
         assert tables.task({"file": name, "targets": ["y"]}).n_rows == 4
@@ -110,7 +155,7 @@ def test_a_file_lies_in_the_folder_or_below(tmp_path: Path) -> None:
         "none.csv": "cannot be read: No such file",
         "a\0b": "cannot be read",
         "x" * 5000: "cannot be read",
-        "long.csv": "longer than 1,048,576 bytes",
+        "long.csv": "longer than 134,217,728 bytes",
     }.items():
         with pytest.raises(SettingError, match=found) as caught:
             tables.task({"file": name, "targets": ["y"]})

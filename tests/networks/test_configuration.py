@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.networks import tasks, vocabulary
+from sweep.networks import drawn_tasks, splits, tasks, vocabulary
 from sweep.networks.settings import (
     defaults,
     named_signatures,
@@ -293,6 +293,10 @@ given_tables = st.integers(1, 3).flatmap(
         }
     )
 )
+drawn_tables = st.fixed_dictionaries(
+    {"name": st.sampled_from(sorted(drawn_tasks.signatures)), "rows": st.integers(2, 30)},
+    optional={"seed": st.integers(0, 9), **{key: values_of(a) for key, a in splits.signature.items() if key != "test"}},
+)
 own_layer = st.fixed_dictionaries(
     {"units": st.integers(1, 9)},
     optional={
@@ -306,7 +310,7 @@ all_settings = st.fixed_dictionaries(
     optional={
         **{key: values_of(a) for key, a in scalars.items() if key not in ("width", "depth")},
         **{key: names_with_arguments(signatures) for key, signatures in named_signatures.items()},
-        "task": names_with_arguments(tasks.signatures) | given_tables,
+        "task": names_with_arguments(tasks.signatures) | given_tables | drawn_tables,
         "learning_rate": values_of(vocabulary.learning_rate)
         | st.one_of(*(with_arguments(name, signature) for name, signature in vocabulary.schedules.items())),
         "layers": own_layers,
@@ -538,6 +542,6 @@ def test_classes_are_targets_in_another_writing() -> None:
     same = {"inputs": inputs, "targets": [[1, 0, 0], [0, 0, 1], [0, 1, 0]]}
     assert three == resolve({"task": same, "output": "softmax"})
     two = resolve({"task": {"inputs": inputs, "classes": [0, 1, 1]}})
-    assert (two.coding, two.n_outputs, two.task.targets) == ("one_hot", 2, ((0,), (1,), (1,)))
+    assert (two.coding, two.n_outputs, two.task.targets.tolist()) == ("one_hot", 2, [[0], [1], [1]])
     assert two == resolve({"task": {"inputs": inputs, "targets": [[0], [1], [1]]}, "targets": "one_hot"})
     assert resolve({"task": {"inputs": inputs, "classes": [0, 1, 1]}, "targets": "binary"}).n_outputs == 1

@@ -33,6 +33,8 @@ def measured(configuration: Configuration, predictions: Any, **columns: Any) -> 
         "losses": np.full((n, n_snapshots), 0.25, np.float32),
         "penalties": np.zeros((n, n_snapshots), np.float32),
         "predictions": history,
+        "test_losses": np.zeros((n, 0), np.float32),
+        "test_predictions": np.zeros((n, n_snapshots, 0, last.shape[2]), np.float32),
         "weights": np.zeros((n, configuration.n_parameters), np.float32),
         "last_unlearned": np.full(n, 4),
         "units_off_initial": np.zeros((n, configuration.depth), np.int64),

@@ -20,7 +20,7 @@ from sweep.experiment.experiment import Experiment
 from sweep.networks import floors
 from sweep.networks.forward import predict
 from sweep.networks.settings import resolve
-from sweep.networks.tasks import named_task
+from sweep.networks.task_settings import named_task
 from sweep.report.page import details, figures, methods, page, surfaces
 from sweep.report.page.template_files import template
 from sweep.results.files import ResultsError

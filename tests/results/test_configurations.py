@@ -94,7 +94,7 @@ cannot = 'cannot be read; allowed: {"configuration": an id, "settings": {..}}'
         (changed(LINES[1], epochs=7), "its settings make c"),
         (changed(LINES[1], epochs=-1), "epochs: found -1; allowed: a whole number"),
         (changed(LINES[1], **{"\x1b[31m": 1}), r"\x1b[31m: no such hyperparameter"),
-        (changed(LINES[1], task={"file": "/etc/passwd"}), "a task whose file was not read"),
+        (changed(LINES[1], task={"file": "/etc/passwd", "targets": ["y"]}), "outside of the experiment's folder"),
         (b'{"configuration": "' + b"x" * 2000, "line 2: longer than "),
     ],
 )

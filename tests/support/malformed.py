@@ -234,9 +234,9 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "extra key of a table": (
         "fixed: {task: {inputs: [[0]], targets: [[0]], x: 1}}",
         "1: fixed.task.x: no such key of a task",
-        "inputs, name, targets",
+        "inputs, name, scale, targets",
     ),
-    "no rows": ("fixed: {task: {inputs: [], targets: []}}", "1: fixed.task.inputs: 0 rows", "1 to 256 rows"),
+    "no rows": ("fixed: {task: {inputs: [], targets: []}}", "1: fixed.task.inputs: 0 rows", "1 to 65,536 rows"),
     # vary and ranges
     "single value": ("vary: {width: 8}", "1: vary.width: found 8", "a list of choices, [2, 4, 8], or a range"),
     "no choices": ("vary: {width: []}", "1: vary.width: no choices", "at least one"),

@@ -256,7 +256,8 @@ class TestEngine:
         settings, directions = HEADS[head]
         asked = cohort({"width": 8, "epochs": 25, "learning_rate": 0.05, **settings}, *range(32))
         measured, found = engine.train(asked), dict[str, int]()
-        for metric, comparison in zip(sorted(ranges), directions, strict=True):
+        of_the_table = sorted(metric for metric in ranges if not metric.startswith("test_"))
+        for metric, comparison in zip(of_the_table, directions, strict=True):
             values = metric_values(metric, asked.configuration, measured.predictions, measured.losses)
             threshold = 0.75 if metric == "accuracy" else float(np.median(values[:, -1]))  # some models reach it
             for sign in (">", ">=", "<", "<=") if engine.name == "native" else (comparison,):

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.networks.measurements import Measurements, NetworkCohort
+from sweep.networks.measurements import Floats, Measurements, NetworkCohort
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
-from sweep.training import threads
-from sweep.training.native import NativeEngine, compiled_kernel
+from sweep.training import native, threads
+from sweep.training.native import NativeEngine
 
 HERE = Path(__file__).parent
 REFERENCES = ("reference", "reference_additions")
@@ -53,6 +53,15 @@ VARIETY: list[dict[str, Any]] = [
     },
 ]
 
+# of many rows, with rows held out, with classes
+TABLES: list[dict[str, Any]] = [
+    {"task": {"name": "moons", "rows": 300, "test": 0.1}, "batch_size": 32, "epochs": 3, "dropout": 0.1},
+    {
+        "task": {"inputs": [[x % 7, x % 5] for x in range(20)], "classes": [x % 3 for x in range(20)], "test": 0.2},
+        "batch_size": 6,
+    },
+]
+
 
 @pytest.mark.parametrize("settings", VARIETY, ids=str)
 def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any]) -> None:
@@ -69,7 +78,7 @@ def test_alone_in_company_and_permuted_give_equal_bits(settings: dict[str, Any])
 
 
 def test_any_number_of_threads_gives_equal_bits() -> None:
-    cohorts = [cohort(100, **settings) for settings in VARIETY]
+    cohorts = [cohort(100, **settings) for settings in [*VARIETY, *TABLES]]
     single = list(threads.train_over_threads(NativeEngine(), cohorts, 1))
     several = list(threads.train_over_threads(NativeEngine(), cohorts, 5))
     for (_, a), (_, b) in zip(single, several, strict=True):
@@ -82,7 +91,7 @@ def test_any_number_of_threads_gives_equal_bits() -> None:
 )
 def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[str, Any], size: int) -> None:
     class Counting(NativeEngine):
-        def train(self, cohort: NetworkCohort) -> Measurements:
+        def train(self, cohort: NetworkCohort, start: Floats | None = None) -> Measurements:
             sizes.append(len(cohort))
             return Measurements.empty(cohort, 0)
 
@@ -92,14 +101,17 @@ def test_many_quick_models_are_trained_in_larger_pieces(n: int, settings: dict[s
     assert max(sizes) == size
 
 
-def test_a_second_call_compiles_nothing() -> None:
-    engine = NativeEngine()
-    engine.train(cohort(1))
-    kernel = compiled_kernel()
-    before = len(kernel.signatures)
-    for settings in VARIETY:
-        engine.train(cohort(20, **settings))
-    assert len(kernel.signatures) == before == 1
+def test_every_configuration_calls_the_kernel_with_the_same_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba import typeof
+
+    def recorded(*arguments: Any) -> None:
+        found.add(tuple(map(typeof, arguments)))
+
+    found: set[tuple[Any, ...]] = set()
+    monkeypatch.setattr(native, "compiled_kernel", lambda: recorded)
+    for settings in [*VARIETY, *TABLES]:
+        NativeEngine().train(cohort(20, **settings))
+    assert len(found) == 1
 
 
 def test_a_flushing_thread_is_found() -> None:

@@ -12,7 +12,7 @@ from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import n_judged
 from sweep.networks.measurements import Example
-from sweep.results.configurations import parse_line, recorded_lines, settings_lines
+from sweep.results.configurations import folder_tables, parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
 from sweep.results.tables import configurations_table, ranked, runs_table
@@ -87,9 +87,9 @@ Predictions = npt.NDArray[np.float32]
 
 def _compared(entry: Entry[Configuration], metric: str) -> npt.NDArray[Any]:
     """What the criterion compares, as the table has it; the accuracy stands there with six decimals."""
-    if metric == "accuracy":
-        n = n_judged(entry.configuration)
-        return np.rint(entry.runs["accuracy"] * n) / n
+    if metric.endswith("accuracy"):
+        n = n_judged(entry.configuration, is_of_test=metric.startswith("test_"))
+        return np.rint(entry.runs[metric] * n) / n
     return entry.runs["final_loss" if metric == "loss" else metric]
 
 
@@ -164,9 +164,10 @@ def check_settings(contents: Contents) -> list[str]:
         return []
     findings: list[str] = []
     found: list[str] = []
+    tables = folder_tables(file, contents.experiment.kind)
     for number, line in enumerate(recorded_lines(file), start=1):
         try:
-            found.append(parse_line(line, f"{file.name}: line {number}").subject.id)
+            found.append(parse_line(line, f"{file.name}: line {number}", tables=tables).subject.id)
         except ResultsError as error:
             findings.append(str(error))
     if findings:

@@ -133,8 +133,8 @@ def _tables(known: Mapping[str, Configuration]) -> dict[str, Any]:
     tasks = {c.task.label: c.task for c in known.values()}
     return {
         label: {
-            "x": task.inputs,
-            "y": task.targets,
+            "x": task.inputs.tolist(),
+            "y": task.targets.tolist(),
             "range": plane_range(task.inputs, room) if task.n_inputs == 2 else None,
         }
         for label, task in tasks.items()

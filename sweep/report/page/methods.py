@@ -117,6 +117,8 @@ _of_networks = {
     "accuracy": "the accuracy on the table",
     "loss": "the mean loss over the table",
     "max_error": "the largest distance of an output from its target",
+    "test_accuracy": "the accuracy on the rows that were held out",
+    "test_loss": "the mean loss over the rows that were held out",
 }
 _relations = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
 

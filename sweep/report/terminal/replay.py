@@ -109,8 +109,13 @@ def describe_outcome(replayed: Replay) -> list[str]:
     numbers = (
         f"loss {runs['final_loss'][0]:.6g}, accuracy {runs['accuracy'][0]:.0%}, margin {runs['margin'][0] + 0:.4g}"
     )
+    lines = [f"{name}: {said}", f"  {numbers}"]
+    n_held_out = replayed.configuration.task.n_test_rows
+    if n_held_out:
+        of_test = f"loss {runs['test_loss'][0]:.6g}, accuracy {runs['test_accuracy'][0]:.1%}"
+        lines.append(f"  of {n_held_out:,} rows held out: {of_test}")
     proven = describe_limits([replayed.configuration], math.ulp(0.0)) if name != "learned" else []
-    return [f"{name}: {said}", f"  {numbers}", *(f"  proven: {line}" for line in proven)]
+    return [*lines, *(f"  proven: {line}" for line in proven)]
 
 
 def _learned(replayed: Replay) -> str:

@@ -26,9 +26,10 @@ from sweep.training.fused.streams import draw_batch, kept_units, order_words, pa
 class Arguments(NamedTuple):
     """What a program is given; see the head of this module.
 
-    aims: the targets as the loss takes them. seeds: of weights' successors, row order and dropout `[2, model]`. counts:
-    how often each row was drawn `[row, model]`, zeros for the table itself. snapshots: epochs, -1 behind the last.
-    thresholds, scales: of the dropout of each hidden unit `[padded unit]`, 0 and 1 without. one: see `computed_once`.
+    aims: the targets as the loss takes them; test_..: those of the rows held out. seeds: of weights' successors, row
+    order and dropout `[2, model]`. counts: how often each row was drawn `[row, model]`, zeros for the table itself.
+    snapshots: epochs, -1 behind the last. thresholds, scales: of the dropout of each hidden unit `[padded unit]`, 0 and
+    1 without. one: see `computed_once`.
     is_whole: whether rows are taken in table order. factors: by what the regularizer of each variable multiplies its
     absolute values and squares, `[variable, 2]`.
     """
@@ -36,6 +37,9 @@ class Arguments(NamedTuple):
     inputs: Any
     targets: Any
     aims: Any
+    test_inputs: Any
+    test_targets: Any
+    test_aims: Any
     weights: Any
     seeds: Any
     counts: Any
@@ -54,14 +58,16 @@ class Arguments(NamedTuple):
 class Answers(NamedTuple):
     """What a program gives.
 
-    weights `[parameter, model]`; losses and penalties `[snapshot, model]`; predictions `[snapshot, row, output,
-    model]`; last_unlearned `[model]`; units off before and after `[layer, model]`.
+    weights `[parameter, model]`; losses, penalties and test_losses `[snapshot, model]`; predictions `[kept, row,
+    output, model]`; last_unlearned `[model]`; units off before and after `[layer, model]`.
     """
 
     weights: Any
     losses: Any
     penalties: Any
     predictions: Any
+    test_losses: Any
+    test_predictions: Any
     last_unlearned: Any
     units_off_initial: Any
     units_off: Any
@@ -70,10 +76,14 @@ class Answers(NamedTuple):
 class _Records(NamedTuple):
     """What is recorded of a training as it goes on.
 
-    logits `[output, row, snapshot, model]`; place: where the next snapshot goes; the others as in `Answers`.
+    logits `[output, row, kept, model]`; losses: of a table that is not small, for which the logits of one snapshot are
+    kept; place: where the next snapshot goes; the others as in `Answers`.
     """
 
     logits: Any
+    test_logits: Any
+    losses: Any
+    test_losses: Any
     penalties: Any
     place: Any
     last_unlearned: Any
@@ -96,10 +106,14 @@ class Training:
     def __call__(self, *arguments: Any) -> Answers:
         """Train: see `Arguments` and `Answers`."""
         a = Arguments(*arguments)
-        n, s = self.shape.n_models, self.shape.n_snapshots
+        n, s, kept = self.shape.n_models, self.shape.n_snapshots, self.shape.n_kept
+        n_tested = s if self.shape.n_test_rows else 0
         off = ops.zeros((len(self.shape.n_units) - 2, n), "int32")
         records = _Records(
-            logits=ops.zeros((self.shape.n_units[-1], self.shape.n_rows, s, n), "float32"),
+            logits=ops.zeros((self.shape.n_units[-1], self.shape.n_rows, kept, n), "float32"),
+            test_logits=ops.zeros((self.shape.n_units[-1], self.shape.n_test_rows, kept, n), "float32"),
+            losses=ops.zeros((0 if self.shape.is_small else s, n), "float32"),
+            test_losses=ops.zeros((n_tested, n), "float32"),
             penalties=ops.zeros((s, n), "float32"),
             place=ops.zeros((), "int32"),
             last_unlearned=ops.full((n,), -1, dtype="int32"),
@@ -109,16 +123,26 @@ class Training:
 
         def epoch(i: Any, carried: Any, records: Any) -> tuple[Any, Any, Any]:
             """Record what the last epoch made, then the next one; the table's evaluation is compiled once."""
-            records = self._record(a, i, self._layout.variables(carried[0]), _Records(*records))
-            return i + 1, self._epoch(a, i, carried), tuple(records)
+            return i + 1, self._epoch(a, i, carried), self._records_of(a, i, carried, records)
 
         carried = (self._layout.carried(a.weights), self._optimizer.begin(a.learning_rate))
         start = (ops.zeros((), "int32"), carried, tuple(records))
         _, carried, records = ops.while_loop(lambda i, carried, records: i <= a.epochs, epoch, start)
-        logits, penalties, _, *others = records
-        losses = ops.mean(self._loss(logits, ops.transpose(a.aims)[:, :, None, None]), axis=0)
-        predictions = ops.transpose(self._answers(logits), (2, 1, 0, 3))
-        return Answers(self._layout.weights(carried[0]), losses, penalties, predictions, *others)
+        logits, test_logits, losses, test_losses, penalties, _, *others = records
+        if self.shape.is_small:
+            losses = ops.mean(self._loss(logits, ops.transpose(a.aims)[:, :, None, None]), axis=0)
+        predictions, tested = (ops.transpose(self._answers(z), (2, 1, 0, 3)) for z in (logits, test_logits))
+        return Answers(self._layout.weights(carried[0]), losses, penalties, predictions, test_losses, tested, *others)
+
+    def _records_of(self, a: Arguments, epoch: Any, carried: Any, before: Any) -> Any:
+        """The records after an epoch: of a table that is not small, only a snapshot is looked at."""
+
+        def record() -> Any:
+            return tuple(self._record(a, epoch, self._layout.variables(carried[0]), _Records(*before)))
+
+        if self.shape.is_small:
+            return record()
+        return ops.cond(ops.take(a.snapshots, _Records(*before).place) == epoch, record, lambda: before)
 
     def _penalties(self, a: Arguments, variables: Sequence[Any]) -> Any:
         """What the regularizers add to each model's loss: `[model]`."""
@@ -176,16 +200,30 @@ class Training:
     def _record(self, a: Arguments, epoch: Any, variables: Sequence[Any], before: _Records) -> _Records:
         """Evaluate the table after an epoch; keep it in the place of the next snapshot, which a later one takes."""
         *sums, logits = self._forward(a, variables, self._table(a.inputs))
-        targets = ops.transpose(a.targets)[:, :, None]
-        is_learned = self._is_learned(a, logits, targets)
+        test_logits = before.test_logits[:, :, 0]
+        if self.shape.n_test_rows:
+            test_logits = self._forward(a, variables, self._table(a.test_inputs))[-1]
+        if self.shape.metric.startswith("test_"):
+            is_learned = self._is_learned(a, test_logits, a.test_targets, a.test_aims)
+        else:
+            is_learned = self._is_learned(a, logits, a.targets, a.aims)
         off = before.units_off
         if sums:
             is_end = ops.logical_or(epoch == 0, epoch == a.epochs)
             off = ops.cond(is_end, lambda: self._units_off(sums), lambda: before.units_off)
         place = before.place
         is_kept = ops.take(a.snapshots, place) == epoch
+        losses, test_losses = before.losses, before.test_losses
+        if not self.shape.is_small:
+            losses = ops.slice_update(losses, (place, 0), self._mean_loss(logits, a.aims)[None])
+        if self.shape.n_test_rows:
+            test_losses = ops.slice_update(test_losses, (place, 0), self._mean_loss(test_logits, a.test_aims)[None])
+        at = place if self.shape.is_small else 0
         return _Records(
-            logits=ops.slice_update(before.logits, (0, 0, place, 0), logits[:, :, None]),
+            logits=ops.slice_update(before.logits, (0, 0, at, 0), logits[:, :, None]),
+            test_logits=before.test_logits if self.shape.is_small else test_logits[:, :, None],
+            losses=losses,
+            test_losses=test_losses,
             penalties=self._kept_penalties(a, place, variables, before),
             # the last place is met by the last epoch only
             place=ops.minimum(place + ops.cast(is_kept, "int32"), self.shape.n_snapshots - 1),
@@ -194,15 +232,20 @@ class Training:
             units_off=off,
         )
 
-    def _is_learned(self, a: Arguments, logits: Any, targets: Any) -> Any:
-        """Which models meet the criterion: `[model]`; logits and targets `[output, row, model]`."""
+    def _mean_loss(self, logits: Any, aims: Any) -> Any:
+        """The mean loss of rows: `[model]`; logits `[output, row, model]`."""
+        return ops.mean(self._loss(logits, ops.transpose(aims)[:, :, None]), axis=0)
+
+    def _is_learned(self, a: Arguments, logits: Any, targets: Any, aims: Any) -> Any:
+        """Which models meet the criterion: `[model]`; logits `[output, row, model]`, of the rows that it judges."""
         shape, answers = self.shape, self._answers(logits)
-        if (shape.metric, shape.comparison) == ("margin", ">"):
+        targets, metric = ops.transpose(targets)[:, :, None], shape.metric.removeprefix("test_")
+        if (metric, shape.comparison) == ("margin", ">"):
             return ops.all(signed_margins(shape.head, answers, targets) > a.threshold, axis=(0, 1))
-        if shape.metric == "loss":
-            found = ops.mean(self._loss(logits, ops.transpose(a.aims)[:, :, None]), axis=0)
+        if metric == "loss":
+            found = self._mean_loss(logits, aims)
         else:
-            found = compared(shape.metric, shape.head, answers, targets)
+            found = compared(metric, shape.head, answers, targets)
         is_finite = ops.all(ops.isfinite(answers), axis=(0, 1))
         return ops.logical_and(is_finite, comparisons[shape.comparison](found, a.threshold))
 

@@ -50,8 +50,9 @@ def models_that_fit(c: Configuration, device: str) -> int:
     gradients, predictions kept, samples drawn.
     """
     shape = ProgramShape.of(c, 1)
-    numbers = 8 * c.n_parameters + 8 * sum(c.n_units) * max(shape.n_slots, shape.n_rows)
-    numbers += 2 * shape.n_snapshots * c.task.n_rows * c.n_outputs + 2 * (c.samples or 0)
+    n_rows = max(shape.n_rows, shape.n_test_rows)
+    numbers = 8 * c.n_parameters + 8 * sum(c.n_units) * max(shape.n_slots, n_rows)
+    numbers += 2 * shape.n_kept * (shape.n_rows + shape.n_test_rows) * c.n_outputs + 2 * (c.samples or 0)
     most = MAX_MODELS[device]
     if device == "cpu" and 4 * numbers * most > MAX_CACHED_BYTES:
         most = MIN_MODELS
@@ -64,7 +65,7 @@ def models_that_fit(c: Configuration, device: str) -> int:
 class ProgramShape:
     """What is fixed in a compiled program. `n_samples`: of drawn data sets; None for the table itself.
 
-    metric and comparison: of the criterion, whose threshold is a value at run time.
+    metric and comparison: of the criterion, whose threshold is a value at run time. is_small: see `Task`.
     """
 
     n_models: int
@@ -80,6 +81,8 @@ class ProgramShape:
     schedule: Named | None
     metric: str = "margin"
     comparison: str = ">"
+    n_test_rows: int = 0
+    is_small: bool = True
 
     @classmethod
     def of(cls, c: Configuration, n_models: int, success: Success = above_margin(0.0)) -> "ProgramShape":  # noqa: B008
@@ -91,9 +94,10 @@ class ProgramShape:
         layers = (c.n_units, activations, has_bias)
         schedule = c.learning_rate if isinstance(c.learning_rate, Named) else None
         trained = (c.optimizer, c.head, c.is_regularized, schedule)
-        is_count = success.metric == "accuracy"  # whose whole numbers lie above a bound or below
+        is_count = success.metric.endswith("accuracy")  # whose whole numbers lie above a bound or below
         comparison = success.comparison[0] if is_count else success.comparison
-        return cls(n_models, n, n_slots, c.samples, *layers, *trained, success.metric, comparison)
+        rows = (c.task.n_test_rows, c.task.is_small)
+        return cls(n_models, n, n_slots, c.samples, *layers, *trained, success.metric, comparison, *rows)
 
     @property
     def variable_shapes(self) -> list[tuple[int, ...]]:
@@ -106,7 +110,14 @@ class ProgramShape:
     @property
     def n_snapshots(self) -> int:
         """Room for snapshots: the most that a training of such a table keeps."""
+        if not self.is_small:
+            return max_snapshots
         return int(np.clip(max_snapshot_values // (self.n_rows * self.n_units[-1]), 3, max_snapshots))
+
+    @property
+    def n_kept(self) -> int:
+        """Room for predictions: of every snapshot of a small table, else of the last."""
+        return self.n_snapshots if self.is_small else 1
 
 
 def shapes_of(c: Configuration, n_models: int, device: str) -> frozenset[ProgramShape]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.networks.randomness import N_ROUNDS, PARITY, ROTATIONS, Stream
+from sweep.networks.randomness import N_ROUNDS, PARITY, ROTATIONS, Stream, row_mask
 from sweep.training.fused.operations import ops
 
 LAYER_SHIFT = 24
@@ -54,8 +54,9 @@ def order_words(seeds: Any, epoch: Any, n: int) -> Any:
 def row_order(seeds: Any, epoch: Any, n_rows: int) -> Any:
     """The order in which each model sees the rows in `epoch` (from 0): int32 `[position, model]`."""
     rows = word(np.arange(n_rows, dtype=np.uint32))[:, None]
-    keys = ops.bitwise_or(ops.bitwise_and(order_words(seeds, epoch, n_rows), word(0xFFFFFF00)), rows)
-    return ops.cast(ops.bitwise_and(ops.sort(keys, axis=0), word(0xFF)), "int32")
+    mask = row_mask(n_rows)
+    keys = ops.bitwise_or(ops.bitwise_and(order_words(seeds, epoch, n_rows), word(~mask & 0xFFFFFFFF)), rows)
+    return ops.cast(ops.bitwise_and(ops.sort(keys, axis=0), word(mask)), "int32")
 
 
 def kept_units(seeds: Any, epoch: Any, positions: Any, layers: Sequence[int], thresholds: Any) -> Any:

@@ -32,6 +32,9 @@ def arguments(cohort: NetworkCohort, shape: ProgramShape) -> Arguments:
         inputs=c.inputs(),
         targets=c.targets(),
         aims=c.head.aims(c.targets()),
+        test_inputs=c.test_inputs(),
+        test_targets=c.test_targets(),
+        test_aims=c.head.aims(c.test_targets()),
         weights=np.ascontiguousarray(initial_weights(cohort)[lanes].T),
         seeds=np.stack([cohort.stream_seeds(s)[lanes] for s in (Stream.ORDER, Stream.DROPOUT)]),
         counts=np.ascontiguousarray(counts.T),
@@ -50,7 +53,7 @@ def arguments(cohort: NetworkCohort, shape: ProgramShape) -> Arguments:
 
 def _threshold(cohort: NetworkCohort) -> float:
     """With what the criterion's number is compared; of the accuracy that is the count of right answers."""
-    if cohort.success.metric != "accuracy":
+    if not cohort.success.metric.endswith("accuracy"):
         return cohort.success.threshold
     bound = Bound.of(cohort.success, cohort.configuration)
     return bound.sign * bound.bound
@@ -58,12 +61,14 @@ def _threshold(cohort: NetworkCohort) -> float:
 
 def measurements(cohort: NetworkCohort, values: Sequence[Array]) -> Measurements:
     """A cohort's measurements from a program's answers, the repeated models left out."""
-    n, s = len(cohort), len(cohort.configuration.snapshots)
+    n, s, c = len(cohort), len(cohort.configuration.snapshots), cohort.configuration
     found = Answers(*(np.moveaxis(value, -1, 0)[:n] for value in values))
     return Measurements(
         losses=np.ascontiguousarray(found.losses[:, :s]),
         penalties=np.ascontiguousarray(found.penalties[:, :s]),
-        predictions=np.ascontiguousarray(found.predictions[:, :s]),
+        predictions=np.ascontiguousarray(found.predictions[:, : len(c.kept)]),
+        test_losses=np.ascontiguousarray(found.test_losses[:, :s]),
+        test_predictions=np.ascontiguousarray(found.test_predictions[:, : len(c.kept)]),
         weights=np.ascontiguousarray(found.weights),
         last_unlearned=found.last_unlearned.astype(np.int64),
         units_off_initial=found.units_off_initial.astype(np.int64),

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
-from sweep.networks.criterion import is_learned
+from sweep.networks.criterion import is_learned, judges_test_rows
 from sweep.networks.layers import Head, Layer
 from sweep.networks.measurements import Floats, Integers, Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, mask_bits, row_order, sample_counts, urn_batches
@@ -100,7 +100,7 @@ class LayerShape(NamedTuple):
 class NetworkShape:
     """What is fixed in a compiled program. Table, dropout rate, epochs and a rate of no schedule are run-time values.
 
-    With drawn samples so are their number and the batches: `batch_size` is then None.
+    With drawn samples so are their number and the batches: `batch_size` is then None. is_small: see `Task`.
     """
 
     n_rows: int
@@ -110,6 +110,7 @@ class NetworkShape:
     optimizer: Named
     schedule: Named | None
     batch_size: int | None
+    is_small: bool
 
     @classmethod
     def of(cls, c: Configuration) -> "NetworkShape":
@@ -117,7 +118,8 @@ class NetworkShape:
         layers = tuple(map(LayerShape.of, c.layers))
         batch_size = c.batch_size if c.samples is None else None
         schedule = c.learning_rate if isinstance(c.learning_rate, Named) else None
-        return cls(c.task.n_rows, c.task.n_inputs, layers, c.head, c.optimizer, schedule, batch_size)
+        trained = (c.head, c.optimizer, schedule, batch_size)
+        return cls(c.task.n_rows, c.task.n_inputs, layers, *trained, c.task.is_small)
 
     @property
     def n_outputs(self) -> int:
@@ -187,7 +189,9 @@ class Program:
         kept = [tf.TensorSpec((None, shape.n_rows, n), tf.bool) for n in dropped]
         scales = tf.TensorSpec((len(dropped),), tf.float32)
         self._train = tf.function(self._trace_epochs, input_signature=[*table, scales, batches, *kept])
-        self._evaluate = tf.function(self._trace_evaluation, input_signature=table)
+        n_evaluated = shape.n_rows if shape.is_small else None  # the table's, or those held out
+        evaluated = [tf.TensorSpec((n_evaluated, n), tf.float32) for n in (shape.n_inputs, shape.n_outputs)]
+        self._evaluate = tf.function(self._trace_evaluation, input_signature=evaluated)
         self._units_off = tf.function(self._trace_units_off, input_signature=table[:1])
 
     @property
@@ -212,7 +216,10 @@ class Program:
         return np.concatenate([np.ravel(v.value.numpy()) for v in self._network.trainable_variables])
 
     def train(self, table: "_Table", batches: Batches, kept: Sequence[Booleans]) -> list[Floats]:
-        """Train for the epochs of `batches`: what `evaluate` gives after each, with an axis `[epoch]` before."""
+        """Train for the epochs of `batches`: what `evaluate` gives after each, with an axis `[epoch]` before.
+
+        Of a table that is not small, nothing.
+        """
         tf, _ = tensorflow_and_keras()
         with tf.device(CPU):
             found = self._train(table.inputs, table.targets, table.scales, batches, *kept)
@@ -284,7 +291,8 @@ class Program:
     def _trace_epochs(self, inputs: Any, targets: Any, scales: Any, batches: Any, *kept: Any) -> list[Any]:
         tf, _ = tensorflow_and_keras()
         n_epochs, size = tf.shape(batches)[0], self._shape.batch_size
-        kept_of_epochs = [tf.TensorArray(tf.float32, n_epochs, element_shape=s) for s in ((), (), targets.shape)]
+        shapes = ((), (), targets.shape) if self._shape.is_small else ()
+        kept_of_epochs = [tf.TensorArray(tf.float32, n_epochs, element_shape=s) for s in shapes]
 
         def body(epoch: Any, *written: Any) -> tuple[Any, ...]:
             if size is None:
@@ -292,8 +300,9 @@ class Program:
             else:
                 table = (tf.gather(inputs, batches[epoch]), tf.gather(targets, batches[epoch]))
                 self._trace_epoch(table, scales, [mask[epoch] for mask in kept], size)
-            evaluated = zip(written, self._trace_evaluation(inputs, targets), strict=True)
-            return epoch + 1, *(array.write(epoch, value) for array, value in evaluated)
+            evaluated = self._trace_evaluation(inputs, targets) if self._shape.is_small else ()
+            pairs = zip(written, evaluated, strict=True)
+            return epoch + 1, *(array.write(epoch, value) for array, value in pairs)
 
         start = (tf.constant(0), *kept_of_epochs)
         _, *found = tf.while_loop(lambda epoch, *_: epoch < n_epochs, body, start, parallel_iterations=1)
@@ -336,13 +345,15 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Record:
-    """One model's measurements; losses and penalties `[snapshot]`, predictions `[snapshot, row, output]`."""
+    """One model's measurements: arrays as in `Measurements`, without the axis of models."""
 
     losses: Floats
     penalties: Floats
     predictions: Floats
-    weights: Floats
+    test_losses: Floats
+    test_predictions: Floats
     last_unlearned: int
+    weights: Floats
     units_off_initial: Integers
     units_off: Integers
 
@@ -385,39 +396,87 @@ def _train_one(program: Program, cohort: NetworkCohort, model: int, weights: Flo
     c = cohort.configuration
     scales = np.array([1 / (1 - layer.dropout) for layer in c.hidden if layer.dropout > 0], np.float32)
     table = _Table(c.inputs(), c.targets(), scales)
+    program.reset(weights, c.learning_rate)
+    units_off_initial = program.units_off(table)
+    train = _train_looking_often if c.task.is_small else _train_looking_rarely
+    measured = train(program, cohort, model, table)
+    return _Record(
+        **measured,
+        weights=program.weights(),
+        units_off_initial=units_off_initial,
+        units_off=program.units_off(table),
+    )
+
+
+def _epochs_at_once(c: Configuration) -> int:
+    """For how many epochs a run's random numbers, and what is evaluated, are held at a time."""
+    held = c.task.n_rows * (sum(c.widths) + c.n_outputs + 1)
+    if c.samples is not None:
+        held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
+    return max(1, max_values_held // held)
+
+
+def _train_looking_often(program: Program, cohort: NetworkCohort, model: int, table: _Table) -> dict[str, Any]:
+    """Train a network, the table evaluated after every epoch: those fields of `_Record` that are seen on the way."""
+    c = cohort.configuration
 
     def learned(predictions: Floats, losses: Floats) -> Booleans:
         """After each epoch: `[epoch]`."""
         return is_learned(cohort.success, c, predictions, losses)
 
-    program.reset(weights, c.learning_rate)
-    units_off_initial = program.units_off(table)
     found = [[x[None]] for x in program.evaluate(table)]  # of the epochs kept: losses, penalties, predictions
     last_unlearned = -1 if learned(found[-1][0], found[0][0])[0] else 0
-    held = c.task.n_rows * (sum(c.widths) + c.n_outputs + 1)
-    if c.samples is not None:
-        held += c.rows_per_epoch + c.steps_per_epoch * c.task.n_rows
-    length = max(1, max_values_held // held)
+    length = _epochs_at_once(c)
     for first in range(0, c.epochs, length):
         epochs = range(first, min(first + length, c.epochs))
         chunk = program.train(table, *_randomness(cohort, model, epochs))
         unlearned = np.flatnonzero(~learned(chunk[-1], chunk[0]))
         if len(unlearned):
             last_unlearned = first + 1 + int(unlearned[-1])
-        wanted = cohort.configuration.snapshots - first - 1
+        wanted = c.snapshots - first - 1
         wanted = wanted[(wanted >= 0) & (wanted < len(epochs))]
         for kept, of_chunk in zip(found, chunk, strict=True):
             kept.append(of_chunk[wanted])
     losses, penalties, predictions = map(np.concatenate, found)
-    return _Record(
-        losses,
-        penalties,
-        predictions,
-        program.weights(),
-        last_unlearned,
-        units_off_initial,
-        program.units_off(table),
-    )
+    return {
+        "losses": losses,
+        "penalties": penalties,
+        "predictions": predictions,
+        "test_losses": losses[:0],
+        "test_predictions": predictions[:, :0],
+        "last_unlearned": last_unlearned,
+    }
+
+
+def _train_looking_rarely(program: Program, cohort: NetworkCohort, model: int, table: _Table) -> dict[str, Any]:
+    """The same with the table evaluated at the snapshots, and the rows held out with it."""
+    c = cohort.configuration
+    tested = _Table(c.test_inputs(), c.test_targets(), table.scales)
+    length, reached, last_unlearned = _epochs_at_once(c), 0, -1
+    predictions, test_predictions = (np.zeros((0, c.n_outputs), np.float32) for _ in range(2))
+    losses, penalties, test_losses = (list[Floats]() for _ in range(3))
+    for epoch in c.snapshots.tolist():
+        for first in range(reached, epoch, length):
+            program.train(table, *_randomness(cohort, model, range(first, min(first + length, epoch))))
+        reached = epoch
+        loss, penalty, predictions = program.evaluate(table)
+        losses.append(loss)
+        penalties.append(penalty)
+        judged = predictions, loss
+        if c.task.n_test_rows:
+            test_loss, _, test_predictions = program.evaluate(tested)
+            test_losses.append(test_loss)
+            judged = (test_predictions, test_loss) if judges_test_rows(cohort.success) else judged
+        if not is_learned(cohort.success, c, *judged):
+            last_unlearned = epoch
+    return {
+        "losses": np.array(losses),
+        "penalties": np.array(penalties),
+        "predictions": predictions[None],
+        "test_losses": np.array(test_losses),
+        "test_predictions": test_predictions[None],
+        "last_unlearned": last_unlearned,
+    }
 
 
 def _gather(records: Sequence[_Record], cohort: NetworkCohort) -> Measurements:

@@ -18,15 +18,15 @@ import numpy.typing as npt
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import Bound
 from sweep.networks.measurements import Floats, Measurements, NetworkCohort
-from sweep.networks.randomness import Stream, keep_threshold, sample_counts
+from sweep.networks.randomness import Stream, keep_threshold, row_mask, sample_counts
 from sweep.networks.vocabulary import Named, factors
 from sweep.training.initial import initial_weights
 from sweep.training.native.cache import Kernel, cache_folder, take_whole
 
 # float32 numbers from one boundary of 128 bytes to the next, where every vector may begin
 ALIGNMENT = 32
-# measurements in the order in which the kernel takes them
-MEASURED = ("weights", "losses", "penalties", "predictions", "last_unlearned", "units_off_initial", "units_off")
+# vectors up to which a table's blocks all stay in a tile's memory, 2 MiB on most machines
+MAX_KEPT = 1 << 15
 
 
 _one_at_a_time = threading.Lock()
@@ -104,56 +104,69 @@ def _optimizer_settings(configuration: Configuration) -> Any:
 
 def _plan(cohort: NetworkCohort) -> Any:
     """Sizes and places of a tile's arrays; see the head of `passes` for their meaning."""
-    from sweep.training.native import heads, optimizers, passes
-    from sweep.training.native.simd import MODELS
+    from sweep.training.native import heads, judging, passes, rows
+    from sweep.training.native.optimizers import N_STATES
+    from sweep.training.native.simd import MODELS, ROWS
 
     c = cohort.configuration
     bound = Bound.of(cohort.success, c)
-    n_units, max_units = sum(c.n_units), max(c.n_units)
-    is_whole = c.samples is not None or c.is_full_batch  # every step sees the table's rows in table order
-    n_slots = c.task.n_rows if is_whole else c.batch_size
-    shares = is_whole and not c.has_dropout
+    head = heads.head_settings(c, bound)
+    n_hidden, n_rows = sum(c.widths), c.task.n_rows
+    n_units = c.task.n_inputs + 2 * (n_hidden + c.n_outputs)  # outputs, slopes of all but the inputs
+    block_size = (n_units + c.n_outputs) * ROWS
+    n_blocks = -(-n_rows // ROWS)
+    is_kept = n_blocks * block_size <= MAX_KEPT
     place = 0
     places: dict[str, int] = {}
     for name, n_vectors in (
         ("weights", c.n_parameters),
         ("gradients", c.n_parameters),
-        ("state", optimizers.N_STATES * c.n_parameters),
-        ("errors", 2 * 4 * max_units),
-        ("targets", c.n_outputs * n_slots),
-        ("table", 2 * n_units * c.task.n_rows),
-        ("batch", 0 if shares else 2 * n_units * n_slots),
-        ("row_weights", 0 if c.samples is None else c.task.n_rows),
+        ("state", N_STATES * c.n_parameters),
+        ("errors", 2 * ROWS * max(c.n_units)),
+        ("judged", judging.N_JUDGED),
+        ("units_on", n_hidden),
+        ("table", n_blocks * block_size if is_kept else 0),
+        ("block", block_size),
+        ("row_weights", 0 if c.samples is None else n_rows),
     ):
         places[name] = place
         place += n_vectors * MODELS
-    if shares:
-        places["batch"] = places["table"]
+    del places["weights"]  # the beginning
     return passes.Plan(
-        n_rows=c.task.n_rows,
-        n_inputs=c.task.n_inputs,
-        n_outputs=c.n_outputs,
-        n_layers=c.depth + 1,
-        n_activated=c.depth + (heads.head_code(c.head) == heads.SLOPED),
-        n_units=n_units,
+        network=passes.Network(
+            n_inputs=c.task.n_inputs,
+            n_outputs=c.n_outputs,
+            n_layers=c.depth + 1,
+            n_activated=c.depth + (head.kind == heads.SLOPED),
+            head=head.kind,
+            slope=(n_hidden + c.n_outputs) * ROWS * MODELS,
+        ),
+        head=head,
+        rows=rows.Rows(
+            n_rows=n_rows,
+            n_inputs=c.task.n_inputs,
+            n_outputs=c.n_outputs,
+            row_mask=row_mask(n_rows),
+            is_kept=is_kept,
+            table=places.pop("table"),
+            block=places.pop("block"),
+            targets=n_units * ROWS * MODELS,
+            block_size=block_size * MODELS,
+        ),
+        n_test=c.task.n_test_rows,
+        n_hidden=n_hidden,
         n_parameters=c.n_parameters,
-        max_units=max_units,
+        max_units=max(c.n_units),
         batch_size=c.batch_size,
-        n_slots=n_slots,
         n_samples=c.samples or 0,
         shuffles=c.shuffle,
+        is_whole=c.samples is not None or c.is_full_batch,
         epochs=c.epochs,
-        loss=heads.loss_codes[c.head.loss.name],
-        delta=float(dict(c.head.loss.arguments).get("delta", 0.0)),
-        is_smoothed=c.head.smoothing > 0,
-        head=heads.head_code(c.head),
-        coding=heads.codings[c.head.coding],
-        averaged=c.head.averaged(c.n_outputs),
+        n_snapshots=len(c.snapshots),
+        n_kept=len(c.kept),
         has_dropout=c.has_dropout,
         is_regularized=c.is_regularized,
-        metric=heads.criterion_code(bound),
-        sign=bound.sign,
-        bound=bound.bound,
+        is_of_test=bound.is_of_test,
         n_elements=place,
         **places,
     )
@@ -184,6 +197,7 @@ class NativeEngine:
         lacking = self.refusal(cohort.configuration)
         if lacking:
             raise ValueError(f"the native engine has no {lacking}")
+        from sweep.training.native import kernel
         from sweep.training.native.simd import MODELS
 
         c = cohort.configuration
@@ -193,14 +207,16 @@ class NativeEngine:
         plan = _plan(cohort)
         compiled_kernel()(
             plan,
-            *_values(c),
+            _layers(c),
+            _optimizer_settings(c),
+            _data(c),
             np.array([cohort.stream_seeds(Stream.ORDER), cohort.stream_seeds(Stream.DROPOUT)]),
             _counts(cohort),
             _aligned(2 * MODELS, np.uint32),
             _aligned(plan.n_elements, np.float32),
             _aligned((2 * c.task.n_rows + 1) * MODELS, np.uint32),
-            cohort.configuration.snapshots,
-            *(getattr(measured, name) for name in MEASURED),
+            measured.weights,
+            kernel.Measured(*(getattr(measured, name).ravel() for name in kernel.Measured._fields)),
         )
         return measured
 
@@ -213,9 +229,9 @@ def _counts(cohort: NetworkCohort) -> npt.NDArray[np.uint32]:
     return sample_counts(cohort.stream_seeds(Stream.SAMPLE), c.samples, c.task.n_rows).astype(np.uint32)
 
 
-def _values(c: Configuration) -> tuple[Any, ...]:
-    """What the kernel is told of a configuration beside its plan, in its order."""
-    from sweep.training.native import functions, passes, schedules
+def _layers(c: Configuration) -> Any:
+    """The layers in the kernel's form."""
+    from sweep.training.native import functions, passes
 
     activations = [functions.activation_settings(layer.activation) for layer in c.layers]
     whole = [
@@ -226,7 +242,22 @@ def _values(c: Configuration) -> tuple[Any, ...]:
         (a.slope, a.scale, 1 / (1 - x.dropout), *factors(x.kernel_regularizer), *factors(x.bias_regularizer))
         for x, a in zip(c.layers, activations, strict=True)
     ]
-    layers = passes.Layers(np.array(whole, np.int64).ravel(), np.array(real).ravel())
-    _, schedule = schedules.schedule_settings(c.learning_rate)
-    targets = c.targets()
-    return layers, _optimizer_settings(c), schedule, c.inputs(), targets, c.head.aims(targets)
+    return passes.Layers(np.array(whole, np.int64).ravel(), np.array(real).ravel())
+
+
+def _data(c: Configuration) -> Any:
+    """Rows and epochs in the kernel's form."""
+    from sweep.training.native import kernel, schedules
+
+    inputs, targets = c.inputs(), c.targets()
+    if c.task.n_test_rows:
+        inputs, targets = np.concatenate([inputs, c.test_inputs()]), np.concatenate([targets, c.test_targets()])
+    return kernel.Data(
+        inputs.ravel(),
+        targets.ravel(),
+        np.asarray(c.head.aims(targets), np.float32).ravel(),
+        schedules.schedule_settings(c.learning_rate)[1],
+        c.evaluations,
+        c.snapshots,
+        c.kept,
+    )

@@ -67,32 +67,25 @@ def _seal(folder: Path) -> None:
 
 
 class Kernel:
-    """A function that Numba compiles at its first call, or takes from its cache in `folder`, vouched for there."""
+    """A function that Numba compiles at its first call, or takes from its cache in `folder`, vouched for there.
+
+    Every call must have arguments of the first one's types: nothing looks at them again, which would take as long as a
+    hundred epochs of XOR.
+    """
 
     def __init__(self, function: Any, folder: Path | None) -> None:
         self._function = function
         self.folder = folder
         self._lock = threading.Lock()
-        self._n_sealed = 0
-
-    @property
-    def signatures(self) -> list[Any]:
-        """The types of arguments that it was compiled for."""
-        return self._function.signatures
+        self._compiled: Any = None
 
     def __call__(self, *arguments: Any) -> None:
         """Call it; where it has to be compiled, what came of that is vouched for before it is called."""
-        if not self.signatures:
-            from numba import typeof
-
-            with self._lock:
-                self._function.compile(tuple(map(typeof, arguments)))
-        if len(self.signatures) > self._n_sealed:
-            self._vouch()
-        self._function(*arguments)
-
-    def _vouch(self) -> None:
         with self._lock:
-            if self.folder is not None and self._n_sealed != len(self.signatures):
-                self._n_sealed = len(self.signatures)
-                _seal(self.folder)
+            if self._compiled is None:
+                from numba import typeof
+
+                self._compiled = self._function.compile(tuple(map(typeof, arguments)))
+                if self.folder is not None:
+                    _seal(self.folder)
+        self._compiled(*arguments)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numba import njit
 
 from sweep.networks.vocabulary import Named
-from sweep.training.native.simd import absolute, align_stack, exponent_of, power_of_two, round_down, select, splat
+from sweep.training.native.simd import absolute, exponent_of, out_of_line, power_of_two, round_down, select, splat
 
 # Only compiled code calls these, so none needs numba's two wrappers, into which LLVM would inline it whole once more.
 _called: Any = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -19,7 +19,8 @@ inlined: Any = njit(forceinline=True, **_called)
 # What stands in one place, or is a statement or two: its statements become the caller's before types are found. As a
 # function of its own, all that it calls would be optimized and translated for it, and again for its caller.
 merged: Any = njit(inline="always", **_called)
-shared: Any = njit(**_called)
+# A function of its own, see `simd.out_of_line`; an option that is not given, numba takes from a function that calls it.
+shared: Any = njit(forceinline=False, **_called)
 
 LINEAR, RELU, TANH, SIGMOID, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, SILU, GELU, GELU_TANH, RELU6, HARD_SIGMOID = range(13)
 
@@ -231,7 +232,7 @@ def _gelu_tanh(z):
 @shared
 def _bounded(code, z):
     """ReLU6, and the hard sigmoid; out of line, so that the others' loop stays as it is."""
-    align_stack()
+    out_of_line()
     zero, one, six = splat(0.0, z), splat(1.0, z), splat(6.0, z)
     if code == HARD_SIGMOID:
         z = z + splat(3.0, z)

@@ -1,18 +1,33 @@
 # numba, not the signatures, gives compiled functions their types
 # pyright: basic
-"""The output layer: what it answers, its losses and their slopes, and whether an answer is right.
+"""The output layer: what it answers, its losses and their slopes.
 
-Notation: p a prediction, y its target, as the loss takes it, z the sum behind it. A head is `SUMMED`, a sigmoid under
-cross-entropy or the squared error, of which p and z are all that is needed; `SOFTMAX`; or `SLOPED`, any other
-activation, whose slope the loss's is multiplied by. The first two keep z where other layers keep slopes.
+Notation: p a prediction, y its target, as the loss takes it, z the sum behind it; `out`: where the first output's
+predictions stand in a block (see `passes`); slope: how far behind them sums or slopes stand.
+
+A head is `SUMMED`, a sigmoid under cross-entropy or the squared error, of which p and z are all that is needed;
+`SOFTMAX`; or `SLOPED`, any other activation, whose slope the loss's is multiplied by. The first two keep z where other
+layers keep slopes.
 """
 
-import numpy as np
+from typing import NamedTuple
 
+from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import Bound
 from sweep.networks.layers import CUT, Head
 from sweep.training.native.functions import clamp, exp, inlined, log, shared, softplus
-from sweep.training.native.simd import MODELS, absolute, align_stack, load, n_rows_of, select, splat, store, zeros1
+from sweep.training.native.simd import (
+    MODELS,
+    STRIDE,
+    absolute,
+    load,
+    n_rows_of,
+    out_of_line,
+    select,
+    splat,
+    store,
+    zeros1,
+)
 
 SUMMED, SOFTMAX, SLOPED = range(3)
 LOW, HIGH = CUT
@@ -32,217 +47,156 @@ MARGIN_ABOVE, MARGIN_BELOW, RIGHT, LOSS, LARGEST_ERROR = range(5)
 metrics = {"margin": MARGIN_BELOW, "accuracy": RIGHT, "loss": LOSS, "max_error": LARGEST_ERROR}
 
 
-def head_code(head: Head) -> int:
-    """Which kind of head it is."""
+class Settings(NamedTuple):
+    """A head and the criterion, as codes and numbers.
+
+    delta: Huber's; is_smoothed: whether targets are not 0 and 1 to the loss; averaged: see `Head.averaged`; metric:
+    what the criterion compares, sign and bound: see `criterion.Bound`.
+    """
+
+    kind: int
+    n_outputs: int
+    loss: int
+    delta: float
+    is_smoothed: bool
+    coding: int
+    averaged: int
+    metric: int
+    sign: float
+    bound: float
+
+
+def head_settings(c: Configuration, bound: Bound) -> Settings:
+    """The kernel's form of a configuration's head and of a criterion."""
+    head = c.head
+    is_above = bound.metric == "margin" and bound.sign > 0  # a matter of each row for itself
+    return Settings(
+        kind=_kind(head),
+        n_outputs=c.n_outputs,
+        loss=loss_codes[head.loss.name],
+        delta=float(dict(head.loss.arguments).get("delta", 0.0)),
+        is_smoothed=head.smoothing > 0,
+        coding=codings[head.coding],
+        averaged=head.averaged(c.n_outputs),
+        metric=MARGIN_ABOVE if is_above else metrics[bound.metric],
+        sign=bound.sign,
+        bound=bound.bound,
+    )
+
+
+def _kind(head: Head) -> int:
     if head.activation.name == "softmax":
         return SOFTMAX
     has_formula = head.loss.name in ("binary_crossentropy", "mean_squared_error")
     return SUMMED if head.activation.name == "sigmoid" and has_formula else SLOPED
 
 
-def criterion_code(bound: Bound) -> int:
-    """What a criterion compares: a margin that is to be above something is a matter of each row for itself."""
-    return MARGIN_ABOVE if bound.metric == "margin" and bound.sign > 0 else metrics[bound.metric]
-
-
 @shared
-def softmax(plan, memory, out, stride, slope, like):
+def softmax(n_outputs, memory, out, slope, like):
     """From the sums of a block of rows, kept in the place of slopes, to their softmax."""
-    align_stack()
+    out_of_line()
     largest = load(memory, out + slope, like)
-    for o in range(1, plan.n_outputs):
-        z = load(memory, out + o * stride + slope, like)
+    for o in range(1, n_outputs):
+        z = load(memory, out + o * STRIDE + slope, like)
         largest = select(z < largest, largest, z)  # one that is not a number stays
     total = splat(0.0, like)
-    for o in range(plan.n_outputs):
-        power = exp(load(memory, out + o * stride + slope, like) - largest)
-        store(memory, out + o * stride, power)
+    for o in range(n_outputs):
+        power = exp(load(memory, out + o * STRIDE + slope, like) - largest)
+        store(memory, out + o * STRIDE, power)
         total = total + power
-    for o in range(plan.n_outputs):
-        store(memory, out + o * stride, load(memory, out + o * stride, like) / total)
+    for o in range(n_outputs):
+        store(memory, out + o * STRIDE, load(memory, out + o * STRIDE, like) / total)
 
 
 @inlined
-def _slope(plan, p, y):
+def _slope(head, p, y):
     """The slope of an entry's loss at p."""
     zero, one = splat(0.0, p), splat(1.0, p)
     error = p - y
-    if plan.loss == SQUARED_ERROR:
+    if head.loss == SQUARED_ERROR:
         return error + error
-    if plan.loss == ABSOLUTE_ERROR:
+    if head.loss == ABSOLUTE_ERROR:
         return select(error > zero, one, select(error < zero, zero - one, error))
-    if plan.loss == HUBER:
-        return clamp(error, -plan.delta, plan.delta)
-    if plan.loss == CROSS_ENTROPY:
+    if head.loss == HUBER:
+        return clamp(error, -head.delta, head.delta)
+    if head.loss == CROSS_ENTROPY:
         clipped = clamp(p, LOW, HIGH)
         return select(clipped == p, (one - y) / (one - clipped) - y / clipped, p * zero)
-    side = y if plan.coding == BIPOLAR else y + y - one
+    side = y if head.coding == BIPOLAR else y + y - one
     slack = one - side * p
-    if plan.loss == HINGE:
+    if head.loss == HINGE:
         return select(slack < zero, zero, zero - side)
     return select(slack < zero, zero, slack) * (zero - (side + side))
 
 
 @shared
-def other_errors(plan, memory, out, targets, factor, like):
-    """The errors at the sums of a block of rows, of every head that is not `SUMMED`: into `plan.errors`."""
-    align_stack()
-    stride = plan.n_slots * MODELS
+def other_errors(head, memory, out, slope, targets, errors, factor, like):
+    """The errors at the sums of a block of rows, of every head that is not `SUMMED`: into `errors` `[output, row]`."""
+    out_of_line()
     lanes = n_rows_of(like) * MODELS
-    slope = plan.n_units * stride
     across = splat(0.0, like)
-    for o in range(plan.n_outputs):
-        p = load(memory, out + o * stride, like)
-        y = load(memory, targets + o * stride, like)
-        if plan.loss == CATEGORICAL:
+    for o in range(head.n_outputs):
+        p = load(memory, out + o * STRIDE, like)
+        y = load(memory, targets + o * STRIDE, like)
+        if head.loss == CATEGORICAL:
             error = p - y
         else:
-            error = _slope(plan, p, y)
-        if plan.head == SLOPED:
-            error = error * load(memory, out + o * stride + slope, like)
+            error = _slope(head, p, y)
+        if head.kind == SLOPED:
+            error = error * load(memory, out + o * STRIDE + slope, like)
         across = across + p * error
-        store(memory, plan.errors + o * lanes, error * factor)
-    if plan.head == SOFTMAX and plan.loss != CATEGORICAL:
-        for o in range(plan.n_outputs):
-            error = load(memory, plan.errors + o * lanes, like) - across * factor
-            store(memory, plan.errors + o * lanes, load(memory, out + o * stride, like) * error)
+        store(memory, errors + o * lanes, error * factor)
+    if head.kind == SOFTMAX and head.loss != CATEGORICAL:
+        for o in range(head.n_outputs):
+            error = load(memory, errors + o * lanes, like) - across * factor
+            store(memory, errors + o * lanes, load(memory, out + o * STRIDE, like) * error)
 
 
 @inlined
-def _entry_loss(plan, p, z, y):
+def _entry_loss(head, p, z, y):
     """The loss of an entry; z where the head keeps it."""
     one, half = splat(1.0, p), splat(0.5, p)
     error = p - y
-    if plan.loss == SQUARED_ERROR:
+    if head.loss == SQUARED_ERROR:
         return error * error
-    if plan.loss == CROSS_ENTROPY:
-        if plan.head == SUMMED:
+    if head.loss == CROSS_ENTROPY:
+        if head.kind == SUMMED:
             return softplus(z) - y * z
         clipped = clamp(p, LOW, HIGH)
-        if plan.is_smoothed:
+        if head.is_smoothed:
             return splat(0.0, p) - (y * log(clipped) + (one - y) * log(one - clipped))
         return splat(0.0, p) - log(select(y > half, clipped, one - clipped))
-    if plan.loss == ABSOLUTE_ERROR:
+    if head.loss == ABSOLUTE_ERROR:
         return absolute(error)
-    if plan.loss == HUBER:
-        delta, size = splat(plan.delta, p), absolute(error)
+    if head.loss == HUBER:
+        delta, size = splat(head.delta, p), absolute(error)
         return select(size > delta, delta * size - half * (delta * delta), half * (error * error))
-    side = y if plan.coding == BIPOLAR else y + y - one
+    side = y if head.coding == BIPOLAR else y + y - one
     slack = one - side * p
     slack = select(slack < splat(0.0, p), splat(0.0, p), slack)
-    return slack if plan.loss == HINGE else slack * slack
+    return slack if head.loss == HINGE else slack * slack
 
 
 @shared
-def row_loss(plan, memory, out, aims, row, before):
+def row_loss(head, memory, out, slope, aims, row, before):
     """A sum of losses `before` and that of a row of the table, entry by entry; aims: targets as the loss takes them."""
-    align_stack()
+    out_of_line()
     one = zeros1(memory)
-    stride = plan.n_rows * MODELS
-    slope = plan.n_units * stride
-    if plan.loss != CATEGORICAL:
-        for o in range(plan.n_outputs):
-            at = out + o * stride
-            y = splat(aims[row * plan.n_outputs + o], one)
-            before = before + _entry_loss(plan, load(memory, at, one), load(memory, at + slope, one), y)
+    if head.loss != CATEGORICAL:
+        for o in range(head.n_outputs):
+            at = out + o * STRIDE
+            y = splat(aims[row * head.n_outputs + o], one)
+            before = before + _entry_loss(head, load(memory, at, one), load(memory, at + slope, one), y)
         return before
     largest, of_true = load(memory, out + slope, one), one
-    for o in range(plan.n_outputs):
-        z = load(memory, out + o * stride + slope, one)
+    for o in range(head.n_outputs):
+        z = load(memory, out + o * STRIDE + slope, one)
         largest = select(z < largest, largest, z)
-        if plan.is_smoothed:
-            of_true = of_true + splat(aims[row * plan.n_outputs + o], one) * z
-        elif aims[row * plan.n_outputs + o] > 0:
+        if head.is_smoothed:
+            of_true = of_true + splat(aims[row * head.n_outputs + o], one) * z
+        elif aims[row * head.n_outputs + o] > 0:
             of_true = z
     total = one
-    for o in range(plan.n_outputs):
-        total = total + exp(load(memory, out + o * stride + slope, one) - largest)
+    for o in range(head.n_outputs):
+        total = total + exp(load(memory, out + o * STRIDE + slope, one) - largest)
     return before + ((largest - of_true) + log(total))
-
-
-@shared
-def is_right(plan, memory, out, targets, row):
-    """Which models have a row of the table right by more than the margin, of targets -1 and 1, or of classes."""
-    align_stack()
-    one = zeros1(memory)
-    margin = splat(plan.bound, one)
-    stride = plan.n_rows * MODELS
-    right = one == one
-    if plan.coding == ONE_HOT:
-        true, other = one, splat(-np.inf, one)
-        for o in range(plan.n_outputs):
-            p = load(memory, out + o * stride, one)
-            right = right & (p == p)
-            if targets[row * plan.n_outputs + o] > 0:
-                true = p
-            else:
-                other = select(p > other, p, other)
-        return right & (true - other > margin)
-    for o in range(plan.n_outputs):
-        p = load(memory, out + o * stride, one)
-        right = right & (splat(targets[row * plan.n_outputs + o], one) * p > margin)
-    return right
-
-
-@inlined
-def _side(plan, p, y):
-    """The signed margin of an entry, see `Head.sides`; y is a number, the same for all models."""
-    one = splat(1.0, p)
-    if plan.coding == BIPOLAR:
-        return splat(y, p) * clamp(p, -1.0, 1.0)
-    cut = clamp(p, 0.0, 1.0)
-    return splat(2 * y - 1, p) * (cut + cut - one)
-
-
-@inlined
-def _lead(plan, memory, out, targets, row):
-    """By how much the true class of a row leads the largest other; what counts as equal is the first."""
-    one = zeros1(memory)
-    true, before, behind = one, splat(-np.inf, one), splat(-np.inf, one)
-    is_before = True
-    for o in range(plan.n_outputs):
-        p = load(memory, out + o * plan.n_rows * MODELS, one)
-        if targets[row * plan.n_outputs + o] > 0:
-            true, is_before = p, False
-        elif is_before:
-            before = select(p > before, p, before)
-        else:
-            behind = select(p > behind, p, behind)
-    return true, before, behind
-
-
-@shared
-def compared(plan, memory, out, targets, aims):
-    """What a criterion compares of each model, times its sign; see `criterion.Bound`. NaN where an answer is."""
-    align_stack()
-    zero = zeros1(memory)
-    one, stride = splat(1.0, zero), plan.n_rows * MODELS
-    found = one if plan.metric == MARGIN_BELOW else zero
-    answers = zero
-    for row in range(plan.n_rows):
-        at = out + row * MODELS
-        if plan.metric == LOSS:
-            found = row_loss(plan, memory, at, aims, row, found)
-            continue
-        if plan.coding == ONE_HOT and plan.metric != LARGEST_ERROR:
-            true, before, behind = _lead(plan, memory, at, targets, row)
-            if plan.metric == RIGHT:
-                found = found + select((true > before) & (true >= behind), one, zero)
-            else:
-                side = clamp(true - select(before > behind, before, behind), -1.0, 1.0)
-                found = select(side < found, side, found)
-        for o in range(plan.n_outputs):
-            p, y = load(memory, at + o * stride, zero), targets[row * plan.n_outputs + o]
-            answers = answers + p * zero
-            if plan.metric == LARGEST_ERROR:
-                error = absolute(p - splat(y, zero))
-                found = select(error > found, error, found)
-            elif plan.coding != ONE_HOT and plan.metric == RIGHT:
-                is_upper = p > splat(0.0 if plan.coding == BIPOLAR else 0.5, zero)
-                found = found + (select(is_upper, one, zero) if y > 0 else select(is_upper, zero, one))
-            elif plan.coding != ONE_HOT:
-                side = _side(plan, p, y)
-                found = select(side < found, side, found)
-    if plan.metric == LOSS:
-        found = found / (one * splat(float(plan.n_rows * plan.averaged), zero))
-    return splat(plan.sign, zero) * (found + answers)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sweep.training.native.functions import inlined
 from sweep.training.native.schedules import NO_SCHEDULE, rate_at
-from sweep.training.native.simd import absolute, load, select, splat, sqrt, store
+from sweep.training.native.simd import MODELS, absolute, load, select, splat, sqrt, store
 
 SGD, RMSPROP, ADAGRAD, ADAM, ADAMAX, NADAM, LION = range(7)
 codes = {
@@ -219,9 +219,9 @@ def step_at(powers, settings, schedule):
 
 
 @inlined
-def update(memory, w, state, n_elements, gradient, settings, step):
-    """Give the parameter at `w` its new weight. Its state lies at `state` and twice `n_elements` further on."""
-    m, v, u = state, state + n_elements, state + 2 * n_elements
+def update(memory, w, state, gradient, settings, step):
+    """Give the parameter at `w` its new weight. Its state stands at `state`, `N_STATES` vectors beside each other."""
+    m, v, u = state, state + MODELS, state + 2 * MODELS
     if settings.weight_decay > 0:
         decay, rate = splat(settings.weight_decay, gradient), splat(step.learning_rate, gradient)
         weight = load(memory, w, gradient)

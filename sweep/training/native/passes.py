@@ -3,32 +3,39 @@
 """The forward and the backward pass of a tile, some models of one configuration side by side.
 
 Everything that a configuration may vary is a runtime value, so one compiled program serves all. All numbers of a tile
-live in one block of memory; `Plan` holds where.
+live in one block of memory; `Plan` holds where. It begins with
 
-    W  weights          [parameter]           D  errors at a layer's units   [unit, row]
-    G  gradients        [parameter]           T  targets                     [output, row]
-    M  first moment     [parameter]           H  outputs of units            [unit, row], inputs first
-    V  second moment    [parameter]           S  slopes of units, as H; for the output layer see `heads`
+    W  weights          [parameter]           G  gradients                   [parameter]
+    M, V, U             [parameter, 3]        what an optimizer remembers
+    D  errors           [unit, row]           at a layer's units, and at those of the layer before it
 
-and, where samples are drawn, how often each row stands in the batch [row].
+Rows go through the network four at a time, the last of a table or batch two and one. Such a block of rows has
 
-Each entry is a vector of `MODELS` models; places count elements. A row is a row of the table when evaluating, a
-position in the batch when training. Rows go through the network in blocks of four, two and one.
+    H  outputs of units [unit, row]           inputs first
+    S  slopes of units  [unit, row]           for the output layer see `heads`
+    T  targets          [output, row]         as the loss takes them
+
+The table's blocks stay in memory where the table is small; all others follow each other in one place. A row is a row of
+the table when evaluating, a position in the batch when training. Where samples are drawn, each row's number in the
+batch stands behind the blocks, [row]. Each entry is a vector of `MODELS` models; places count elements.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sweep.training.native import optimizers
+from sweep.training.native import heads, optimizers
 from sweep.training.native.functions import Activation, activate, inlined, merged, shared, sigmoid
 from sweep.training.native.heads import SOFTMAX, SQUARED_ERROR, SUMMED, other_errors, softmax
+from sweep.training.native.rows import Rows
 from sweep.training.native.simd import (
     MODELS,
-    align_stack,
+    ROWS,
+    STRIDE,
     fold,
     load,
     n_rows_of,
+    out_of_line,
     pointer_to,
     select,
     shift_right,
@@ -42,47 +49,51 @@ from sweep.training.native.simd import (
 from sweep.training.native.streams import DROPOUT_STREAM, threefry
 
 
-class Plan(NamedTuple):
-    """A tile's sizes, choices, and where its arrays begin (in elements).
+class Network(NamedTuple):
+    """What the forward pass needs to know: it is a function of its own, to which every number is handed.
 
-    `n_slots`: rows that the training's arrays hold, those of a batch; where samples are drawn (`n_samples` above 0),
-    all rows of the table. n_activated: layers whose activation has a slope: all but an output layer of its own formula;
-    loss, head, coding, metric: codes, see `heads`; delta: Huber's; averaged: see `Head.averaged`. is_smoothed: whether
-    targets are not 0 and 1 to the loss. is_regularized: whether anything is added for the weights. sign and bound: see
-    `criterion.Bound`.
+    n_activated: layers whose activation has a slope, all but an output layer of its own formula; head: its kind, see
+    `heads`; slope: how far a unit's slope stands behind its output.
     """
 
-    n_rows: int
     n_inputs: int
     n_outputs: int
     n_layers: int
     n_activated: int
-    n_units: int
+    head: int
+    slope: int
+
+
+class Plan(NamedTuple):
+    """A tile's sizes, choices, and where its arrays begin (in elements).
+
+    n_test: rows held out, behind those of the table. `n_samples`: of a drawn data set, else 0. is_whole: whether every
+    batch sees the table's rows in table order. is_regularized: whether anything is added for the weights. is_of_test:
+    whether the criterion judges the rows held out.
+    """
+
+    network: Network
+    head: heads.Settings
+    rows: Rows
+    n_test: int
+    n_hidden: int
     n_parameters: int
     max_units: int
     batch_size: int
-    n_slots: int
     n_samples: int
     shuffles: bool
+    is_whole: bool
     epochs: int
-    loss: int
-    delta: float
-    is_smoothed: bool
-    head: int
-    coding: int
-    averaged: int
+    n_snapshots: int
+    n_kept: int
     has_dropout: bool
     is_regularized: bool
-    metric: int
-    sign: float
-    bound: float
-    weights: int
+    is_of_test: bool
     gradients: int
     state: int
     errors: int
-    targets: int
-    batch: int
-    table: int
+    judged: int
+    units_on: int
     row_weights: int
     n_elements: int
 
@@ -99,6 +110,9 @@ class Layers(NamedTuple):
     real: Any
 
 
+# inputs of a block of rows that fit into the nearest cache beside what else is needed there, 16 KiB on most machines
+NEAR = 64
+
 FIELDS = 7
 INPUTS, UNITS, CODE, HAS_BIAS, THRESHOLD = range(5)
 SLOPE, SCALE, FACTOR, KERNEL_L1, KERNEL_L2, BIAS_L1, BIAS_L2 = range(FIELDS)
@@ -110,10 +124,12 @@ def pointers_to(layers):
     return Layers(pointer_to(layers.whole), pointer_to(layers.real))
 
 
-@inlined
-def _drop(plan, layers, key, memory, out, slope, stride, slot, n, position, layer, epoch):
-    """Dropout on a layer's outputs and slopes for `n` rows from `slot`; `position`: the first one's in the epoch."""
+@shared
+def _drop(layers, seeds, memory, out, slope, n, position, layer, epoch):
+    """Dropout on a layer's outputs and slopes for `n` rows from `out`; `position`: the first one's in the epoch."""
+    out_of_line()
     one = zeros1(memory)
+    key = load(seeds, MODELS, zeros1(seeds))
     n_units = layers.whole[layer * FIELDS + UNITS]
     factor = splat(layers.real[layer * FIELDS + FACTOR], one)
     threshold = splat(np.uint32(layers.whole[layer * FIELDS + THRESHOLD]), key)
@@ -126,148 +142,171 @@ def _drop(plan, layers, key, memory, out, slope, stride, slot, n, position, laye
                 word = words[0] if k < 2 else words[1]
                 half = (word & low) if k % 2 == 0 else shift_right(word, 16)
                 keep = half >= threshold
-                at = out + (4 * quad + k) * stride + (slot + r) * MODELS
+                at = out + (4 * quad + k) * STRIDE + r * MODELS
                 store(memory, at, select(keep, load(memory, at, one) * factor, one))
                 store(memory, at + slope, select(keep, load(memory, at + slope, one) * factor, one))
 
 
 @inlined
-def _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position, epoch, like):
-    """Take a block of rows through the network: H at `region`, S behind it, `slots` rows to a unit."""
-    one = zeros1(memory)
-    stride = slots * MODELS
-    slope = plan.n_units * stride
-    into = region
-    w = plan.weights
-    for layer in range(plan.n_layers):
-        at = layer * FIELDS
-        n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
-        activation = Activation(layers.whole[at + CODE], layers.real[at + SLOPE], layers.real[at + SCALE])
-        out = into + n_in * stride
-        for o in range(n_out):
-            z = splat(0.0, like)
-            if has_bias:
-                z = spread(load(memory, w + (n_in * n_out + o) * MODELS, one), like)
-            for i in range(n_in):
-                weight = spread(load(memory, w + (i * n_out + o) * MODELS, one), like)
-                z = z + load(memory, into + i * stride + slot * MODELS, like) * weight
-            if layer < plan.n_activated:
-                y, s = activate(activation, z)
-            elif plan.head == SUMMED:
-                y, s = sigmoid(z), z
-            else:
-                y, s = z, z
-            store(memory, out + o * stride + slot * MODELS, y)
-            store(memory, out + o * stride + slot * MODELS + slope, s)
-        if dropping and layers.whole[at + THRESHOLD] > 0:
-            _drop(plan, layers, key, memory, out, slope, stride, slot, n_rows_of(like), position, layer, epoch)
-        w += (n_in + has_bias) * n_out * MODELS
-        into = out
-    if plan.head == SOFTMAX:
-        softmax(plan, memory, into + slot * MODELS, stride, slope, like)
-
-
-@shared
-def forward(plan, layers, memory, region, slots, n, dropping, key, position, epoch):
-    """Take `n` rows through the network, in blocks."""
-    align_stack()
-    slot = np.intp(0)
-    while slot + 4 <= n:
-        like = zeros4(memory)
-        _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, like)
-        slot += 4
-    if slot + 2 <= n:
-        pair = zeros2(memory)
-        _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, pair)
-        slot += 2
-    if slot < n:
-        one = zeros1(memory)
-        _forward_block(plan, layers, memory, region, slots, slot, dropping, key, position + slot, epoch, one)
+def _add_products(memory, z, into, w, begin, end, n_out, o, like):
+    """Add to the sums z of unit `o` its products with the inputs from `begin` to before `end`, at `into`."""
+    for i in range(begin, end):
+        weight = spread(load(memory, w + (i * n_out + o) * MODELS, zeros1(memory)), like)
+        z = z + load(memory, into + i * STRIDE, like) * weight
+    return z
 
 
 @inlined
-def _output_errors(plan, memory, region, slot, share, like):
-    """The loss's gradient at the outputs' logits, for a block of a batch; `share`: of one output of one row."""
-    stride = plan.n_slots * MODELS
-    out = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
+def _bias(memory, w, n_in, n_out, has_bias, o, like):
+    if has_bias:
+        return spread(load(memory, w + (n_in * n_out + o) * MODELS, zeros1(memory)), like)
+    return splat(0.0, like)
+
+
+@shared
+def _begin_sums(memory, into, out, w, n_in, n_out, has_bias, like):
+    """Begin the sums of a layer of many inputs, and say how many are in them: all of its units take some, then others.
+
+    So the inputs are near while they are needed.
+    """
+    out_of_line()
+    begin = np.intp(0)
+    while n_in - begin > NEAR:
+        for o in range(n_out):
+            z = load(memory, out + o * STRIDE, like) if begin > 0 else _bias(memory, w, n_in, n_out, has_bias, o, like)
+            store(memory, out + o * STRIDE, _add_products(memory, z, into, w, begin, begin + NEAR, n_out, o, like))
+        begin += NEAR
+    return begin
+
+
+@inlined
+def _forward_rows(network, layers, seeds, memory, block, row, dropping, position, epoch, like):
+    """Take rows of a block, from its `row` on as many as `like` has, through the network."""
+    slope = network.slope
+    into = block + row * MODELS
+    w = np.intp(0)
+    for layer in range(network.n_layers):
+        at = layer * FIELDS
+        n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
+        activation = Activation(layers.whole[at + CODE], layers.real[at + SLOPE], layers.real[at + SCALE])
+        out = into + n_in * STRIDE
+        begin = _begin_sums(memory, into, out, w, n_in, n_out, has_bias, like) if n_in > NEAR else np.intp(0)
+        for o in range(n_out):
+            z = load(memory, out + o * STRIDE, like) if begin > 0 else _bias(memory, w, n_in, n_out, has_bias, o, like)
+            z = _add_products(memory, z, into, w, begin, n_in, n_out, o, like)
+            if layer < network.n_activated:
+                y, s = activate(activation, z)
+            elif network.head == SUMMED:
+                y, s = sigmoid(z), z
+            else:
+                y, s = z, z
+            store(memory, out + o * STRIDE, y)
+            store(memory, out + o * STRIDE + slope, s)
+        if dropping and layers.whole[at + THRESHOLD] > 0:
+            _drop(layers, seeds, memory, out, slope, n_rows_of(like), position + row, layer, epoch)
+        w += (n_in + has_bias) * n_out * MODELS
+        into = out
+    if network.head == SOFTMAX:
+        softmax(network.n_outputs, memory, into, slope, like)
+
+
+@shared
+def forward(network, layers, seeds, memory, block, n, dropping, position, epoch):
+    """Take a block of `n` rows through the network; `position`: the first one's in the epoch, for dropout."""
+    out_of_line()
+    if n == ROWS:
+        _forward_rows(network, layers, seeds, memory, block, np.intp(0), dropping, position, epoch, zeros4(memory))
+        return
+    if n >= 2:
+        _forward_rows(network, layers, seeds, memory, block, np.intp(0), dropping, position, epoch, zeros2(memory))
+    if n != 2:
+        _forward_rows(network, layers, seeds, memory, block, n - 1, dropping, position, epoch, zeros1(memory))
+
+
+@inlined
+def _output_errors(plan, memory, out, targets, weights, share, like):
+    """The loss's gradient at the sums of the outputs at `out`; `share`: of one output of one row.
+
+    `weights`: where the rows' numbers stand, if samples are drawn.
+    """
     factor = splat(share, like)
     one = splat(1.0, like)
     if plan.n_samples > 0:
-        factor = factor * load(memory, plan.row_weights + slot * MODELS, like)
-    if plan.head != SUMMED:
-        other_errors(plan, memory, out, plan.targets + slot * MODELS, factor, like)
+        factor = factor * load(memory, weights, like)
+    if plan.head.kind != SUMMED:
+        other_errors(plan.head, memory, out, plan.network.slope, targets, plan.errors, factor, like)
         return
-    for o in range(plan.n_outputs):
-        p = load(memory, out + o * stride, like)
-        error = p - load(memory, plan.targets + o * stride + slot * MODELS, like)
-        if plan.loss == SQUARED_ERROR:
+    for o in range(plan.network.n_outputs):
+        p = load(memory, out + o * STRIDE, like)
+        error = p - load(memory, targets + o * STRIDE, like)
+        if plan.head.loss == SQUARED_ERROR:
             error = (error + error) * (p * (one - p))
         store(memory, plan.errors + o * n_rows_of(like) * MODELS, error * factor)
 
 
 @inlined
-def _learn(plan, memory, at, slot, gradient, optimizer, step, is_last):
-    """Add a block's part to the gradient of the parameter at `at`; the batch's last block makes the step.
+def _learn(plan, memory, at, is_first, gradient, optimizer, step, is_last):
+    """Add some rows' part to the gradient of the parameter at `at`; the batch's last rows make the step.
 
-    With regularizers no block does, see `regularizers.finish_step`.
+    With regularizers none do, see `regularizers.finish_step`.
 
     Here, where the next parameter's products need nothing of it, the divisions and roots of a step cost no time of
     their own.
     """
-    if slot > 0:
+    if not is_first:
         gradient = load(memory, plan.gradients + at, gradient) + gradient
     if is_last:
-        n_elements = plan.n_parameters * MODELS
-        optimizers.update(memory, plan.weights + at, plan.state + at, n_elements, gradient, optimizer, step)
+        optimizers.update(memory, at, plan.state + optimizers.N_STATES * at, gradient, optimizer, step)
     else:
         store(memory, plan.gradients + at, gradient)
 
 
 @inlined
-def _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, like):
-    """Take a block's errors back; its part of the gradient is added to those before it. At `end` is the step."""
+def _backward_rows(plan, layers, memory, block, row, slot, end, share, optimizer, step, like):
+    """Take back the errors of some rows of a block; see `backward`."""
     one = zeros1(memory)
-    stride = plan.n_slots * MODELS
     lanes = n_rows_of(like) * MODELS
-    slope = plan.n_units * stride
-    is_last = slot + n_rows_of(like) == end
-    into = region + (plan.n_units - plan.n_outputs) * stride + slot * MODELS
+    slope = plan.network.slope
+    is_first, is_last = slot + row == 0, slot + row + n_rows_of(like) == end
+    at_row = block + row * MODELS
+    into = at_row + (plan.network.n_inputs + plan.n_hidden) * STRIDE
     w = plan.n_parameters * MODELS
-    current, previous = plan.errors, plan.errors + plan.max_units * 4 * MODELS
-    _output_errors(plan, memory, region, slot, share, like)
-    for layer in range(plan.n_layers - 1, -1, -1):
+    current, previous = plan.errors, plan.errors + plan.max_units * STRIDE
+    _output_errors(
+        plan, memory, into, at_row + plan.rows.targets, plan.row_weights + (slot + row) * MODELS, share, like
+    )
+    for layer in range(plan.network.n_layers - 1, -1, -1):
         at = layer * FIELDS
         n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
         w -= (n_in + has_bias) * n_out * MODELS
-        into -= n_in * stride
+        into -= n_in * STRIDE
         for i in range(n_in + has_bias):
             is_kernel = i < n_in
             passes_on = is_kernel and layer > 0
-            x = load(memory, into + i * stride, like) if is_kernel else splat(0.0, like)
+            x = load(memory, into + i * STRIDE, like) if is_kernel else splat(0.0, like)
             back = splat(0.0, like)
             for o in range(n_out):
                 parameter = w + (i * n_out + o) * MODELS
                 error = load(memory, current + o * lanes, like)
                 if passes_on:
-                    back = back + error * spread(load(memory, plan.weights + parameter, one), like)
+                    back = back + error * spread(load(memory, parameter, one), like)
                 gradient = fold(x * error) if is_kernel else fold(error)
-                _learn(plan, memory, parameter, slot, gradient, optimizer, step, is_last)
+                _learn(plan, memory, parameter, is_first, gradient, optimizer, step, is_last)
             if passes_on:
-                store(memory, previous + i * lanes, back * load(memory, into + i * stride + slope, like))
+                store(memory, previous + i * lanes, back * load(memory, into + i * STRIDE + slope, like))
         current, previous = previous, current
 
 
 @merged
-def backward(plan, layers, memory, region, n_slots, n, optimizer, step):
-    """The step of a batch of `n` rows that stand in `n_slots` slots: its gradient, in blocks, and the new weights."""
-    share = 1.0 / (n * plan.averaged)
-    end = np.intp(-1) if plan.is_regularized else n_slots
-    slot = np.intp(0)
-    while slot + 4 <= n_slots:
-        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, zeros4(memory))
-        slot += 4
-    if slot + 2 <= n_slots:
-        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, zeros2(memory))
-        slot += 2
-    if slot < n_slots:
-        _backward_block(plan, layers, memory, region, slot, share, optimizer, step, end, zeros1(memory))
+def backward(plan, layers, memory, block, n, slot, end, share, optimizer, step):
+    """Take back the errors of a block of `n` rows that stand from `slot` on in a batch.
+
+    The rows before `end` are the batch's last, which make the step. `share`: of one output of one row in the loss.
+    """
+    if n == ROWS:
+        _backward_rows(plan, layers, memory, block, np.intp(0), slot, end, share, optimizer, step, zeros4(memory))
+    else:
+        if n >= 2:
+            _backward_rows(plan, layers, memory, block, np.intp(0), slot, end, share, optimizer, step, zeros2(memory))
+        if n != 2:
+            _backward_rows(plan, layers, memory, block, n - 1, slot, end, share, optimizer, step, zeros1(memory))

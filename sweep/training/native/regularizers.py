@@ -8,7 +8,7 @@ Notation: `l1` and `l2` multiply the sum of a variable's absolute values and tha
 from sweep.training.native import optimizers
 from sweep.training.native.functions import inlined, shared
 from sweep.training.native.passes import BIAS_L1, BIAS_L2, FIELDS, HAS_BIAS, INPUTS, KERNEL_L1, KERNEL_L2, UNITS
-from sweep.training.native.simd import MODELS, absolute, align_stack, load, select, splat, zeros1
+from sweep.training.native.simd import MODELS, absolute, load, out_of_line, select, splat, zeros1
 
 
 @inlined
@@ -28,38 +28,38 @@ def _factors(layers, at, is_kernel):
 
 
 @shared
-def finish_step(plan, layers, memory, optimizer, step):
+def finish_step(network, layers, memory, gradients, state, optimizer, step):
     """Make a step by the batch's gradients and the slopes of what is added for each weight.
 
     A pass of its own: a question at each parameter in `passes` would cost networks without regularizers a tenth.
     """
-    align_stack()
+    out_of_line()
     one = zeros1(memory)
-    at, n_elements = 0, plan.n_parameters * MODELS
-    for layer in range(plan.n_layers):
+    parameter = 0
+    for layer in range(network.n_layers):
         place = layer * FIELDS
         n_in, n_out = layers.whole[place + INPUTS], layers.whole[place + UNITS]
         for i in range((n_in + layers.whole[place + HAS_BIAS]) * n_out):
             l1, l2 = _factors(layers, place, i < n_in * n_out)
-            gradient = load(memory, plan.gradients + at, one)
-            gradient = gradient + penalty_slope(load(memory, plan.weights + at, one), l1, l2)
-            optimizers.update(memory, plan.weights + at, plan.state + at, n_elements, gradient, optimizer, step)
-            at += MODELS
+            at = parameter * MODELS
+            gradient = load(memory, gradients + at, one) + penalty_slope(load(memory, at, one), l1, l2)
+            optimizers.update(memory, at, state + optimizers.N_STATES * at, gradient, optimizer, step)
+            parameter += 1
 
 
 @shared
-def penalty(plan, layers, memory):
+def penalty(network, layers, memory):
     """What is added to the loss of each model."""
-    align_stack()
+    out_of_line()
     one = zeros1(memory)
     total = one
     parameter = 0
-    for layer in range(plan.n_layers):
+    for layer in range(network.n_layers):
         at = layer * FIELDS
         n_in, n_out, has_bias = layers.whole[at + INPUTS], layers.whole[at + UNITS], layers.whole[at + HAS_BIAS]
         for i in range((n_in + has_bias) * n_out):
             l1, l2 = _factors(layers, at, i < n_in * n_out)
-            weight = load(memory, plan.weights + parameter * MODELS, one)
+            weight = load(memory, parameter * MODELS, one)
             total = total + (splat(l1, one) * absolute(weight) + splat(l2, one) * (weight * weight))
             parameter += 1
     return total

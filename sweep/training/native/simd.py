@@ -35,6 +35,9 @@ def _models_in_a_tile() -> int:
 
 
 MODELS = _models_in_a_tile()
+# rows that go through a network together, and how far apart (in elements) one unit's and the next one's stand
+ROWS = 4
+STRIDE = ROWS * MODELS
 
 # decorators without types of their own; what they make is called from compiled code, with other arguments than written
 intrinsic: Any = extending.intrinsic
@@ -164,15 +167,16 @@ def pointer_to(typing_context: Any, array: Any) -> Any:
 
 
 @intrinsic
-def align_stack(typing_context: Any) -> Any:
-    """Let the compiled function that calls this keep its stack at multiples of a register of 64 bytes.
+def out_of_line(typing_context: Any) -> Any:
+    """Let the compiled function that calls this stay one of its own, its stack at multiples of a register of 64 bytes.
 
-    LLVM decides on that before it knows whether vectors will be spilled; where they are, each would else lie across
-    two cache lines.
+    What LLVM inlines into a loop, it prepares before the loop, whether it comes to that or not. On the stack's place it
+    decides before it knows whether vectors will be spilled; where they are, each would else lie across two cache lines.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.function.attributes.add("nounwind")  # llvmlite writes none of an empty set
+        builder.function.attributes.add("noinline")
         builder.function.attributes.alignstack = 64
         return context.get_dummy_value()
 
@@ -201,6 +205,40 @@ def store(typing_context: Any, memory: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(memory, types.intp, value), code
+
+
+# a transposition of 8 x 8 numbers: which of two vectors' lanes stand side by side after each of its three steps
+_STEPS = (
+    (1, [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]),
+    (2, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
+    (4, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
+)
+
+
+@intrinsic
+def copy_transposed(context: Any, source: Any, places: Any, offset: Any, memory: Any, index: Any) -> Any:
+    """Write 8 numbers of `source` from `offset` behind each of 8 places: the first of each at `index` of `memory`.
+
+    The others a `STRIDE` further on each. `index` is a multiple of 8.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(_elements["f32"], 8).as_pointer()
+        places = cgutils.unpack_tuple(builder, args[1], 8)
+        rows = [builder.gep(args[0], [builder.add(place, args[2])]) for place in places]
+        found = [builder.load(builder.bitcast(row, vector), align=4) for row in rows]
+        for apart, low, high in _STEPS:
+            for i in range(8):
+                if i & apart == 0:
+                    a, b = found[i], found[i + apart]
+                    masks = (ir.Constant(ir.VectorType(ir.IntType(32), 8), lanes) for lanes in (low, high))
+                    found[i], found[i + apart] = (builder.shuffle_vector(a, b, mask) for mask in masks)
+        for i, column in zip((0, 2, 1, 3, 4, 6, 5, 7), found, strict=True):
+            place = builder.gep(args[3], [builder.add(args[4], ir.Constant(ir.IntType(64), i * STRIDE))])
+            builder.store(column, builder.bitcast(place, vector), align=32)
+        return context.get_dummy_value()
+
+    return types.void(source, places, types.intp, memory, types.intp), code
 
 
 # making and reshaping -------------------------------------------------------------------------------------------------

@@ -56,14 +56,14 @@ def _exchange(order, i, j, like):
 
 
 @inlined
-def shuffle(seeds, epoch, n_rows, order):
+def shuffle(seeds, epoch, n_rows, row_mask, order):
     """Each model's row order in an epoch, `order` [position]: rows sorted by random keys.
 
     Batcher's merge exchange sort (Knuth, The Art of Computer Programming 3, 5.2.2, algorithm M): which positions are
     compared does not depend on the keys, so all models of a tile are sorted at once.
     """
     key = load(seeds, 0, zeros1(seeds))
-    high = splat(np.uint32(0xFFFFFF00), key)
+    high = splat(np.uint32(~row_mask), key)
     for half in range((n_rows + 1) // 2):
         first, second = threefry(key, ORDER_STREAM, half, epoch)
         store(order, half * 2 * MODELS, (first & high) | splat(np.uint32(2 * half), key))
@@ -76,8 +76,8 @@ def shuffle(seeds, epoch, n_rows, order):
     while p > 0:
         q, r, d = top, 0, p
         while True:
-            for i in range(n_rows - d):
-                if (i & p) == r:
+            for start in range(r, n_rows - d, 2 * p):
+                for i in range(start, min(start + p, n_rows - d)):
                     _exchange(order, i, i + d, key)
             if q == p:
                 break
