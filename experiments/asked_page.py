@@ -48,7 +48,8 @@ learned where every row is right, unless the experiment says otherwise. What the
   the interval, or where nothing else depends on the seed and the rate lies between 5% and 95%.
 
 Each verdict errs in 5% of such cases, so among so many a few will be wrong. A thread seldom tells everything: what had
-to be chosen here stands under *not told*, and the verdict is of the network as it stands here.
+to be chosen here stands under *not told*, and what was changed under *here*; the verdict is of the network as it
+stands.
 """
 
 LEFT_OUT = """## What is not here
@@ -63,13 +64,13 @@ LEFT_OUT = """## What is not here
 
 
 def head_of(name: str) -> Mapping[str, str]:
-    """The comment at the head of an experiment by its labels: Asked, Where, Answered and, in some, Not told."""
+    """The comment at the head of an experiment by its labels: Asked, Where, Answered and, in some, Not told, Here."""
     found: dict[str, str] = {}
     label = ""
     for line in (HERE / "asked" / f"{name}.yaml").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
-        words = re.match(r"# (Asked|Where|Answered|Not told): (.*)", line)
+        words = re.match(r"# (Asked|Where|Answered|Not told|Here): (.*)", line)
         if words:
             label = words[1]
         found[label] = f"{found[label]} {line[1:].strip()}" if words is None else words[2]
@@ -143,6 +144,9 @@ def in_short(facts: Facts) -> Iterator[str]:
     rows = [[words, *(seen[says, so] for so in ("agrees", "does not", "open"))] for says, words in told.items()]
     yield "The reports of networks that fail, against the runs here:"
     yield table(["the report", "agrees", "does not", "open"], rows)
+    told_in_full = [name for name in questions if not {"Not told", "Here"} & set(head_of(name))]
+    n = sum(judge_claim(c, facts[name]) == "does not" for name in told_in_full for c in questions[name].claims)
+    yield f"Of those that do not agree, {n} are of threads that tell the network in full."
     rescues = [facts[name]["rescue"] for name in questions]
     failing = [r for r in rescues if not r["is_reliable"]]
     yield (
@@ -164,8 +168,7 @@ def section(name: str, known: Facts) -> str:
     head = head_of(name)
     where = re.sub(r'"([^"]+)", (https://\S+)', r"[“\1”](\2)", head["Where"].rstrip(".")) + "."
     lines = [f"### {q.title}", f"**Asked:** {head['Asked']} *Where:* {where}", f"**Answered:** {head['Answered']}"]
-    if "Not told" in head:
-        lines.append(f"*Not told:* {head['Not told']}")
+    lines += [f"*{label}:* {head[label]}" for label in ("Not told", "Here") if label in head]
     lines.append(f"[{name}.yaml](../experiments/asked/{name}.yaml)")
     trials = known["configurations"]
     rows = [
@@ -218,13 +221,14 @@ def way_out(known: Facts) -> Iterator[str]:
     if r["is_reliable"]:
         yield f"It is reliable as it is: {fresh} of {r['as_it_is'][1]:,} fresh seeds learn."
         return
-    yield f"Why the first {n_rescued} seeds that failed did: " + " ".join(r["said"])
+    yield f"Why seeds fail, of the first {n_rescued}: " + " ".join(r["said"])
     found = r["cheapest"]
     if found is None:
         left = f"; {r['n_left_out']:,} more were too costly" if r["n_left_out"] else ""
         yield f"**Nothing that was tried makes it reliable**: {r['n_tried']:,} configurations{left}."
         return
-    cost = f"{found['parameters_ratio']:.3g} times the parameters, {found['steps_ratio']:.3g} times the steps"
+    ratios = (found["parameters_ratio"], "parameters"), (found["steps_ratio"], "steps")
+    cost = ", ".join(f"as many {what}" if x == 1 else f"{x:.3g} times the {what}" for x, what in ratios)
     yield (
         f"**A change that is enough:** {found['change']}. It learns for {rate(*found['fresh'])} of "
         f"{found['fresh'][1]:,} fresh seeds, as it is for {fresh}; {cost}."

@@ -67,7 +67,7 @@ questions: Mapping[str, Question] = {
         "Softmax over one output",
         ("softmax output always 1", "all outputs 0.5"),
         (Claim("fails"),),
-        (Answer("many more updates: 400,000", 2),),
+        (Answer("many more updates: 400,000", 1),),
     ),
     "keras_mlp_sgd": Question(
         "Two sigmoid units under plain gradient descent",

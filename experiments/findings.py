@@ -124,14 +124,15 @@ def write_stored() -> None:
 
 
 def ask_all() -> tuple[dict[str, Results], str]:
-    """Train and rescue the questions, or go on with them: their results, and what is known as JSON."""
+    """Train and rescue the questions, or go on with them: their results, and what is known as JSON, a line each."""
     results: dict[str, Results] = {}
     known: dict[str, asked.Facts] = {}
     for name in asked.names():
         print(f"experiments/asked/{name}.yaml", file=sys.stderr)
         results[f"asked/{name}"] = asked.trained(name)
         known[name] = asked.facts(name, results[f"asked/{name}"])
-    return results, json.dumps(known, indent=1) + "\n"
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(of_name)}" for name, of_name in known.items())
+    return results, f"{{\n{lines}\n}}\n"
 
 
 def others(path: Path, found: str, *, is_accepted: bool) -> list[str]:
