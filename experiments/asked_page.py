@@ -126,8 +126,8 @@ def in_short(facts: Facts) -> Iterator[str]:
     counts = Counter(changes)
     rows = [[kind, counts[True, kind], counts[False, kind]] for kind in kinds]
     n = len(changes)
-    yield f"{n} changes were advised, most as the accepted answer, some as another one:"
-    yield table(["the change", "accepted", "another answer"], rows)
+    yield f"{n} changes were advised, as the accepted answer, as another one or as a part:"
+    yield table(["the change", "accepted", "another, or a part of it"], rows)
     starts = Counter(so for a, so in answers if a.trial is None)
     yield (
         f"{starts.total()} threads were answered with the start, or a local minimum: confirmed in "
@@ -205,7 +205,7 @@ def _learns(known: Facts, trial: int) -> str:
 def told_answer(answer: Answer, known: Facts) -> str:
     """An answer and what it does."""
     verdict = judge_answer(answer, known)
-    kind = "Answer" if answer.accepted else "Another answer"
+    kind = "Answer" if answer.accepted else "Beside it"
     if answer.trial is None:
         return f"{kind}: {answer.words}. **{verdict.capitalize()}**."
     d = paired_difference(pairs_of(known, answer.trial, answer.without), confidence)

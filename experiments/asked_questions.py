@@ -41,7 +41,7 @@ class Claim:
 class Answer:
     """A change that an answer advises, `trial` with it and `without` it; or, without a trial, that it is the start.
 
-    accepted: whether the thread took it, or had no other; a second answer's is not.
+    accepted: whether the thread took it, or had no other; not a second answer's, nor a part of what was taken.
     """
 
     words: str
@@ -153,8 +153,8 @@ questions: Mapping[str, Question] = {
         (Claim("fails"),),
         (
             Answer("larger weights, random biases and a larger rate", 1),
-            Answer("larger weights alone", 2),
-            Answer("the larger rate alone", 3),
+            Answer("larger weights alone", 2, accepted=False),
+            Answer("the larger rate alone", 3, accepted=False),
         ),
     ),
     "so_tflearn": Question(
@@ -163,14 +163,13 @@ questions: Mapping[str, Question] = {
         (Claim("sometimes", share=(0.4, 0.6)), Claim("works", 1)),
         (
             Answer("another start, one layer, gradient descent", 1),
-            Answer("the start alone, in two layers of sigmoid units", 3, without=2),
+            Answer("the start alone, in two layers of sigmoid units", 3, without=2, accepted=False),
         ),
     ),
     "so_softmax_column": Question(
         "Softmax over one column",
         ("softmax output always 1", "NaN after a few epochs"),
-        (Claim("works"),),
-        (Answer("squared error instead of two columns", 1),),
+        (Claim("works"), Claim("works", 1)),
     ),
     "pytorch_linear_hidden": Question(
         "No activation between two layers",
@@ -221,7 +220,7 @@ questions: Mapping[str, Question] = {
         "10,000 single rows",
         ("all outputs 0.5", "loss stuck at 0.25"),
         (Claim("fails"),),
-        (Answer("ten times the rows", 1), Answer("a hundred times the rows", 2)),
+        (Answer("ten times the rows", 1),),
     ),
     "neuroflow_readme": Question(
         "The example of a README",
