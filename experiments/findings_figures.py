@@ -197,7 +197,7 @@ def summarise_outputs(predictions: npt.NDArray[np.float64], targets: Mapping[str
 def draw_outputs(records: Sequence[Record]) -> Any:
     """What each row is answered with: a disc for each bin of outputs, its area the share of runs."""
     x = alt.X("row:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
-    scale, axis = alt.Scale(domain=[-0.1, 1.1], nice=False), alt.Axis(values=[0, 0.25, 0.5, 0.75, 1])
+    scale, axis = alt.Scale(domain=[-0.1, 1.1], nice=False), alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1])
     y = alt.Y("output:Q", title="output", scale=scale, axis=axis)
     size = alt.Size("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 900]), legend=None)
     discs = alt.Chart(_data(records)).mark_circle(color=charts.accent, opacity=0.8).encode(x=x, y=y, size=size)

@@ -124,7 +124,7 @@ shown: Mapping[Symptom, Shown] = {
     ),
     "loss stays 0.693": Shown(
         "0.693 is ln 2, the cross-entropy of answering 1/2 to every row: the same plateau, seen in the loss. Weights "
-        "that begin near 0 make all units alike, and nothing drives them apart.",
+        "that begin near 0 make all units nearly alike, and what drives them apart is as small.",
         (*_small, _tiny),
         (*_small, _unit),
         "weights that begin far from 0",
