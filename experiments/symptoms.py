@@ -36,8 +36,8 @@ here with what it is, a picture, how often it comes, a command that shows it, an
 of these commands, each of {n} seeds; the native engine gives the same ones everywhere.
 
 **Is it yours?** Put your own settings into the command: `sweep train` takes them by name, and `sweep import
-model.keras --out mine.yaml` reads them from a Keras model. Read how the others end: *stuck*, at rest with rows of
-unlike target given one output; *dead*, a layer off on every row; *unconverged*, still falling; *diverged*, no longer a
+model.keras --out mine.yaml` reads them from a Keras model. Read how the others end: *stuck*, at rest, as no descent
+was found; *dead*, a layer off on every row; *unconverged*, still falling or not at rest; *diverged*, no longer a
 number. [method.md](method.md) says what these mean, [asked.md](asked.md) has the questions that people asked.
 """
 
