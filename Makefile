@@ -45,7 +45,7 @@ sweep: setup ## run EXPERIMENT (experiments/xor.yaml), audit it, leave its resul
 	@$(BIN)/sweep audit $(RESULTS)
 	@$(BIN)/sweep report $(RESULTS)
 
-experiments: setup ## run all of experiments/ (minutes; goes on by itself), write docs/findings.md; ACCEPT=--accept: other results than before
+experiments: setup ## run all of experiments/ (minutes; goes on by itself), write findings, questions and symptoms; ACCEPT=--accept: other results than before
 	@for file in experiments/*.yaml; do echo "$$file" >&2; $(BIN)/sweep run $$file >/dev/null || exit 1; done
 	@$(BIN)/python experiments/findings.py $(ACCEPT)
 

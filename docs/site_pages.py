@@ -24,13 +24,20 @@ What `import sweep` gives, and the classes of what it returns. What is not named
 experiments_head = """# The experiments
 
 The files of `experiments/`. `sweep run FILE` trains one; `make experiments` trains all, and
-[findings](../docs/findings.md) says what came of them.
+[findings](../docs/findings.md) says what came of them. The [questions that people asked](asked/README.md) have their
+own.
+"""
+
+asked_head = """# The questions that people asked, as experiments
+
+The files of `experiments/asked/`. `sweep run FILE` trains one; [the page of the questions](../../docs/asked.md) says
+what came of them.
 """
 
 
 def paths() -> list[Path]:
     """The documents, and the files that they show or link to."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").glob("*.yaml")]
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").rglob("*.yaml")]
     found += [ROOT / name for name in ("results/README.md", "CITATION.cff", "Dockerfile", "docs/site.css")]
     found += [*(ROOT / "docs" / "images").iterdir(), *(ROOT / "docs" / "examples").iterdir()]
     return sorted(path for path in found if path.is_file())
@@ -56,17 +63,20 @@ def python_page() -> str:
     return "\n".join([python_head, *(reference(name, thing) for name, thing in {**exported, **classes}.items())])
 
 
-def experiments_page() -> str:
-    """The files of experiments, whole."""
-    files = sorted((ROOT / "experiments").glob("*.yaml"))
-    return "\n".join(
-        [experiments_head, *(f"## {f.stem}\n\n[{f.name}]({f.name})\n\n```yaml\n{f.read_text()}```\n" for f in files)]
-    )
+def experiments_page(folder: Path, head: str) -> str:
+    """The files of a folder of experiments, whole."""
+    files = sorted(folder.glob("*.yaml"))
+    return "\n".join([head, *(f"## {f.stem}\n\n[{f.name}]({f.name})\n\n```yaml\n{f.read_text()}```\n" for f in files)])
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Take the documents for what MkDocs found in its folder, and keep what the theme brought."""
-    made = {"docs/python.md": python_page(), "experiments/README.md": experiments_page()}
+    experiments = ROOT / "experiments"
+    made = {
+        "docs/python.md": python_page(),
+        "experiments/README.md": experiments_page(experiments, experiments_head),
+        "experiments/asked/README.md": experiments_page(experiments / "asked", asked_head),
+    }
     found = [File.generated(config, p.relative_to(ROOT).as_posix(), abs_src_path=str(p)) for p in paths()]
     found += [File.generated(config, uri, content=text) for uri, text in made.items()]
     return Files([*(f for f in files if f.src_dir != config.docs_dir), *found])

@@ -1,15 +1,22 @@
-"""Write docs/findings.md and its figures from the results of the experiments in this folder: `make experiments`.
+"""Write docs/findings.md, docs/asked.md, docs/symptoms.md and their figures: `make experiments`.
 
-The page is written where the tables have the SHA-256 of digests.txt: the native engine gives the same bytes on every
-processor.
+The findings are of the results of the experiments in this folder. The questions of asked/ are trained and rescued here;
+what their page needs is kept in asked.json, so that `python experiments/findings.py --stored` writes it and the page of
+symptoms without any results. Pages are written where the tables have the SHA-256 of the two digests.txt: the native
+engine gives the same bytes on every processor.
 """
 
 import hashlib
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import asked
+import asked_page
+import findings_choices as choices
 import findings_sections as sections
+import symptoms
 from findings_words import learned, rate
 
 import sweep
@@ -20,6 +27,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAGE = ROOT / "docs" / "findings.md"
 DIGESTS = HERE / "digests.txt"
+ASKED_DIGESTS = HERE / "asked" / "digests.txt"
 
 SECTIONS: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "question": ("The question: three layers of two units on 40,000 samples", sections.question),
@@ -30,6 +38,9 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "activation": ("Which activation?", sections.activation),
     "initializer": ("Which initial weights?", sections.initializer),
     "optimizer": ("Which optimizer, at which learning rate?", sections.optimizer),
+    "start": ("Does the framework's default start matter?", choices.start),
+    "head": ("Which output, which loss?", choices.head),
+    "encoding": ("Inputs 0 and 1, or -1 and 1?", choices.encoding),
     "batch_and_dropout": ("Small batches and dropout", sections.batch_and_dropout),
     "parity": ("Parity of more bits", sections.parity),
     "gates": ("All sixteen functions of two inputs", sections.gates),
@@ -74,9 +85,12 @@ def in_short(results: Mapping[str, Results]) -> str:
         ),
     ]
     widths = results["width"].configurations.query("verdict == 'reliable'")
-    points.append(
-        f"The smallest width of one ReLU layer that is shown reliable (at least 90%): {widths['width'].min()}."
-    )
+    points += [
+        f"The smallest width of one ReLU layer that is shown reliable (at least 90%): {widths['width'].min()}.",
+        f"The start of a framework. {choices.verdict(choices.starts, *choices.two_starts(results['start']))}",
+        f"The output and its loss, the best of five. {choices.best_head(results['head'])}",
+        f"The code of the inputs. {choices.verdict(choices.codes, *choices.two_codes(results['encoding']))}",
+    ]
     return "\n".join(f"- {point}" for point in points)
 
 
@@ -103,28 +117,62 @@ def page(results: Mapping[str, Results], listed: str) -> str:
     return "\n".join(parts)
 
 
+def write_stored() -> None:
+    """Write the pages that need no results: of the questions, from asked.json, and of the symptoms."""
+    asked_page.PAGE.write_text(asked_page.page(json.loads(asked.FACTS.read_text(encoding="utf-8"))), encoding="utf-8")
+    symptoms.write()
+
+
+def ask_all() -> tuple[dict[str, Results], str]:
+    """Train and rescue the questions, or go on with them: their results, and what is known as JSON, a line each."""
+    results: dict[str, Results] = {}
+    known: dict[str, asked.Facts] = {}
+    for name in asked.names():
+        print(f"experiments/asked/{name}.yaml", file=sys.stderr)
+        results[f"asked/{name}"] = asked.trained(name)
+        known[name] = asked.facts(name, results[f"asked/{name}"])
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(of_name)}" for name, of_name in known.items())
+    return results, f"{{\n{lines}\n}}\n"
+
+
+def others(path: Path, found: str, *, is_accepted: bool) -> list[str]:
+    """The lines of what was found that are not in a committed file; where it is accepted it becomes that file."""
+    if is_accepted:
+        path.write_text(found, encoding="utf-8")
+    known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [line for line in found.splitlines() if line not in known]
+
+
 def main() -> None:
-    """Write the page; with `--accept` its results become the committed ones, else other digests end with code 1.
+    """Write the pages; with `--accept` the results become the committed ones, else other digests end with code 1.
 
     Results that are missing, unfinished or damaged end with one message and code 2.
     """
+    if "--stored" in sys.argv[1:]:
+        write_stored()
+        return
     try:
         results = {name: sweep.load(ROOT / "results" / name) for name in SECTIONS}
     except ResultsError as error:
         print(f"{error}\n  make experiments runs what is missing, and writes the page", file=sys.stderr)
         sys.exit(2)
+    questions, known = ask_all()
     found = digests(results)
-    if "--accept" in sys.argv[1:]:
-        DIGESTS.write_text(found, encoding="utf-8")
-    known = DIGESTS.read_text(encoding="utf-8").splitlines()
-    others = [line.split()[1] for line in found.splitlines() if line not in known]
-    if others:
+    is_accepted = "--accept" in sys.argv[1:]
+    listed = others(DIGESTS, found, is_accepted=is_accepted)
+    listed += others(ASKED_DIGESTS, digests(questions), is_accepted=is_accepted)
+    differing = [line.split()[1] for line in listed]
+    if others(asked.FACTS, known, is_accepted=is_accepted):
+        differing.append(str(asked.FACTS.relative_to(ROOT)))
+    if differing:
         sys.exit(
-            f"not as committed in {DIGESTS.relative_to(ROOT)}: {', '.join(others)}\n"
-            "  the page is left as it was; where the change is meant: make experiments ACCEPT=--accept"
+            f"not as committed: {', '.join(differing)}\n"
+            "  the pages are left as they were; where the change is meant: make experiments ACCEPT=--accept"
         )
     PAGE.write_text(page(results, found), encoding="utf-8")
-    print(f"all digests as committed; wrote {PAGE.relative_to(ROOT)}")
+    write_stored()
+    pages = (PAGE, asked_page.PAGE, symptoms.PAGE)
+    print(f"all digests as committed; wrote {', '.join(str(path.relative_to(ROOT)) for path in pages)}")
 
 
 if __name__ == "__main__":

@@ -106,27 +106,29 @@ def draw_rates(
     return _finish(alt.layer(*layers).properties(width=440, height=240))
 
 
-def draw_losses(panels: Mapping[str, Sequence[Record]], marks: Sequence[Record]) -> Any:
+def draw_losses(
+    panels: Mapping[str, Sequence[Record]], marks: Sequence[Record], title: str = "final loss (nats)"
+) -> Any:
     """Histograms of final losses one below the other; `marks`: panel, loss and what it is, as dotted lines."""
     drawn: list[Any] = []
-    for title, bins in panels.items():
-        is_last = title == list(panels)[-1]
+    for panel, bins in panels.items():
+        is_last = panel == list(panels)[-1]
         x = alt.X(
             "low:Q",
             bin="binned",
-            title="final loss (nats)" if is_last else None,
+            title=title if is_last else None,
             scale=alt.Scale(domain=[0, 0.72], nice=False),
             axis=alt.Axis(grid=False, labels=is_last),
         )
         bars = alt.Chart(_data(bins)).mark_bar(color=charts.accent, binSpacing=0)
-        own = [m for m in marks if m["panel"] == title]
+        own = [m for m in marks if m["panel"] == panel]
         named = alt.Chart(_data(own)).encode(x=alt.X("low:Q"))
         rules = named.mark_rule(color=charts.ink, strokeDash=[2, 3])
         text = named.mark_text(fontSize=10, color=charts.muted, baseline="bottom", dy=-2).encode(
             y=alt.value(0), text="name:N"
         )
         layers = alt.layer(bars.encode(x=x, x2="high:Q", y=_share("share", "share of seeds")), rules, text)
-        drawn.append(layers.properties(width=520, height=90, title=alt.TitleParams(title, offset=16)))
+        drawn.append(layers.properties(width=520, height=90, title=alt.TitleParams(panel, offset=16)))
     return _finish(alt.vconcat(*drawn, spacing=12))
 
 
@@ -176,3 +178,58 @@ def draw_studies(records: Sequence[Record], true_rate: float) -> Any:
         layers = alt.layer(bars.encode(x=x, x2="high:Q", y=_share("share", None)), rule)
         drawn.append(layers.properties(width=520, height=64, title=f"studies of {size} seeds"))
     return _finish(alt.vconcat(*drawn, spacing=8))
+
+
+def summarise_outputs(predictions: npt.NDArray[np.float64], targets: Mapping[str, int]) -> list[Record]:
+    """The outputs of each row in bins of a twentieth: the share of runs in each; `predictions` `[run, row]`."""
+    bins = np.clip(np.round(predictions * 20), 0, 20).astype(int)
+    records: list[Record] = []
+    for row, (name, target) in enumerate(targets.items()):
+        counts = np.bincount(bins[:, row], minlength=21)
+        records += [
+            {"row": f"{name}, target {target}", "output": k / 20, "share": float(n) / len(bins)}
+            for k, n in enumerate(counts)
+            if n
+        ]
+    return records
+
+
+def draw_outputs(records: Sequence[Record]) -> Any:
+    """What each row is answered with: a disc for each bin of outputs, its area the share of runs."""
+    x = alt.X("row:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
+    scale, axis = alt.Scale(domain=[-0.1, 1.1], nice=False), alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    y = alt.Y("output:Q", title="output", scale=scale, axis=axis)
+    size = alt.Size("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 900]), legend=None)
+    discs = alt.Chart(_data(records)).mark_circle(color=charts.accent, opacity=0.8).encode(x=x, y=y, size=size)
+    half = alt.Chart(_data([{"half": 0.5}])).mark_rule(color=charts.ink, strokeDash=[2, 3]).encode(y="half:Q")
+    return _finish(alt.layer(half, discs).properties(width=440, height=220))
+
+
+def draw_overshoot(rate: float, inputs: Sequence[float], n_steps: int = 8) -> Any:
+    """The error of the weight of a linear unit without a bias, by step of gradient descent on the squared error.
+
+    A step takes it times 1 - 2 rate m, m the mean of the squared inputs: away from 0 where that is below -1.
+    """
+    factor = 1 - 2 * rate * float(np.mean(np.square(inputs)))
+    records = [{"step": k, "error": abs(factor) ** k} for k in range(n_steps + 1)]
+    axis = alt.Axis(format=".0e", tickCount=5)
+    y = alt.Y("error:Q", title="distance from the best weight, times", scale=alt.Scale(type="log"), axis=axis)
+    chart = alt.Chart(_data(records)).mark_line(point=True, color=charts.accent)
+    return _finish(
+        chart.encode(x=alt.X("step:O", title="step", axis=alt.Axis(labelAngle=0)), y=y).properties(width=440)
+    )
+
+
+def draw_squashed() -> Any:
+    """A softmax of one sum beside a sigmoid of it."""
+    sums = np.linspace(-6, 6, 49)
+    records = [
+        {"sum": float(z), "output": float(p), "line": name}
+        for name, values in (("softmax of one", np.ones_like(sums)), ("sigmoid", 1 / (1 + np.exp(-sums))))
+        for z, p in zip(sums, values, strict=True)
+    ]
+    colour = alt.Color("line:N", title=None, sort=None, scale=alt.Scale(range=list(colours[:2])))
+    y = alt.Y("output:Q", title="output", scale=alt.Scale(domain=[0, 1.1]), axis=alt.Axis(tickCount=5))
+    chart = alt.Chart(_data(records)).mark_line(strokeWidth=2)
+    x = alt.X("sum:Q", title="sum", axis=alt.Axis(grid=False))
+    return _finish(chart.encode(x=x, y=y, color=colour).properties(width=440, height=200))

@@ -10,7 +10,7 @@ from typing import Any
 import findings_figures as figures
 import numpy as np
 import numpy.typing as npt
-from findings_words import confidence, grid, learned, percent, rate, shares, table
+from findings_words import confidence, effect, grid, learned, percent, points, rate, shares, table
 
 import sweep
 from sweep.experiment import file as experiment_file
@@ -164,8 +164,7 @@ def judged(results: Results) -> Iterator[tuple[str, str, str, Difference, float,
     for words, without, following in ADVICE:
         pairs = pair(by_trial[following]["learned"].to_numpy(bool), by_trial[without]["learned"].to_numpy(bool))
         d = paired_difference(pairs, confidence)
-        so = "helps" if d.low > 0 else "harms" if d.high < 0 else "not shown to matter"
-        yield words, learned(by_trial[without]), learned(by_trial[following]), d, mcnemar(pairs), so
+        yield words, learned(by_trial[without]), learned(by_trial[following]), d, mcnemar(pairs), effect(d)
 
 
 def advice(results: Results) -> str:
@@ -178,8 +177,7 @@ def advice(results: Results) -> str:
     rows: list[list[str]] = []
     drawn: list[figures.Record] = []
     for words, without, following, d, p, so in judged(results):
-        change = f"{100 * d.value:+.1f} points ({100 * d.low:+.1f} to {100 * d.high:+.1f})"
-        rows.append([words, without, following, change, f"{p:.1g}", so])
+        rows.append([words, without, following, points(d), f"{p:.1g}", so])
         drawn.append({"advice": words, "value": 100 * d.value, "low": 100 * d.low, "high": 100 * d.high})
     columns = ["advice", "without", "with", "difference, same seeds", "exact p", "so"]
     picture = figure("advice", "What each piece of advice changes", figures.draw_differences(drawn))

@@ -1,10 +1,11 @@
 """How the page of findings puts numbers into words: rates with their intervals, tables, shares of outcomes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweep.runs.outcomes import failures
 from sweep.statistics.intervals import wilson
+from sweep.statistics.pairs import Difference
 
 confidence = 0.95
 
@@ -48,9 +49,28 @@ def grid(runs: Any, down: str, across: str) -> str:
 
 def shares(runs: Any) -> str:
     """How runs failed, the most frequent outcome first: `stuck 60%, dead 40%`; `none` where none did."""
-    failed = runs[~runs["learned"]]
-    counts = failed["outcome"].value_counts()
-    return ", ".join(f"{name} {percent(n / len(failed))}" for name, n in counts.items() if name in failures) or "none"
+    return shares_of(runs["outcome"].value_counts().to_dict())
+
+
+def shares_of(outcomes: Mapping[str, int]) -> str:
+    """The same of runs counted by outcome.
+
+    >>> shares_of({"learned": 5, "dead": 2, "stuck": 3}), shares_of({"learned": 5})
+    ('stuck 60%, dead 40%', 'none')
+    """
+    counts = {name: n for name, n in outcomes.items() if name in failures}
+    total, ordered = sum(counts.values()), sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {percent(n / total)}" for name, n in ordered) or "none"
+
+
+def effect(d: Difference) -> str:
+    """What a change does, by the interval of its difference."""
+    return "helps" if d.low > 0 else "harms" if d.high < 0 else "not shown to matter"
+
+
+def points(d: Difference) -> str:
+    """A difference of rates in points, with its interval."""
+    return f"{100 * d.value:+.1f} points ({100 * d.low:+.1f} to {100 * d.high:+.1f})"
 
 
 def percent(share: float) -> str:

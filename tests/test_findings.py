@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import findings
+import findings_choices as choices
 import findings_figures as figures
 import findings_sections as sections
 import numpy as np
@@ -18,7 +19,10 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "findings.md"
 
 # those that take seconds; the others take minutes, and `make experiments` compares all of them
-QUICK = ("answer", "adders", "batch_and_dropout", "depth", "gates", "initializer", "optimizer", "width", "parity")
+QUICK = (
+    *("answer", "adders", "batch_and_dropout", "depth", "gates", "initializer", "optimizer", "width", "parity"),
+    *("start", "head", "encoding"),
+)
 
 
 def known() -> Mapping[str, str]:
@@ -62,7 +66,7 @@ def test_an_experiment_gives_its_digests_again(name: str, tmp_path: Path) -> Non
     results = sweep.run(ROOT / "experiments" / f"{name}.yaml", tmp_path / name)
     lines = findings.digests({name: results}).splitlines()
     assert lines == [f"{known()[place]}  {place}" for place in (line.split("  ")[1] for line in lines)]
-    if name in ("adders", "batch_and_dropout", "gates", "initializer"):  # sections without a figure
+    if name in ("adders", "batch_and_dropout", "gates", "initializer", "head", "encoding"):  # sections without a figure
         _, describe = findings.SECTIONS[name]
         assert describe(results) in PAGE.read_text()
 
@@ -96,6 +100,26 @@ def test_rates_by_two_hyperparameters() -> None:
     found = figures.summarise_rates(runs, x="width", line="task")
     assert [(r["x"], r["line"], r["rate"]) for r in found] == [(2, "xor", 0.5), (4, "xor", 1.0)]
     assert all(r["low"] <= r["rate"] <= r["high"] for r in found)
+
+
+def choice(learned: list[list[bool]]) -> pd.DataFrame:
+    """Whether each seed, down, learned in each cell, across."""
+    return pd.DataFrame(learned, columns=list(range(len(learned[0]))))
+
+
+def test_what_is_averaged_over_cells_has_its_error_from_the_seeds() -> None:
+    """Cells that go up and down together tell no more than one of them: the interval is as wide."""
+    first, second = [[i % 3 > 0] for i in range(60)], [[i % 2 > 0] for i in range(60)]
+    one = choices.averaged(choice(first), choice(second))
+    nine = choices.averaged(choice([9 * row for row in first]), choice([9 * row for row in second]))
+    assert one.value == pytest.approx(2 / 3 - 1 / 2) and one.low < 0 < one.high
+    assert (nine.low, nine.high) == pytest.approx((one.low, one.high))
+
+
+def test_cells_are_told_apart_each_for_itself() -> None:
+    first = choice([[True, False, i % 2 > 0] for i in range(40)])
+    second = choice([[False, True, i % 2 > 0] for i in range(40)])
+    assert choices.told_apart(first, second) == {"helps": 1, "harms": 1, "not shown to matter": 1}
 
 
 def test_a_histogram_of_losses_counts_all_that_fit() -> None:

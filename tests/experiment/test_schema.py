@@ -14,7 +14,7 @@ from sweep.experiment import schema
 from sweep.experiment.yaml_text import Source, YamlError
 from sweep.networks.settings import hyperparameters
 
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
 VALIDATOR = jsonschema.Draft7Validator(schema.experiment_schema())
 
 
