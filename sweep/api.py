@@ -134,8 +134,7 @@ def study(
     function that yields its points is given up by `stop`, `"accuracy < 0.2 at step 50"`. One that another process
     cannot import is called here, without timeout and memory. `objective`: what the sampler tpe looks for,
     `["success_rate", "seconds"]`. `cores` and, on a cluster, `gpus` are kept free for each run. `ray`, `settle`,
-    `confirm`, `fresh`: see `run`. The folder is `out`, `results/<name
-    of the function>` where not given.
+    `confirm`, `fresh`: see `run`. The folder is `out`, `results/<name of the function>` where not given.
 
     `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
     the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
