@@ -113,8 +113,8 @@ def test_what_the_terminal_shows_is_the_training(folder: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == f"{run}: xor: 2-2-2 relu, adam 0.02, batch 4, 300 epochs, seed {run.partition('-')[2]}"
     assert re.fullmatch(
-        r"stuck: the loss changed by [\d.e-]+ of itself over the last tenth; rows 00\+01\+11 get one output, "
-        r"whose floor is 0\.477386 \(loss 0\.477\d+\)",
+        r"stuck: at rest, no descent was found; the loss changed by [\d.e-]+ of itself over the last tenth; "
+        r"rows 00\+01\+11 get one output, whose floor is 0\.477386 \(loss 0\.477\d+\)",
         lines[2],
     )
     again = sweep.replay(sweep.load(folder), run)
@@ -147,6 +147,24 @@ def layers_of(weights: Any, units: tuple[int, ...]) -> list[tuple[Any, Any]]:
     return found
 
 
+def test_of_a_large_table_the_rows_that_came_out_worst_are_shown(tmp_path: Path) -> None:
+    text = "fixed: {task: {name: parity, bits: 4}, width: 3, epochs: 300, learning_rate: 0.05}\nvary: {seed: 4}\n"
+    results = sweep.load(swept(tmp_path, text, confirm=0))
+    again = sweep.replay(results, str(results.runs["run"][1]))
+    p, y = again.example.predictions[-1][:, 0], again.configuration.targets()[:, 0]
+    wrong = np.flatnonzero((p > 0.5) != y)
+    assert 0 < len(wrong) <= 8
+    lines = describe_replay(again)
+    (head,) = [line for line in lines if line.split()[:2] == ["epoch", "loss"]]
+    shown = [int(x.partition("=")[0], 2) for x in head.split()[2:]]
+    assert len(shown) == 8 and shown == sorted(shown) and set(wrong) <= set(shown)
+    assert f"(the 8 worst of 16 rows; {len(wrong)} not on their side)" in lines
+    others = sorted(set(range(16)) - set(shown))
+    assert np.abs(p - y)[others].max() <= np.abs(p - y)[shown].min()
+    (units,) = [line for line in lines if line.startswith("  layer 1: ")]
+    assert re.findall(r"(\d{4}) [.#]{3}", units) == [f"{i:04b}" for i in shown]
+
+
 def test_the_shades_of_the_surface_are_the_networks_answers(folder: Path) -> None:
     again = sweep.replay(sweep.load(folder), run_with(folder, outcome="learned", width="4"))
     picture = [y.partition("│")[2][:-1] for y in describe_replay(again) if "│" in y]
@@ -174,7 +192,15 @@ def test_each_outcome_has_its_evidence(folder: Path) -> None:
         not np.isfinite(diverged.example.losses[kept == first]).any()
         or not np.isfinite(diverged.example.predictions[kept == first]).all()
     )
-    hasty = sweep.replay(results, run_with(folder, outcome="unconverged"))
+    runs = results.runs
+    unconverged = runs.loc[runs["outcome"] == "unconverged", "run"].tolist()
+    hasty, flat = (
+        next(
+            x for x in (sweep.replay(results, run) for run in unconverged) if (evidence(x).change > 0.01) == is_falling
+        )
+        for is_falling in (True, False)
+    )
+    assert f"{evidence(flat).change:.1%} over the last tenth; but a descent was found, which lowers it" in words(flat)
     assert f"still falling: it changed by {evidence(hasty).change:.1%}" in words(hasty)
     late = hasty.example.losses[hasty.example.epochs >= 0.9 * hasty.configuration.epochs]
     assert evidence(hasty).change == pytest.approx(float((late.max() - late.min()) / late[-1]))

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floors, save_tolerance
+from sweep.networks.diagnosis import tolerances
 from sweep.networks.forward import predict
+from sweep.report.limits import describe_limits
 from sweep.report.page.training_figure import Picture, summarise_training
 from sweep.report.words import describe_configuration
 from sweep.runs.outcomes import by_name
@@ -99,7 +101,7 @@ def describe_outcome(replayed: Replay) -> list[str]:
         case "stuck":
             said = _stuck(replayed, seen)
         case "unconverged":
-            said = f"the loss was still falling: it changed by {seen.change:.1%} over the last tenth"
+            said = _unconverged(replayed, seen)
         case "unsettled":
             said = f"the loss wandered: it changed by {seen.change:.1%} over the last tenth"
         case _:
@@ -107,7 +109,8 @@ def describe_outcome(replayed: Replay) -> list[str]:
     numbers = (
         f"loss {runs['final_loss'][0]:.6g}, accuracy {runs['accuracy'][0]:.0%}, margin {runs['margin'][0] + 0:.4g}"
     )
-    return [f"{name}: {said}", f"  {numbers}"]
+    proven = describe_limits([replayed.configuration], math.ulp(0.0)) if name != "learned" else []
+    return [f"{name}: {said}", f"  {numbers}", *(f"  proven: {line}" for line in proven)]
 
 
 def _learned(replayed: Replay) -> str:
@@ -129,17 +132,40 @@ def _dead(replayed: Replay) -> str:
     n = replayed.configuration.widths[layer - 1]
     at_start = int(replayed.units_off_initial[layer - 1])
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
-    return f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
+    said = f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
+    c = replayed.configuration
+    may_wake = at_start < n or c.has_dropout or c.is_regularized or c.optimizer["weight_decay"] > 0
+    return said if may_wake else f"{said}, and nothing else moves it: proven, no training wakes it"
+
+
+def _unconverged(replayed: Replay, seen: Evidence) -> str:
+    changed = f"it changed by {seen.change:.1%} over the last tenth"
+    if seen.change > tolerances.rest or not replayed.descent > tolerances.descent:
+        return f"the loss was still falling: {changed}"
+    return f"the loss looked flat, {changed}; but a descent was found, which lowers it by {replayed.descent:.0%}"
 
 
 def _stuck(replayed: Replay, seen: Evidence) -> str:
-    still = f"the loss changed by {seen.change:.2g} of itself over the last tenth"
+    why = "no descent was found" if replayed.runs["rest"][0] == "certified" else "as far as a flat loss tells"
+    still = f"at rest, {why}; the loss changed by {seen.change:.2g} of itself over the last tenth"
     merged = str(replayed.runs["merged_rows"][0])
     if not merged:
         return f"{still}; no rows are merged"
     loss = float(replayed.runs["final_loss"][0])
     floor = "" if math.isnan(seen.floor) else f", whose floor is {seen.floor:.6f} (loss {loss:.6f})"
     return f"{still}; rows {merged} get one output{floor}"
+
+
+def row_margins(replayed: Replay) -> npt.NDArray[np.float32]:
+    """The smallest margin of each row at the end, `[row]`; of a prediction that is not finite minus infinity."""
+    c = replayed.configuration
+    margins = c.head.sides(replayed.example.predictions[-1], c.targets()).min(axis=-1)
+    return np.where(np.isnan(margins), -np.inf, margins)
+
+
+def shown_rows(replayed: Replay) -> list[int]:
+    """The rows of a small table; of a larger one those that came out worst, in the order of the table."""
+    return sorted(np.argsort(row_margins(replayed), kind="stable")[:max_shown_rows].tolist())
 
 
 def describe_training(replayed: Replay) -> list[str]:
@@ -150,21 +176,22 @@ def describe_training(replayed: Replay) -> list[str]:
     if len(finite):
         lines[1] += f", lowest {_short(finite.min())}"
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
-    n_rows = min(task.n_rows, max_shown_rows)
+    shown = shown_rows(replayed)
     head = ["epoch", "loss"]
     coded = replayed.configuration.targets().astype(int).tolist()
-    for i in range(n_rows):
+    for i in shown:
         is_bipolar = replayed.configuration.coding == "bipolar"
         wanted = " ".join(map(str, coded[i])) if is_bipolar else "".join(map(str, task.targets[i]))
         head.append(f"{names[i]}={wanted}")
     rows = [head]
     for s in _shown_snapshots(e.epochs):
-        cells = [" ".join(f"{p:.3f}" for p in e.predictions[s, i]) for i in range(n_rows)]
+        cells = [" ".join(f"{p:.3f}" for p in e.predictions[s, i]) for i in shown]
         rows.append([f"{e.epochs[s]:,}", _short(e.losses[s]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines += ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    if n_rows < task.n_rows:
-        lines.append(f"({task.n_rows - n_rows} more rows)")
+    if len(shown) < task.n_rows:
+        n_wrong = int((row_margins(replayed) <= 0).sum())
+        lines.append(f"(the {len(shown)} worst of {task.n_rows} rows; {n_wrong} not on their side)")
     return lines
 
 
@@ -205,8 +232,7 @@ def describe_units(replayed: Replay) -> list[str]:
         n_dead = int(off.all(axis=0).sum())
         n_born = int(replayed.units_off_initial[layer - 1])
         shown = [
-            f"{names[i]} {''.join('.#'[int(not x)] for x in off[i, :max_shown_units])}"
-            for i in range(min(len(off), max_shown_rows))
+            f"{names[i]} {''.join('.#'[int(not x)] for x in off[i, :max_shown_units])}" for i in shown_rows(replayed)
         ]
         more = " ..." if off.shape[1] > max_shown_units or len(off) > max_shown_rows else ""
         lines.append(
