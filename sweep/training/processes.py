@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import uuid
@@ -32,6 +33,7 @@ thread_variables = (
 )
 
 mark_name = "SWEEP_PROCESS"  # a variable that tells what a run started, wherever it went
+_mark = re.compile(rb"SWEEP_PROCESS=[0-9a-f]{32}")
 n_looks = 10  # for what has a mark: who is being killed may have begun another
 
 _live: dict[int, bytes] = {}  # groups that runs are in, with the marks of what they start
@@ -98,7 +100,7 @@ def forget_group(pid: int) -> None:
     with _lock:
         mark = _live.pop(pid, None)
     if mark is not None:
-        _kill_marked({mark})
+        _kill_marked({mark}, pid)
 
 
 def end_all() -> None:
@@ -110,10 +112,15 @@ def end_all() -> None:
     _kill_marked(set(groups.values()))
 
 
-def _kill_marked(marks: set[bytes]) -> None:
-    """Kill processes with one of these marks; where the system does not show environments (Linux does), none."""
+def _kill_marked(marks: set[bytes], after: int = 0) -> None:
+    """Kill processes with one of these marks, whole variables `NAME=value`, begun `after` the one of this number.
+
+    Where the system does not show environments (Linux does), none.
+    """
+    if any(not _mark.fullmatch(mark) for mark in marks):
+        raise ValueError(f"found {marks}; allowed: marks that new_mark made, which no other process can have")
     for _ in range(n_looks):
-        found = [pid for pid, own in _environments() if not marks.isdisjoint(own)]
+        found = [pid for pid, own in _environments(after) if not marks.isdisjoint(own)]
         if not found:
             return
         for pid in found:
@@ -121,12 +128,18 @@ def _kill_marked(marks: set[bytes]) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _environments() -> Iterator[tuple[int, list[bytes]]]:
-    """The processes of this user with the environment that each was started with."""
-    for name in os.listdir("/proc") if Path("/proc/self/environ").exists() else ():
-        if name.isdigit():
-            with contextlib.suppress(OSError):  # it has ended, or is another user's
-                yield int(name), Path("/proc", name, "environ").read_bytes().split(b"\0")
+def _environments(after: int) -> Iterator[tuple[int, list[bytes]]]:
+    """The other processes of this user, with the variables that each was started with.
+
+    Only those of a number above `after`, as long as numbers have not begun anew since.
+    """
+    if not os.path.exists("/proc/self/environ"):
+        return
+    last = int(Path("/proc/loadavg").read_text().split()[-1])
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if (pid > after or last < after) and pid != os.getpid():
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # ended, or another user's
+                yield pid, file.read().split(b"\0")
 
 
 def death(exit_code: int | None) -> tuple[str, str]:

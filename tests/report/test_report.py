@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -236,6 +237,15 @@ def test_latex_and_methods(finished: Path) -> None:
     assert columns is not None and len(columns[1]) == head.count("&") + 1
     text = methods.describe_methods(results, material.answer, material.experiment)
     assert f"{len(material.runs):,} networks in all" in text and "Wilson" in text and "6 random seeds" in text
+
+
+def test_the_methods_say_what_all_configurations_share() -> None:
+    """So that whoever reads them can build the networks: what is fixed and what nobody named."""
+    table = pd.DataFrame(
+        {"trial": 0, "task": "xor", "width": "4-2", "activation": ["relu", "tanh"], "dropout": 0.0, "n_runs": 3}
+    )
+    answer: Any = SimpleNamespace(columns=("activation",))
+    assert methods._shared_words(table, answer) == ", width 4-2, dropout 0"  # pyright: ignore[reportPrivateUsage]
 
 
 # the page -------------------------------------------------------------------------------------------------------------

@@ -128,6 +128,14 @@ def test_what_leaves_the_group_is_killed_too(tmp_path: Path, start: str) -> None
     assert numbers and all(map(is_gone, numbers))
 
 
+@pytest.mark.parametrize("mark", [b"", b"x", b"SWEEP_PROCESS=", b"PATH"])
+def test_only_what_has_a_mark_of_ours_can_be_killed(mark: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else is asked for is refused before a process is looked at."""
+    monkeypatch.setattr(processes, "_environments", lambda after: pytest.fail("looked"))  # pyright: ignore
+    with pytest.raises(ValueError, match="allowed: marks that new_mark made"):
+        processes._kill_marked({mark})  # pyright: ignore[reportPrivateUsage]
+
+
 def test_memory_is_limited() -> None:
     code = "x = bytearray(400 << 20); print(1)"
     command = Command((sys.executable, "-c", code))

@@ -8,6 +8,7 @@ from sweep.report.page.figures import find_levels
 from sweep.report.summaries import Answer
 from sweep.report.verdict_words import count_words, error_words, seeds_words
 from sweep.report.words import counted, describe_settings, describe_size, interval, percent
+from sweep.results.selection import hyperparameters_of
 from sweep.results.tables import to_records
 from sweep.runs.settings import setting_text, title_of
 from sweep.search.allocation import Allocation
@@ -87,6 +88,7 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     factors = "; ".join(_factor(table, c) for c in answer.columns)
     conditions = answer.conditions.partition("; ")[2]
     if experiment.subject == "network":
+        conditions += _shared_words(table, answer)
         trained = (
             f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
             f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
@@ -169,6 +171,16 @@ def _missing_words(table: Any) -> str:
 def _sampler(experiment: Experiment) -> str:
     name = experiment.study.sampler
     return "full factorial" if name == "grid" and experiment.study.trials is None else f"sampler {name}"
+
+
+def _shared_words(table: Any, answer: Answer) -> str:
+    """What all configurations have beside the conditions, so that they could be built again."""
+    told = {*answer.columns, "task", "epochs", "learning_rate"}
+    shared = [c for c in hyperparameters_of(table) if c not in told and table[c].nunique(dropna=False) == 1]
+    values = {c: table[c].iloc[0] for c in shared}
+    return "".join(
+        f", {title_of(c)} {x:g}" if isinstance(x, float) else f", {title_of(c)} {x}" for c, x in values.items()
+    )
 
 
 def _factor(table: Any, column: str) -> str:
