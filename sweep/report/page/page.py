@@ -324,3 +324,13 @@ def write_page(results: Results) -> Path:
     path = results.folder.report
     write_atomically(path, build(results).encode())
     return path
+
+
+def rebuild(results: Results) -> None:
+    """Build the page and the figures anew where they lie already and the tables are younger: they showed other runs."""
+    folder = results.folder
+    if folder.report.exists() and not folder.is_current(folder.report):
+        write_page(results)
+    figures_there = [folder.figures / "map.svg", folder.figures / "map.png"]
+    if any(path.exists() and not folder.is_current(path) for path in figures_there):
+        charts.write_figures(folder.figures, draw_figures(results))

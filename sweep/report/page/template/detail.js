@@ -5,7 +5,7 @@
     const sure = { reliable: `shown to be at least ${percent(D.target)}`, unreliable: `shown to be below ${percent(D.target)}`, inconclusive: "the seeds cannot tell" }[verdict(i)];
     const fresh = D.fresh[D.ids[i]];
     const head = [
-      el("p", { class: "id-line" }, el("code", {}, D.ids[i]), isOfNetworks ? ` ${describe(i)}; ${counted(D.n_parameters[i], "parameter")}` : null),
+      el("p", { class: "id-line" }, el("code", {}, D.ids[i]), isOfNetworks ? ` ${settingsWords(i)}` : null),
       el("p", { class: "rate-line" }, el("b", {}, rate(i) === null ? "no run" : percent(rate(i))), ` ${whole(D.n_learned[i])} of ${counted(D.n_runs[i], "seed")} ${D.outcomes[0]}, interval ${interval(i)} (${D.method[i].replace(/_/g, " ")}) `, intervalBar(rate(i), D.low[i], D.high[i])),
       el("p", {}, verdictWord(verdict(i)), `: ${sure}.`, fresh ? ` Tried again: ${whole(fresh[0])} of ${whole(fresh[1])} fresh seeds, interval ${between(fresh[2], fresh[3])}.` : ""),
     ];

@@ -36,16 +36,19 @@
     }
     return [...rows.values()];
   }
+  const isPhone = matchMedia("(max-width: 760px)");
   function drawMap() {
-    const [x, y, side] = [column(axes.x), column(axes.y), column(axes.side)];
-    const rest = isPooled ? [] : D.layout.filter((name) => !Object.values(axes).includes(name)).map((name) => byName[name]);
+    const isStacked = isPhone.matches && axes.side; // one panel a row
+    const [x, y, side] = [column(axes.x), column(axes.y), isStacked ? single : column(axes.side)];
+    const others = isPooled ? [] : D.layout.filter((name) => !Object.values(axes).includes(name));
+    const rest = [...(isStacked ? [axes.side] : []), ...others].map((name) => byName[name]);
     const bodies = rowsOfMap(rest, (i) => `${side.codes[i]},${y.codes[i]},${x.codes[i]}`, new Set(shown));
     const names = [axes.y && `${y.title} ↓`, axes.x && `${x.title} →`].filter(Boolean).join("  ");
     const isLong = x.levels.some((name) => name.length > 4);
     const heads = side.levels.map((_, s) => [
       ...(s ? [el("td", { class: "gap" })] : []), ...x.levels.map((name) => el("th", { scope: "col", class: isLong ? "long" : null, title: isLong ? name : null }, el("span", {}, name)))]);
     const table = el("table", { class: "map" });
-    if (axes.side) {
+    if (axes.side && !isStacked) {
       table.append(el("tr", {}, el("td", {}), el("td", {}), side.levels.map((name, s) => [
         ...(s ? [el("td", { class: "gap" })] : []), el("th", { class: "facet", scope: "colgroup", colspan: x.levels.length }, `${side.title} ${name}`)])));
     }
@@ -82,7 +85,7 @@
     const view = $("map-view");
     const table = view.firstChild;
     const n_across = cells.length ? cells[0].length : 1;
-    const width = Math.max(24, Math.min(44, Math.floor((view.clientWidth - 170 - 14 * column(axes.side).levels.length) / n_across) - 2));
+    const width = Math.max(24, Math.min(44, Math.floor((view.clientWidth - 150 - 14 * (isPhone.matches ? 1 : column(axes.side).levels.length)) / n_across) - 2));
     table.style.setProperty("--w", `${width}px`);
     table.classList.toggle("numbered", width >= 29);
   }
@@ -146,6 +149,7 @@
     const follows = () => document.activeElement.members && !$("tip").hidden; // the arrow keys scroll too
     addEventListener("scroll", () => (follows() ? showTip(document.activeElement) : hideTip()), { passive: true });
     addEventListener("resize", fitMap);
+    isPhone.addEventListener("change", drawMap);
     view.addEventListener("keydown", (e) => {
       const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
       if (!step || !e.target.members) return;

@@ -37,6 +37,7 @@
   const short = (i) => D.ids[i].slice(0, D.id_length);
   const value = (c, i) => (c.values[i] === null ? "none" : String(c.values[i]));
   const describe = (i) => D.columns.map((c) => `${c.title} ${value(c, i)}`).join(", ");
+  const settingsWords = (i) => describe(i) + (isOfNetworks ? `; ${counted(D.n_parameters[i], "parameter")}` : "");
   const words = (i) => (D.words ? D.words[i] : describe(i));
   const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
   const verdict = (i) => D.verdicts[D.verdict[i]];

@@ -41,11 +41,11 @@
   const heads = [
     { key: "id", title: "configuration", of: (i) => D.ids[i] },
     { key: "low", title: "rate, interval", numeric: true, of: (i) => D.low[i], node: (i) => el("span", {}, percent(rate(i)), intervalBar(rate(i), D.low[i], D.high[i])) },
-    { key: "strip", title: "outcomes", node: outcomeStrip, isExtra: true },
+    { key: "strip", title: "outcomes", node: outcomeStrip, isWide: true },
     { key: "verdict", title: "verdict", of: (i) => -D.verdict[i], node: (i) => verdictWord(verdict(i)) },
     ...D.columns.map((c) => ({ key: c.name, title: c.title, numeric: c.numeric, isExtra: true, of: (i) => (c.numeric ? c.values[i] : c.codes[i]), text: (i) => value(c, i) })),
-    isOfNetworks && { key: "size", title: "parameters", numeric: true, of: (i) => D.n_parameters[i], text: (i) => whole(D.n_parameters[i]) },
-    { key: "learned", title: "learned", numeric: true, of: (i) => D.n_learned[i] / (D.n_runs[i] || 1), text: (i) => `${whole(D.n_learned[i])}/${whole(D.n_runs[i])}` },
+    isOfNetworks && { key: "size", title: "parameters", numeric: true, isExtra: true, of: (i) => D.n_parameters[i], text: (i) => whole(D.n_parameters[i]) },
+    { key: "learned", title: "learned", numeric: true, isWide: true, of: (i) => D.n_learned[i] / (D.n_runs[i] || 1), text: (i) => `${whole(D.n_learned[i])}/${whole(D.n_runs[i])}` },
     isOfNetworks && { key: "epochs", title: "median epochs", numeric: true, isExtra: true, of: (i) => D.median_epochs[i], text: (i) => (D.median_epochs[i] === null ? "" : whole(D.median_epochs[i])) },
   ].filter(Boolean);
   function outcomeStrip(i) {
@@ -87,7 +87,7 @@
     const first = order.key || list.length <= limit ? "" : `: first the smallest that are shown reliable, then those nearest to the target of ${percent(D.target)}`;
     $("status").textContent = why || `${whole(Math.min(limit, list.length))} of ${counted(list.length, "configuration")}${all}${first}`;
   }
-  const classOf = (h) => [h.numeric && "n", h.isExtra && "extra"].filter(Boolean).join(" ") || null;
+  const classOf = (h) => [h.numeric && "n", h.isExtra && "extra", h.isWide && "wide-only"].filter(Boolean).join(" ") || null;
   function sortBy(h) {
     order.falling = order.key === h.key ? !order.falling : h.key === "low" || h.key === "learned" || h.key === "verdict";
     order.key = h.key;
@@ -97,7 +97,7 @@
   function drawRow(i) {
     const button = el("button", { type: "button", class: "id", "aria-expanded": "false", "data-row": i }, short(i));
     const tds = heads.slice(1).map((h) => el("td", { class: classOf(h) }, h.node ? h.node(i) : h.text(i)));
-    const row = el("tr", { class: "row" }, el("td", {}, button, el("div", { class: "under" }, describe(i))), tds);
+    const row = el("tr", { class: "row" }, el("td", {}, button, el("div", { class: "under" }, settingsWords(i))), tds);
     row.addEventListener("click", () => {
       if (!getSelection().isCollapsed) return;
       button.focus({ preventScroll: true });
