@@ -270,8 +270,14 @@ def test_on_a_narrow_screen_it_opens_below_the_row_of_its_cell(browser: Any, fil
     box = "e => [e.getBoundingClientRect(), document.querySelector('#map-view .inner').getBoundingClientRect()]"
     row, below = cell.evaluate(box)
     assert 0 <= below["top"] - row["bottom"] < 12 and below["width"] <= 390
+    identity = opened.open_id()
+    opened.page.set_viewport_size({"width": 1300, "height": 800})
+    assert opened.page.locator("#map-side .inner").get_attribute("data-id") == identity  # turned, it stays open
+    opened.page.set_viewport_size({"width": 390, "height": 800})
+    assert sheet.get_attribute("data-id") == identity and opened.page.url.endswith(f"#{identity}")
     opened.page.keyboard.press("Escape")
-    assert sheet.count() == 0 and opened.focused() == cell.get_attribute("aria-label")
+    assert sheet.count() == 0 and opened.page.evaluate("document.activeElement.matches('button.cell')")
+    assert opened.focused() == cell.get_attribute("aria-label")
     opened.context.close()
 
 

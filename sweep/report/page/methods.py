@@ -112,7 +112,7 @@ def describe_methods(results: Any, answer: Answer, experiment: Experiment) -> st
     conditions = answer.conditions.partition("; ")[2]
     if experiment.subject == "network":
         trained = (
-            f"We trained {len(table):,} network configurations on the task {answer.aim.partition(' ')[2]} "
+            f"We trained {counted(len(table), 'network configuration')} on the task {answer.aim.partition(' ')[2]} "
             f"({_sampler(experiment)} over {factors}), each under {seeds} random seeds that decide initial weights, "
             f"row order, dropout masks and drawn samples: {n_runs:,} networks in all, in float32, with Keras's "
             f"initializers, losses and optimizer updates ({conditions}). A network counts as having learned when "

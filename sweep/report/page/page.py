@@ -132,7 +132,7 @@ def _draw(material: Material) -> dict[str, Any]:
     if material.importances is not None:
         drawn["marginals"] = charts.draw_marginals(summarise_marginals(material.importances))
     sizes = figures.summarise_pareto(table) if material.known else []
-    if sizes:
+    if len({s["n_parameters"] for s in sizes}) > 1:
         drawn["pareto"] = charts.draw_pareto(sizes, target)
     return drawn | _draw_metrics(material)
 

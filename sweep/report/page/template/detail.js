@@ -66,7 +66,7 @@
     const size = isOfNetworks && D.n_parameters[j] !== D.n_parameters[i] ? ` (${whole(D.n_parameters[i])} → ${whole(D.n_parameters[j])} parameters)` : "";
     const apart = D.low[j] > D.high[i] ? "more often" : D.high[j] < D.low[i] ? "less often" : "not told apart";
     const go = el("button", { type: "button", class: "link", "data-to": D.ids[j], onclick: () => open({ ...current, id: j }) }, changeWords(i, j));
-    return el("tr", {}, el("td", {}, go, el("span", { class: "hint" }, size)), el("td", { class: "n" }, `${percent(rate(j))} (${interval(j)})`, intervalBar(rate(j), D.low[j], D.high[j])), el("td", {}, verdictWord(verdict(j)), el("span", { class: "hint" }, `, ${apart}`)));
+    return el("tr", {}, el("td", {}, go, el("span", { class: "hint" }, size)), el("td", { class: "n" }, rateWithInterval(j)), el("td", {}, verdictWord(verdict(j)), el("span", { class: "hint" }, `, ${apart}`)));
   }
 
   // The squares are one stop of the Tab key; arrows go from seed to seed.

@@ -125,7 +125,7 @@
   // what a pooled cell holds, as a list beside the map
   const max_listed = 50;
   function drawMembers(members) {
-    const rows = members.slice(0, max_listed).map((i) => el("tr", {}, el("td", {}, el("button", { type: "button", class: "link", onclick: () => open({ place: "map", id: i }) }, describe(i))), el("td", { class: "n" }, `${percent(rate(i))} (${interval(i)})`, intervalBar(rate(i), D.low[i], D.high[i])), el("td", {}, verdictWord(verdict(i)))));
+    const rows = members.slice(0, max_listed).map((i) => el("tr", {}, el("td", {}, el("button", { type: "button", class: "link", onclick: () => open({ place: "map", id: i }) }, describe(i))), el("td", { class: "n" }, rateWithInterval(i)), el("td", {}, verdictWord(verdict(i)))));
     const more = members.length > max_listed ? el("p", { class: "hint" }, `The first ${max_listed} of ${whole(members.length)}, in the order of the table.`) : null;
     const closing = el("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => close() }, "×");
     return el("div", { class: "inner", role: "region", "aria-label": counted(members.length, "configuration") }, closing, el("h3", { tabindex: -1 }, tipLines(members).join(", ")), el("table", { class: "help" }, el("tbody", {}, rows)), more);
@@ -149,7 +149,6 @@
     const follows = () => document.activeElement.members && !$("tip").hidden; // the arrow keys scroll too
     addEventListener("scroll", () => (follows() ? showTip(document.activeElement) : hideTip()), { passive: true });
     addEventListener("resize", fitMap);
-    isPhone.addEventListener("change", drawMap);
     view.addEventListener("keydown", (e) => {
       const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
       if (!step || !e.target.members) return;

@@ -72,6 +72,7 @@
   function putBeside(state, node) {
     const own = cells.flat().find((b) => (state.id === undefined ? b.members.join() === state.members.join() : b.members.includes(state.id)));
     if (own) own.classList.add("open");
+    if (own && !(opener && opener.isConnected)) opener = own; // the map was drawn anew
     const row = own && own.closest("tr");
     if (isNarrow.matches && row) row.after(inRow(node, [...row.closest("table").rows].reduce((most, r) => Math.max(most, r.cells.length), 0) + 2));
     else {
@@ -79,6 +80,14 @@
       $("map-side").append(node);
       document.body.classList.add("is-beside");
     }
+  }
+  // Another width has another map: what is open stays open.
+  function redraw() {
+    const state = current;
+    drawMap();
+    if (!state || state.place !== "map") return;
+    history.replaceState(state, "", addressOf(state));
+    show(state, { keepsFocus: true });
   }
   // the address: one that names a configuration shows it at the top
   function follow() {
@@ -106,6 +115,7 @@
     drawFilters();
     drawMapControls();
     listenToMap();
+    for (const media of [isPhone, isNarrow]) media.addEventListener("change", redraw);
     refresh();
     history.replaceState(null, ""); // places in the table may be others since
     follow();

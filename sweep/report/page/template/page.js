@@ -68,6 +68,8 @@
       el("i", { style: `left:${at(low)};width:${at(high - low)}` }), x === null ? null : el("b", { style: `left:${at(x)}` }));
   }
 
+  const rateWithInterval = (i) => [el("span", { class: "figures" }, `${percent(rate(i))} (${interval(i)})`), intervalBar(rate(i), D.low[i], D.high[i])];
+
   // where the folder is called: by its own name, below results/ where it lies there; the file does not hold it
   function folder() {
     if (location.protocol !== "file:") return ".";
