@@ -333,4 +333,4 @@ def rebuild(results: Results) -> None:
         write_page(results)
     figures_there = [folder.figures / "map.svg", folder.figures / "map.png"]
     if any(path.exists() and not folder.is_current(path) for path in figures_there):
-        charts.write_figures(folder.figures, draw_figures(results))
+        list(charts.write_figures(folder.figures, draw_figures(results)))  # each is written as it is asked for
