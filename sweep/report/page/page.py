@@ -225,7 +225,6 @@ def page_data(material: Material) -> dict[str, Any]:
         "columns": [_column(table, c) for c in answer.columns],
         "ids": table["configuration"].tolist(),
         "id_length": answer.id_length,
-        "aim": answer.aim,
         "follows": {} if material.importances is None else material.importances.follows,
         "fresh": _on_fresh_seeds(answer),
         **of_networks,
@@ -254,7 +253,6 @@ def _of_networks(table: Any) -> dict[str, Any]:
         "task": table["task"].tolist(),
         "n_parameters": table["n_parameters"].tolist(),
         "median_epochs": _numbers(table["median_epochs_to_learn"], 1),
-        "median_loss": _numbers(table["median_final_loss"], 5),
     }
 
 
