@@ -32,18 +32,19 @@ def main(folder: Path) -> None:
     images.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 700, "height": 900}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1000, "height": 900}, color_scheme="light")
         page.goto(page_file.absolute().as_uri())
+        page.add_style_tag(content="nav.sections { position: static !important; }")  # it would lie over what is drawn
         picture(page, "#map-app", "map")
-        picture(page, "#losses figure:nth-child(2)", "final_losses")
+        page.set_viewport_size({"width": 700, "height": 900})
+        picture(page, "#final-losses", "final_losses")
         picture(page, "#pareto figure", "small_networks")
         page.set_viewport_size({"width": 1100, "height": 900})
         page.evaluate(f"location.hash = '{answer.puzzling}'")
-        page.locator(".detail").wait_for()
-        page.evaluate(
-            "document.querySelector('.detail .commands').parentElement.remove()"
-        )  # they say where the folder is
-        picture(page, ".detail .inner", "configuration")
+        page.locator("#mine-detail .inner").wait_for()
+        page.evaluate("for (const e of document.querySelectorAll('.inner details, .inner .close')) e.remove()")
+        page.evaluate("document.querySelector('.inner .commands').parentElement.remove()")
+        picture(page, "#mine-detail .inner", "configuration")
         browser.close()
 
 

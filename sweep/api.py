@@ -31,7 +31,7 @@ from sweep.experiment.seeds import SeedBlock, seed_block
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.criterion import check_rows, check_success
 from sweep.networks.settings import resolve
-from sweep.report.page.page import write_page
+from sweep.report.page.page import rebuild, write_page
 from sweep.report.shown import Replay, Rescue, Results, as_replay, as_rescue
 from sweep.report.terminal.progress import is_watched, shown_progress
 from sweep.report.terminal.train import count_lines
@@ -129,6 +129,7 @@ def _execute(
 ) -> Results:
     with shown_progress(quiet=observe is not None or not is_watched()) as shown:
         found = execute(planned, out, fresh=fresh, is_settling=is_settling, observe=observe or shown)
+    rebuild(found)
     return Results(found.folder)
 
 
@@ -248,7 +249,7 @@ def open(  # its name is the contract's; nothing here opens a file
     that nobody answered is asked again, by the next call of `open` too. The folder is `out`, `results/<name of the
     file>` where not given. Raises `ExperimentFileError`, `ResultsError`.
     """
-    return Asking.of_file(path, out, fresh=fresh)
+    return Asking.of_file(path, out, fresh=fresh, finished=rebuild)
 
 
 @overload
