@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floors, save_tolerance
 from sweep.networks.forward import predict
+from sweep.report.mistakes import describe_mistakes
 from sweep.report.page.training_figure import Picture, summarise_training
 from sweep.report.words import describe_configuration
 from sweep.runs.outcomes import by_name
@@ -29,7 +30,10 @@ def describe_replay(replayed: Replay) -> list[str]:
         "",
         *describe_training(replayed),
     ]
-    return [*lines, *_with_gap(describe_units(replayed)), *_with_gap(draw_surface(replayed))]
+    units = describe_units(replayed) if replayed.configuration.task.is_small else []
+    counted, c = replayed.example.tally, replayed.configuration
+    mistakes = [] if counted is None else describe_mistakes(c, counted)
+    return [*lines, *_with_gap(mistakes), *_with_gap(units), *_with_gap(draw_surface(replayed))]
 
 
 def describe_head(replayed: Replay) -> str:
@@ -156,6 +160,8 @@ def describe_training(replayed: Replay) -> list[str]:
         lines[1] += f", lowest {_short(finite.min())}"
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
     n_rows = min(task.n_rows, max_shown_rows)
+    if not task.is_small:  # no predictions on the way
+        return lines
     head = ["epoch", "loss"]
     coded = replayed.configuration.targets().astype(int).tolist()
     for i in range(n_rows):
