@@ -23,7 +23,7 @@ from sweep.results.columns import hyperparameter_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.folder import Folder
 from sweep.results.tables import configurations_table, runs_table
-from sweep.runs.outcomes import outcomes
+from sweep.runs.outcomes import failures, outcomes
 from sweep.runs.runs import Entry, Runs
 from sweep.search.allocation import Allocation
 
@@ -43,7 +43,7 @@ def invented_runs(rng: np.random.Generator) -> Runs:
     """Runs of one configuration, drawn: nothing was trained."""
     rate = rng.beta(0.7, 0.7)
     learned = rng.random(n_seeds) < rate
-    outcome = np.where(learned, 0, rng.choice(np.arange(1, len(outcomes)), n_seeds, p=[0.05, 0.25, 0.4, 0.2, 0.1]))
+    outcome = np.where(learned, 0, rng.choice(np.arange(1, len(failures) + 1), n_seeds, p=[0.05, 0.25, 0.4, 0.2, 0.1]))
     whole = np.zeros(n_seeds, np.int64)
     narrow = rng.random(n_seeds).astype(np.float32)
     measured: dict[str, Any] = {

@@ -27,7 +27,7 @@ from sweep.experiment.seeds import SeedBlock, seed_block
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.criterion import check_rows, check_success
 from sweep.networks.settings import resolve
-from sweep.report.page.page import write_page
+from sweep.report.page.page import rebuild, write_page
 from sweep.report.terminal.progress import shown_progress
 from sweep.report.terminal.train import count_lines
 from sweep.results.columns import hyperparameter_columns
@@ -83,11 +83,17 @@ def run(
                 raise SettingError((name,), f"found {given}, with a function of one's own", "allowed: none")
         own = plan_file(path, lambda _: of_function(train), workers=workers, confirm=confirm)
         with spread(own, ray, workers, math.inf) as own:
-            return execute(own, out, fresh=fresh, is_settling=settle is not None, observe=observe)
+            return _rebuilt(execute(own, out, fresh=fresh, is_settling=settle is not None, observe=observe))
     limit_here = limit if ray is None else math.inf
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
-        return execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe)
+        return _rebuilt(execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe))
+
+
+def _rebuilt(results: Results) -> Results:
+    """The results, with a page and figures that are of their tables where there are any."""
+    rebuild(results)
+    return results
 
 
 def study(
@@ -147,7 +153,7 @@ def study(
         },
     }
     planned = plan_study(train, train_many, sections, workers=workers, confirm=confirm)
-    return execute(planned, out, fresh=fresh, observe=observe)
+    return _rebuilt(execute(planned, out, fresh=fresh, observe=observe))
 
 
 def open(  # its name is the contract's; nothing here opens a file
@@ -159,7 +165,7 @@ def open(  # its name is the contract's; nothing here opens a file
     that nobody answered is asked again, by the next call of `open` too. The folder is `out`, `results/<name of the
     file>` where not given. Raises `ExperimentFileError`, `ResultsError`.
     """
-    return Asking.of_file(path, out, fresh=fresh)
+    return Asking.of_file(path, out, fresh=fresh, finished=rebuild)
 
 
 @overload

@@ -111,6 +111,7 @@ def run(
         from sweep.commands.run import execute
         from sweep.commands.settle import check_settle
         from sweep.commands.study import of_program, plan_file
+        from sweep.report.page.page import rebuild
         from sweep.report.terminal.answer import print_answer
         from sweep.report.terminal.progress import describe_broken, describe_plan, describe_power, shown_progress
 
@@ -130,6 +131,7 @@ def run(
                 results = execute(
                     planned, out, fresh=fresh, is_settling=is_settling, observe=observe, say=say, is_stopped=is_stopped
                 )
+        rebuild(results)
         if not quiet:
             print_answer(results)
         broken = describe_broken(results)

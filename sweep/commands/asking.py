@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,14 +57,29 @@ def _nobody(limits: Limits, n_workers: int) -> Trainer:
     return RunByRun(name, make, lambda: None, limits.retries)
 
 
+def ignore_results(results: Results) -> None:
+    """The listener that does nothing with the results."""
+
+
 class Asking:
     """A sweep that is asked for its runs and told of them, by any number of threads of this process.
 
     Every answer is durable when `tell` returns. The folder is held until `close`, or the end of a `with` block.
     """
 
-    def __init__(self, plan: Plan, out: str | os.PathLike[str] | None = None, *, fresh: bool = False) -> None:
-        """Begin a sweep, or go on with it. Raises `ResultsError` for a folder of another experiment."""
+    def __init__(
+        self,
+        plan: Plan,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        fresh: bool = False,
+        finished: Callable[[Results], None] = ignore_results,
+    ) -> None:
+        """Begin a sweep, or go on with it; `finished` is called when its tables are written.
+
+        Raises `ResultsError` for a folder of another experiment.
+        """
+        self._finished = finished
         self._folder = Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
         self._open: dict[str, _Open] = {}
         self._lock = threading.Lock()
@@ -90,6 +105,7 @@ class Asking:
     def _cohorts(self, sweep: Sweep, search: Search) -> Iterator[list[Cohort[Subject]]]:
         yield from sweep.rounds(search)
         sweep.finish(self._began, lambda: None, nothing_settled)
+        self._finished(Results(self._folder))
 
     def _advance(self) -> None:
         """Open the jobs of what is to be trained next; where that is nothing, the tables are written."""

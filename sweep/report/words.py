@@ -6,10 +6,62 @@ from typing import Any
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import defaults
+from sweep.networks.vocabulary import activations, default_learning_rates
 from sweep.runs.settings import setting_text, title_of
 
 max_layers_named = 8
 _always_named = {"task", "width", "depth", "activation", "optimizer", "learning_rate", "batch_size", "epochs"}
+_numbers = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+# as the field writes them, where that is not the name itself or with a capital letter
+_written: Mapping[str, str] = {
+    **{"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "selu": "SELU", "silu": "SiLU", "gelu": "GELU"},
+    **{"relu6": "ReLU6", "sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"},
+    **{name: name.capitalize() for name in ("adagrad", "adam", "adamax", "nadam", "lion")},
+}
+
+
+def _unusual(c: Configuration) -> list[str]:
+    """What of a configuration neither is always named nor is the default, each with its value."""
+    labels = c.labels()
+    names = [name for name in labels if name not in _always_named and labels[name] != defaults[name]]
+    return [f"{title_of(name)} {setting_text(labels[name])}" for name in names]
+
+
+def _as_written(label: str) -> str:
+    """The label of a named thing, its name as the field writes it."""
+    name, bracket, arguments = label.partition("(")
+    return _written.get(name, title_of(name)) + bracket + arguments
+
+
+def say_network(c: Configuration) -> str:
+    """A network and its training in words; its task, and what is the default, are left out.
+
+    >>> from sweep.networks.settings import resolve
+    >>> say_network(resolve({"width": 12, "optimizer": "sgd", "batch_size": 1}))
+    'one hidden layer of 12 ReLU units, SGD, batch size 1'
+    >>> say_network(resolve({"layers": [4, {"units": 2, "activation": "tanh"}], "learning_rate": 0.01}))
+    'two hidden layers of 4 ReLU and 2 tanh units, Adam at learning rate 0.01, batch size 4'
+    """
+    groups = [f"{layer.units} {_as_written(layer.activation.label(activations))}" for layer in c.hidden]
+    same = len(set(groups)) == 1
+    listed = groups[0] if same else ", ".join(groups[:-1]) + f" and {groups[-1]}" if groups else ""
+    number = _numbers[c.depth] if c.depth < len(_numbers) else str(c.depth)
+    each = " each" if same and c.depth > 1 else ""
+    network = (
+        f"{number} hidden layer{'' if c.depth == 1 else 's'} of {listed} unit{'' if listed[:2] == '1 ' else 's'}{each}"
+    )
+    labels = c.labels()
+    is_usual = c.learning_rate == default_learning_rates[c.optimizer.name]
+    rate = "" if is_usual else f" at learning rate {setting_text(labels['learning_rate'])}"
+    return ", ".join(
+        [
+            network if c.depth else "no hidden layer",
+            *_unusual(c),
+            _as_written(str(labels["optimizer"])) + rate,
+            f"batch size {c.batch_size}",
+            *([f"{c.epochs:,} epochs"] if c.epochs != defaults["epochs"] else []),
+        ]
+    )
 
 
 def describe_configuration(c: Configuration) -> str:
@@ -22,10 +74,9 @@ def describe_configuration(c: Configuration) -> str:
     labels = c.labels()
     is_listed = c.depth <= max_layers_named or len(set(c.widths)) > 1
     hidden = "-".join(map(str, c.widths)) if is_listed else f"{c.depth} layers of {labels['width']}"
-    unusual = [name for name in labels if name not in _always_named and labels[name] != defaults[name]]
     words = [
         f"{hidden} {labels['activation']}" if c.depth else "no hidden layer",
-        *(f"{title_of(name)} {setting_text(labels[name])}" for name in unusual),
+        *_unusual(c),
         f"{labels['optimizer']} {setting_text(labels['learning_rate'])}",
         f"batch {c.batch_size}",
         f"{c.epochs:,} epochs",

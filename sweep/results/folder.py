@@ -89,6 +89,10 @@ class Folder:
         """PNG and SVG of the page's charts."""
         return self.path / "figures"
 
+    def is_current(self, drawn: Path) -> bool:
+        """Whether what is drawn of the tables is there, and as young as they are."""
+        return drawn.exists() and drawn.stat().st_mtime >= self.configurations.stat().st_mtime
+
     @property
     def audit(self) -> Path:
         """What the referee said."""

@@ -1,5 +1,6 @@
 """Ask and tell: the same rows as a function's, whatever is left unanswered, and nothing told is lost."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from support.shell import call
 import sweep
 from sweep.commands.asking import Asking, Job
 from sweep.experiment.file import ExperimentFileError
+from sweep.report.page.page import build, write_page
 from sweep.results.files import ResultsError
 
 TEXT = """
@@ -70,6 +72,19 @@ def test_what_was_told_is_kept_and_the_rest_asked_again(tmp_path: Path) -> None:
     assert n_runs == len(asked | told)
     with sweep.open(path, tmp_path / "out") as whole:
         assert whole.ask() is None and len(whole.results.runs) == n_runs
+
+
+def test_an_older_page_is_made_anew_when_all_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for n in (2, 3):
+        path = written(tmp_path, f"vary: {{step: [1, 2], seed: {n}}}\nreliability: {{success: 'score >= 2'}}")
+        with sweep.open(path, out) as asking:
+            while job := asking.ask():
+                answer(asking, job)
+        if n == 2:
+            write_page(sweep.load(out))
+            os.utime(out / "report.html", (1, 1))
+    assert (out / "report.html").read_text() == build(sweep.load(out))
 
 
 def test_unanswered_jobs_are_asked_again_when_nothing_else_is_left(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The page and its figures: data halves by value, equal bytes for equal tables, hostile words that stay text."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support.folders import swept
+from support.folders import swept, written
 from support.shell import call
 
 import sweep
@@ -332,6 +333,23 @@ def test_report_writes_the_page_and_the_figures(finished: Path) -> None:
         assert (finished / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         svg = (finished / "figures" / f"{name}.svg").read_text()
         assert svg.startswith("<svg") and "var(--" not in svg and "<image" not in svg
+
+
+def test_page_and_figures_are_made_anew_with_the_tables(tmp_path: Path) -> None:
+    text = "fixed: {{epochs: 20}}\nvary: {{width: [2, 4], seed: {n}}}"
+    out = swept(tmp_path, text.format(n=2))
+    drawn = [out / "report.html", out / "figures" / "map.svg"]
+    assert not any(path.exists() for path in drawn)
+    assert call("report", out, "--figures").exit_code == 0
+    for path in drawn:
+        os.utime(path, (1, 1))  # older than the tables, whatever the clock counts in
+    result = call("run", written(tmp_path, text.format(n=5)), "--out", out)
+    assert result.exit_code == 0 and f"look: {out / 'report.html'}" in result.stdout
+    assert drawn[0].read_text() == page.build(sweep.load(out)) and "each under 5 random seeds" in drawn[0].read_text()
+    assert min(path.stat().st_mtime for path in drawn) >= (out / "configurations.csv").stat().st_mtime
+    (out / "report.html").unlink()
+    sweep.run(written(tmp_path, text.format(n=6)), out)
+    assert not (out / "report.html").exists()  # only where one was
 
 
 def test_pictures_of_one_page_share_no_ids(finished: Path) -> None:

@@ -30,6 +30,9 @@ theme_variables: Mapping[str, str] = {
 line_colours = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")  # Okabe and Ito's
 font = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 
+# of a success rate: two ramps that meet at the target, so that on which side of it a rate lies is seen at once
+below_target, above_target = ("#5e2c04", "#c06a1c", "#f7dfb8"), ("#a9cdea", "#3f83bf", "#0a3d78")
+
 panel_title: Mapping[str, Any] = {"font": font, "fontSize": 12, "color": ink, "fontWeight": "normal"}
 small_words: Mapping[str, Any] = {"font": font, "fontSize": 10, "color": muted}
 dotted: Mapping[str, Any] = {"color": ink, "strokeDash": [2, 3], "strokeWidth": 0.9}
@@ -73,7 +76,19 @@ def _by_level(names: Sequence[str], known: Sequence[str]) -> list[str]:
     return sorted(names, key=known.index)
 
 
-def draw_map(cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels: Mapping[str, Sequence[str]]) -> Any:
+def rate_colours(target: float) -> list[tuple[float, str]]:
+    """The colours of a success rate, each with the rate where it stands: a step at the target, ramps on its sides.
+
+    >>> [rate for rate, _ in rate_colours(0.5)]
+    [0.0, 0.25, 0.5, 0.5, 0.75, 1.0]
+    """
+    below, above = (0.0, target / 2, target), (target, (1 + target) / 2, 1.0)
+    return [*zip(below, below_target, strict=True), *zip(above, above_target, strict=True)]
+
+
+def draw_map(
+    cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels: Mapping[str, Sequence[str]], target: float
+) -> Any:
     """The map: colour is the success rate, the mark the verdict; `cells` of `summarise_map`, `levels` by column."""
     import altair as alt
 
@@ -82,9 +97,10 @@ def draw_map(cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels:
     x = alt.X("x:N", sort=orders[0], title=None, axis=alt.Axis(labelAngle=0, ticks=False, domain=False))
     y_axis = alt.Axis(ticks=False, domain=False) if shown[1] else None
     y = alt.Y("y:N", sort=orders[1], title=None, axis=y_axis)
+    stops, colours = zip(*rate_colours(target), strict=True)
     rate = alt.Color(
         "success_rate:Q",
-        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+        scale=alt.Scale(domain=list(stops), range=list(colours), interpolate="rgb"),
         legend=alt.Legend(title="success rate", format=".0%", orient="bottom", gradientLength=220),
     )
     names = ["reliable", "inconclusive"]
@@ -109,17 +125,6 @@ def draw_map(cells: Sequence[Mapping[str, Any]], columns: Sequence[str], levels:
     down = f", {title_of(shown[1])} (down)" if shown[1] else ""
     title = alt.TitleParams(f"success rate by {title_of(shown[0])} (across){down}", anchor="start", **panel_title)
     return styled((layers.facet(**facets, spacing=12) if facets else layers).properties(title=title))
-
-
-def _outcome_facet(records: Sequence[Mapping[str, Any]], **known: Any) -> dict[str, Any]:
-    import altair as alt
-
-    present = [o for o in outcomes if any(r["outcome"] == o for r in records)]
-    colours = alt.Scale(domain=present, range=[by_name[o].colour for o in present])
-    return {
-        "color": alt.Color("outcome:N", scale=colours, legend=None),
-        "facet": {"sort": present, "title": None, **known},
-    }
 
 
 def _by_configuration(records: Sequence[Mapping[str, Any]], x: Any) -> Any:
@@ -163,20 +168,21 @@ def draw_curves(points: Sequence[Mapping[str, Any]], floors: Sequence[tuple[floa
     """Loss by epoch of example runs, a panel for each outcome, floors as dotted lines."""
     import altair as alt
 
-    look = _outcome_facet(points)
-    lines = (
-        alt.Chart()
-        .mark_line(strokeWidth=1.1, opacity=0.55, clip=True)
-        .encode(
-            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickCount=3, grid=False)),
-            y=alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(domain=[0, max_loss])),
-            detail="run:N",
-            color=look["color"],
+    panels: list[Any] = []
+    for outcome in _by_level(_in_order(points, "outcome"), outcomes):
+        own = [p for p in points if p["outcome"] == outcome]
+        lines = (
+            alt.Chart(values(own))
+            .mark_line(strokeWidth=1.1, opacity=0.55, clip=True, color=by_name[outcome].colour)
+            .encode(
+                x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickCount=3, grid=False)),
+                y=alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(domain=[0, max_loss])),
+                detail="run:N",
+            )
         )
-    )
-    layers = alt.layer(lines, *_floor_rules(floors, "y"), data=values(points)).properties(width=150, height=150)
-    facet = alt.Facet("outcome:N", **look["facet"], header=alt.Header(labelFontSize=12))
-    return styled(layers.facet(facet, columns=3, spacing=14))
+        title = alt.TitleParams(outcome, anchor="start", **panel_title)
+        panels.append(alt.layer(lines, *_floor_rules(floors, "y")).properties(width=190, height=150, title=title))
+    return styled(alt.concat(*panels, columns=3, spacing=14))
 
 
 def _floor_rules(floors: Sequence[tuple[float, str]], axis: str) -> list[Any]:
@@ -191,9 +197,15 @@ def _floor_rules(floors: Sequence[tuple[float, str]], axis: str) -> list[Any]:
 
 
 def draw_final_losses(bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[float, str]]) -> Any:
-    """Final losses of all runs, a histogram for each outcome; floors as dotted lines, named above the first."""
+    """Final losses of all runs, a histogram for each outcome; floors as dotted lines, named above the first.
+
+    The heights of all are on one scale, of square roots, on which an outcome of few runs is seen beside one of many.
+    """
     import altair as alt
 
+    most = max(b["n_runs"] for b in bins)
+    runs = alt.Y("n_runs:Q", title=None, scale=alt.Scale(type="sqrt", domain=[0, most], nice=False))
+    runs = runs.axis(alt.Axis(values=_steps(most), format="~s"))
     present = [o for o in outcomes if any(b["outcome"] == o for b in bins)]
     panels: list[Any] = []
     for place, outcome in enumerate(present):
@@ -209,7 +221,7 @@ def draw_final_losses(bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[
         bars = (
             alt.Chart(values(own))
             .mark_bar(color=by_name[outcome].colour, binSpacing=0)
-            .encode(x=x, x2="high:Q", y=alt.Y("n_runs:Q", title=None, axis=alt.Axis(tickCount=2, format="~s")))
+            .encode(x=x, x2="high:Q", y=runs)
         )
         layers = [bars, *_floor_rules(floors, "x")]
         if place == 0 and floors:
@@ -222,28 +234,43 @@ def draw_final_losses(bins: Sequence[Mapping[str, Any]], floors: Sequence[tuple[
     return styled(alt.vconcat(*panels, spacing=6))
 
 
+def _steps(most: int) -> list[int]:
+    """The marks of a square-root scale that ends at `most`: a round number of at most that, and a tenth of it.
+
+    >>> _steps(24788), _steps(7)
+    ([2000, 20000], [7])
+    """
+    unit = 10 ** (len(str(most)) - 1)
+    top = most // unit * unit
+    return [top // 10, top] if top >= 10 else [top]
+
+
 def draw_marginals(records: Sequence[Mapping[str, Any]]) -> Any:
-    """Mean success rate by level, a panel for each hyperparameter, the most important first."""
+    """Mean success rate by level, one picture with one axis, the most important hyperparameter first."""
     import altair as alt
 
     panels: list[Any] = []
-    for column in _in_order(records, "column"):
+    columns = _in_order(records, "column")
+    for column in columns:
         own = [r for r in records if r["column"] == column]
         share = own[0]["share"]
         words = title_of(column) if share is None else f"{title_of(column)}: {percent(share)} of the variance"
-        title = alt.TitleParams(words, anchor="start", frame="group", **panel_title)
-        y = alt.Y("level:N", sort=[r["level"] for r in own], title=None, axis=alt.Axis(ticks=False, domain=False))
+        title = alt.TitleParams(words, anchor="start", frame="group", offset=4, **panel_title)
+        labels = alt.Axis(ticks=False, domain=False, minExtent=60, labelLimit=140)
+        y = alt.Y("level:N", sort=[r["level"] for r in own], title=None, axis=labels)
         base = alt.Chart(values(own)).encode(y=y)
-        scale = alt.Scale(domain=[0, 1])
+        is_last = column == columns[-1]
+        scale, steps = alt.Scale(domain=[0, 1]), [0, 0.25, 0.5, 0.75, 1]
+        axis = alt.Axis(format=".0%", values=steps, labels=is_last, ticks=is_last)
+        wanted = "mean success rate" if is_last else None
         interval = base.mark_rule(color=accent, strokeWidth=2).encode(
-            x=alt.X("ci_low:Q", scale=scale, title=None), x2="ci_high:Q"
+            x=alt.X("ci_low:Q", scale=scale, axis=axis, title=wanted), x2="ci_high:Q"
         )
-        axis = alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
         dots = base.mark_point(filled=True, color=accent, size=50, opacity=1).encode(
-            x=alt.X("success_rate:Q", scale=scale, axis=axis, title="mean success rate")
+            x=alt.X("success_rate:Q", scale=scale, axis=axis, title=wanted)
         )
-        panels.append(alt.layer(interval, dots).properties(width=240, height=alt.Step(20), title=title))
-    return styled(alt.concat(*panels, columns=3, spacing={"row": 18, "column": 28}))
+        panels.append(alt.layer(interval, dots).properties(width=480, height=alt.Step(18), title=title))
+    return styled(alt.vconcat(*panels, spacing=6))
 
 
 def draw_pareto(records: Sequence[Mapping[str, Any]], target: float) -> Any:

@@ -19,6 +19,7 @@ n_steps = 32
 n_prediction_bins = 20
 max_seeds = 256
 max_predictions = 32
+max_plane_rows = 256  # of a table of two inputs, whose rows stand on its surfaces
 max_merged = 3
 loss_decades = (-4.0, 1.0)
 
@@ -69,6 +70,13 @@ def count_predictions(place: Counts, predictions: Any, n_configurations: int) ->
     size = n_configurations * n_prediction_bins
     counted = np.bincount(place[is_present] * n_prediction_bins + cell, minlength=size)
     return counted.reshape(n_configurations, n_prediction_bins)
+
+
+def count_accuracies(place: Counts, runs: Any, n_configurations: int) -> Counts | None:
+    """Runs by accuracy in the same bins, where the accuracy was read; a run that diverged has the lowest."""
+    if "accuracy" not in runs:
+        return None
+    return count_predictions(place, runs["accuracy"].fillna(0.0), n_configurations)
 
 
 def _seed_strips(table: Any, place: Counts, runs: Any) -> list[dict[str, Any]]:
@@ -138,7 +146,7 @@ def _tables(known: Mapping[str, Configuration]) -> dict[str, Any]:
             "range": plane_range(task.inputs, room) if task.n_inputs == 2 else None,
         }
         for label, task in tasks.items()
-        if task.n_rows <= max_predictions
+        if task.n_rows <= (max_plane_rows if task.n_inputs == 2 else max_predictions)
     }
 
 
@@ -154,6 +162,7 @@ def summarise_details(
     curves = count_learned_by_epoch(table, place, runs["epochs_to_learn"]) if has_epochs else None
     columns = [c for c in runs.columns if known and c.startswith("p_")][:max_predictions]
     counted = [count_predictions(place, runs[c], len(table)) for c in columns]
+    accuracies = count_accuracies(place, runs, len(table)) if known else None
     strips, merged = _seed_strips(table, place, runs), _merged(table, place, runs)
     snapshots, examples = _examples(kept, known)
     rows: list[dict[str, Any]] = []
@@ -161,6 +170,8 @@ def summarise_details(
         bins = [[j, c[i].tolist()] for j, c in enumerate(counted) if c[i].any()]
         curve = None if curves is None else curves[i].tolist()
         rows.append({**strips[i], "q": curve, "p": bins, "m": merged[i], "e": examples.get(identity, [])})
+        if accuracies is not None:
+            rows[-1]["a"] = accuracies[i].tolist()
     return {
         "rows": rows,
         "prediction_columns": [c[2:] for c in columns],

@@ -15,6 +15,7 @@ from sweep.statistics.exact_tests import Count
 
 max_latex_rows = 20
 dash = "\u2013"
+_at_least = "\u2265"
 interval_names: Mapping[str, str] = {
     "wilson": "Wilson score intervals (Brown, Cai and DasGupta 2001)",
     "beta-binomial": "beta-binomial confidence sequences (Robbins; Howard et al. 2021)",
@@ -26,30 +27,54 @@ def answer_sentences(answer: Answer, merged: str | None = None, count: Count | N
 
     `merged`: the rows that stuck runs most often give one output; `count`: how many as many other seeds call reliable.
     """
+    if answer.n_configurations == 1:
+        return _one_words(answer), f"{_named_words(answer)}; {_failure_words(answer, merged)}."
     v, n = answer.verdicts, answer.n_configurations
     verb, _, what = answer.aim.partition(" ")
     aim = f"{verb}{'s' if v['reliable'] == 1 else ''} {what}".rstrip()
-    conditions = answer.conditions.replace(">=", "\u2265")
+    conditions = answer.conditions.replace(">=", _at_least)
     first = f"{v['reliable']:,} of {counted(n, 'configuration')} reliably {aim} "
     first += f"by {seeds_words(answer)}{error_words(answer)} ({conditions}); "
     first += f"{v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
-        first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
+        first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} inconclusive: "
+        first += "the seeds cannot tell"
     first = ". ".join([first, *count_words(answer, count)])
     return first + ".", f"{_named_words(answer)}; {_failure_words(answer, merged)}."
+
+
+def _one_words(answer: Answer) -> str:
+    """How reliable the only configuration is."""
+    (row,) = answer.shown
+    verb, _, what = answer.aim.partition(" ")
+    if row["success_rate"] is None:
+        return f"No seed was tried ({answer.conditions})."
+    shown = f"shown {row['verdict']} at the target of {percent(answer.allocation.reliability.target)}"
+    verdict = "inconclusive: the seeds cannot tell" if row["verdict"] == "inconclusive" else shown
+    return (
+        f"{row['n_learned']:,} of {counted(row['n_runs'], 'seed')} {verb}{what and ' '}{what}: "
+        f"{percent(row['success_rate'])}, interval {interval(row['ci_low'], row['ci_high'], dash)}; {verdict} "
+        f"({answer.conditions.replace('>=', _at_least)})."
+    )
 
 
 def _named_words(answer: Answer) -> str:
     row, confirmed = answer.named, answer.confirmation
     if row is None or confirmed is None:
-        return "No configuration was trained again on fresh seeds"
-    best = "The smallest that is shown to" if "n_parameters" in row else "The most reliable"
+        return (
+            f"{'It was not' if answer.n_configurations == 1 else 'No configuration was'} trained again on fresh seeds"
+        )
+    rate = (
+        f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
+        f"({percent(confirmed.success_rate)}, interval {interval(confirmed.ci_low, confirmed.ci_high, dash)})"
+    )
+    if answer.n_configurations == 1:
+        return f"Tried again, {rate}"
+    best = "The smallest shown reliable" if "n_parameters" in row else "The most reliable"
     lead = best if row["verdict"] == "reliable" else "None is shown reliable; the best"
     return (
         f"{lead} is {describe_settings(row, answer.columns)}{describe_size(row).replace(', ', ', with ', 1)}: "
-        f"{confirmed.n_learned:,} of {confirmed.n_runs:,} fresh seeds learned "
-        f"({percent(confirmed.success_rate)}, interval {interval(confirmed.ci_low, confirmed.ci_high, dash)})"
-        f"{_smaller_words(answer)}"
+        f"{rate}{_smaller_words(answer)}"
     )
 
 

@@ -22,15 +22,16 @@ from sweep.networks.measurements import Example
 from sweep.report.limits import describe_limits
 from sweep.report.page import charts, figures, methods, metrics
 from sweep.report.page.details import summarise_details
+from sweep.report.page.networks import rows_most_often_wrong, summarise_networks
 from sweep.report.page.template_files import template
 from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, said_at_their_end, summarise
-from sweep.report.words import describe_settings
+from sweep.report.words import describe_settings, say_network
 from sweep.results.files import write_atomically
 from sweep.results.results import Results
 from sweep.results.tables import to_records
 from sweep.runs.curves import Curve
 from sweep.runs.errors import visible
-from sweep.runs.outcomes import failures_of, outcomes_of
+from sweep.runs.outcomes import failures_of, outcomes, outcomes_of
 from sweep.runs.settings import setting_text, title_of
 from sweep.statistics.verdicts import verdicts
 
@@ -84,14 +85,16 @@ def read_material(results: Results) -> Material:
     """Read a finished results folder. Raises `ResultsError` for files that cannot be read."""
     experiment = results.experiment
     is_of_networks = experiment.subject == "network"
-    runs = results.read_runs(lambda c: not is_of_networks or c in _needed_of_runs or c.startswith("p_"))
-    known = results.configurations["configuration"] if is_of_networks else ()
+    ids = results.configurations["configuration"] if is_of_networks else ()
+    known = {identity: results.configuration(identity) for identity in ids}
+    needed = _needed_of_runs | ({"accuracy"} if any(not _has_columns(c) for c in known.values()) else set())
+    runs = results.read_runs(lambda c: not is_of_networks or c in needed or c.startswith("p_"))
     return Material(
         results=results,
         experiment=experiment,
         answer=summarise(results),
         table=results.configurations,
-        known={identity: results.configuration(identity) for identity in known},
+        known=known,
         runs=runs,
         kept=results.examples,
         importances=find_importances(results.configurations, runs, experiment),
@@ -100,13 +103,18 @@ def read_material(results: Results) -> Material:
     )
 
 
+def _has_columns(c: Configuration) -> bool:
+    """Whether the table of runs has a column for each prediction of a network."""
+    return any(name.startswith("p_") for name in c.prediction_names)
+
+
 def draw_figures(results: Results) -> dict[str, Any]:
     """Every chart of a results folder by name; those that have nothing to show are left out."""
     return _draw(read_material(results))
 
 
 def _draw(material: Material) -> dict[str, Any]:
-    experiment, answer = material.experiment, material.answer
+    answer, target = material.answer, material.experiment.reliability.target
     table, runs = material.table, material.runs
     layout = figures.map_layout(table, answer.columns)
     layout = layout[:2] if figures.is_sparse(table, layout) else layout
@@ -116,7 +124,7 @@ def _draw(material: Material) -> dict[str, Any]:
     losses: list[dict[str, Any]] = []
     if material.known:
         losses = figures.summarise_final_losses(runs["outcome"].to_numpy(object), runs["final_loss"].to_numpy(float))
-    drawn = {"map": charts.draw_map(figures.summarise_map(table, layout), layout, levels)}
+    drawn = {"map": charts.draw_map(figures.summarise_map(table, layout), layout, levels, target)}
     if curves:
         drawn["curves"] = charts.draw_curves(curves, floors)
     if losses:
@@ -125,8 +133,35 @@ def _draw(material: Material) -> dict[str, Any]:
         drawn["marginals"] = charts.draw_marginals(summarise_marginals(material.importances))
     sizes = figures.summarise_pareto(table) if material.known else []
     if sizes:
-        drawn["pareto"] = charts.draw_pareto(sizes, experiment.reliability.target)
+        drawn["pareto"] = charts.draw_pareto(sizes, target)
     return drawn | _draw_metrics(material)
+
+
+def _draw_curves_apart(material: Material) -> dict[str, Any]:
+    """A picture of the losses for each outcome, so that a narrow screen shows one below the other."""
+    points, limits = figures.summarise_curves(material.kept), known_floors(material.known)
+    return {
+        f"curves-{outcome}": charts.draw_curves([p for p in points if p["outcome"] == outcome], limits)
+        for outcome in outcomes
+        if any(p["outcome"] == outcome for p in points)
+    }
+
+
+def _title(material: Material) -> str:
+    """The question that the page answers."""
+    if len(material.table) != 1:
+        return f"Which configurations reliably {material.answer.aim}?"
+    return f"How reliably does this {'network' if material.known else 'configuration'} {material.answer.aim}?"
+
+
+def say_only(material: Material) -> str | None:
+    """The one configuration of a page that has no other, in words; None of a page of several."""
+    if len(material.table) != 1:
+        return None
+    for c in material.known.values():
+        words = say_network(c)
+        return words[:1].upper() + words[1:]
+    return describe_settings(to_records(material.table)[0], material.answer.columns)
 
 
 def _draw_metrics(material: Material) -> dict[str, Any]:
@@ -175,13 +210,14 @@ def page_data(material: Material) -> dict[str, Any]:
     """What the page's own drawings need: the table by columns, and the details of each configuration."""
     table, answer, experiment = material.table, material.answer, material.experiment
     counts = table[[f"n_{name}" for name in failures_of(experiment.subject)]].to_numpy(np.int64)
-    named = answer.named
-    possible = outcomes_of(experiment.subject)
-    of_networks = _of_networks(table) if material.known else {}
+    target, possible = experiment.reliability.target, outcomes_of(experiment.subject)
+    of_networks = _of_networks(table) | summarise_networks(material.known, target) if material.known else {}
     details = summarise_details(table, material.runs, material.kept, material.known)
     return {
-        "target": experiment.reliability.target,
+        "target": target,
+        "colours": charts.rate_colours(target),
         "outcomes": [outcome.name for outcome in possible],
+        "meanings": [outcome.meaning for outcome in possible],
         "letters": "".join(outcome.letter for outcome in possible),
         "verdicts": verdicts,
         "layout": figures.map_layout(table, answer.columns),
@@ -189,7 +225,9 @@ def page_data(material: Material) -> dict[str, Any]:
         "columns": [_column(table, c) for c in answer.columns],
         "ids": table["configuration"].tolist(),
         "id_length": answer.id_length,
-        "named": named["configuration"] if named is not None else None,
+        "aim": answer.aim,
+        "follows": {} if material.importances is None else material.importances.follows,
+        "fresh": _on_fresh_seeds(answer),
         **of_networks,
         "n_runs": table["n_runs"].tolist(),
         "n_learned": table["n_learned"].tolist(),
@@ -202,6 +240,12 @@ def page_data(material: Material) -> dict[str, Any]:
         "epochs": table["epochs"].tolist() if any(row["q"] for row in details["rows"]) else None,
         "details": details,
     }
+
+
+def _on_fresh_seeds(answer: Answer) -> dict[str, Sequence[float]]:
+    """What fresh seeds came to, by configuration: learned, runs, and the interval's ends."""
+    found = [*answer.settled, *([answer.confirmation] if answer.confirmation is not None else [])]
+    return {c.configuration: (c.n_learned, c.n_runs, c.ci_low, c.ci_high) for c in found}
 
 
 def _of_networks(table: Any) -> dict[str, Any]:
@@ -232,34 +276,32 @@ def build(results: Results) -> str:
     experiment, answer = material.experiment, material.answer
     drawn = {
         name: Markup(charts.to_svg(c, name, label=labels[name.partition("-")[0]]))
-        for name, c in _draw(material).items()
+        for name, c in (_draw(material) | _draw_curves_apart(material)).items()
+        if name != "curves"
     }
-    drawn.pop("marginals", None)  # on the page a picture for each hyperparameter, so that a phone shows them in a row
-    marginals = [] if material.importances is None else summarise_marginals(material.importances)
-    panels = [
-        Markup(
-            charts.to_svg(charts.draw_marginals(own), f"marginals-{place}", label=f"{labels['marginals']}: {column}")
-        )
-        for place, column in enumerate(dict.fromkeys(r["column"] for r in marginals))
-        for own in [[r for r in marginals if r["column"] == column]]
-    ]
+    target = experiment.reliability.target
     count = count_over_seeds(answer, table, material.runs)
     words = methods.answer_sentences(answer, commonest_merge(material.runs), count)
     return template("page.html").render(
         outcomes=outcomes_of(experiment.subject),
+        title=_title(material),
         sentences=words,
         is_of_networks=bool(material.known),
         answer=answer,
         verdicts=verdicts,
-        target=experiment.reliability.target,
+        target=target,
         confidence=experiment.reliability.confidence,
         figures=drawn,
-        marginals=panels,
+        curves=[chart for name, chart in drawn.items() if name.startswith("curves-")],
+        wrong=rows_most_often_wrong(material.kept, material.known),
+        ramp=", ".join(f"{colour} {100 * rate:g}%" for rate, colour in charts.rate_colours(target)),
+        only=say_only(material),
+        marginals=material.importances is not None,
         courses=[chart for name, chart in drawn.items() if name.startswith("course-")],
         spreads=[(name, metrics.summarise_spread(table, material.runs, name)) for name in material.metrics],
         importances=material.importances,
         floors=known_floors(material.known),
-        limits=describe_limits(list(material.known.values()), experiment.reliability.target),
+        limits=describe_limits(list(material.known.values()), target),
         front=_front(table, answer),
         said=[(ending, visible(told)) for ending, told in said_at_their_end(results, n_said)],
         n_runs=int(table["n_runs"].sum()),
@@ -282,3 +324,13 @@ def write_page(results: Results) -> Path:
     path = results.folder.report
     write_atomically(path, build(results).encode())
     return path
+
+
+def rebuild(results: Results) -> None:
+    """Build the page and the figures anew where they lie already and the tables are younger: they showed other runs."""
+    folder = results.folder
+    if folder.report.exists() and not folder.is_current(folder.report):
+        write_page(results)
+    figures_there = [folder.figures / "map.svg", folder.figures / "map.png"]
+    if any(path.exists() and not folder.is_current(path) for path in figures_there):
+        charts.write_figures(folder.figures, draw_figures(results))

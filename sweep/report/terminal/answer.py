@@ -236,8 +236,10 @@ def _look_line(results: Results, answer: Answer) -> str:
     """Where to look next: the page (or the command that makes it anew), the rows, why a configuration fails."""
     folder = results.folder
     path = shlex.quote(str(folder.path))
-    is_fresh = folder.report.exists() and folder.report.stat().st_mtime >= folder.configurations.stat().st_mtime
-    parts = [f"look: {folder.report if is_fresh else f'sweep report {path}'}", f"rows: {folder.runs}"]
+    parts = [
+        f"look: {folder.report if folder.is_current(folder.report) else f'sweep report {path}'}",
+        f"rows: {folder.runs}",
+    ]
     if answer.puzzling is not None:
         parts.append(f"why: sweep rescue {path} {answer.puzzling[: answer.id_length]}")
     return "   ".join(parts)
