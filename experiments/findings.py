@@ -48,6 +48,9 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "seeds": ("How many seeds?", sections.seeds),
     "xor": ("Five hyperparameters at once", sections.xor),
     "adaptive": ("Seeds where they decide something", sections.adaptive),
+    "spirals": ("Two spirals: width, depth, activation", sections.held_out),
+    "moons": ("Two moons: dropout and the rows held out", sections.held_out),
+    "iris": ("Irises: how small, and scaled or not", sections.held_out),
 }
 
 HEAD = """# Findings

@@ -353,3 +353,17 @@ def adaptive(results: Results) -> str:
         f"would take; half of the configurations needed no more than {int(own['n_runs'].median())}. The verdicts of "
         f"xor.yaml down, its own across:\n\n{table(['', *verdicts], rows)}"
     )
+
+
+def held_out(results: Results) -> str:
+    """Each configuration: how many of its seeds are right often enough on rows held out, and how right they are."""
+    found, runs = results.configurations, results.runs
+    names = [n for n in ("task", "width", "depth", "activation", "dropout") if found[n].nunique() > 1]
+    rows: list[list[str]] = []
+    for row in found.to_dict("records"):
+        own = runs[runs["configuration"] == row["configuration"]]["test_accuracy"]
+        given = results.configuration(row["configuration"]).task.given or {}
+        scale = "scaled" if given.get("scale") else "as measured"
+        cells = [scale if n == "task" else f"{row[n]:g}" if n != "activation" else str(row[n]) for n in names]
+        rows.append([*cells, rate(int(row["n_learned"]), int(row["n_runs"])), f"{own.median():.1%}", row["verdict"]])
+    return table([*("inputs" if n == "task" else n for n in names), "reach it", "median accuracy", "verdict"], rows)

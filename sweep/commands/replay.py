@@ -17,6 +17,7 @@ from sweep.networks.diagnosis import diagnose
 from sweep.networks.floors import merged_floor
 from sweep.networks.forward import layer_sums
 from sweep.networks.measurements import Example, Floats, Integers
+from sweep.networks.mistakes import are_counted, tally
 from sweep.networks.snapshots import nine_tenths
 from sweep.results.columns import hyperparameter_columns
 from sweep.results.files import ResultsError
@@ -98,6 +99,9 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
         measured.losses[0],
         measured.predictions[0],
         measured.weights[0],
+        tally(configuration, cohort.seeds, measured.predictions[:, -1], measured.test_predictions[:, -1])
+        if are_counted(configuration)
+        else None,
     )
     own = _row(Entry(int(row["trial"]), configuration, runs), row, (chosen.name, chosen.device))
     return Replay(

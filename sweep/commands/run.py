@@ -21,7 +21,7 @@ from sweep.commands.progress import Observer, Progress, counting, ignore
 from sweep.commands.settle import are_of_the_same_seeds, most, settle, smaller_open
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.regular_files import regular
-from sweep.networks.measurements import Example
+from sweep.networks.measurements import Example, merge_examples
 from sweep.results.columns import settings_columns
 from sweep.results.configurations import settings_lines
 from sweep.results.files import ResultsError, library_versions, write_atomically
@@ -342,7 +342,7 @@ class Sweep:
         in_order = ranked(entries, self._allocation)
         write_atomically(folder.settings, settings_lines((e.configuration for e in in_order), experiment.kind))
         places = {e.configuration.id: place for place, e in enumerate(entries)}
-        kept = lowest_seeds(x for x in self._examples if self._is_kept(x))
+        kept = merge_examples(x for x in self._examples if self._is_kept(x))
         told = [x for x in self._endings if self._is_kept(x)]
         curves = {run: curve for run, curve in self._curves.items() if run.partition("-")[0] in places}
 

@@ -29,6 +29,7 @@ from sweep.networks.criterion import is_learned, judges_test_rows
 from sweep.networks.floors import name_groups, partition
 from sweep.networks.layers import Head
 from sweep.networks.measurements import Example, Integers, Measurements, NetworkCohort
+from sweep.networks.mistakes import Tally, are_counted, tally
 from sweep.networks.randomness import Stream, sample_counts
 from sweep.networks.snapshots import nine_tenths
 from sweep.networks.tasks import Task
@@ -310,6 +311,10 @@ def examples(cohort: NetworkCohort, measurements: Measurements, runs: Runs) -> l
     for code in np.unique(runs.outcome):
         models = np.flatnonzero(runs.outcome == code)
         model = models[np.argmin(runs.seed[models])]
+        counted: Tally | None = None
+        if are_counted(cohort.configuration):
+            last = (measurements.predictions[models, -1], measurements.test_predictions[models, -1])
+            counted = tally(cohort.configuration, runs.seed[models], *last)
         chosen.append(
             Example(
                 configuration=cohort.configuration.id,
@@ -319,6 +324,7 @@ def examples(cohort: NetworkCohort, measurements: Measurements, runs: Runs) -> l
                 losses=measurements.losses[model].copy(),
                 predictions=measurements.predictions[model].copy(),
                 weights=measurements.weights[model].copy(),
+                tally=counted,
             )
         )
     return chosen

@@ -4,7 +4,7 @@ A snapshot is an epoch at which the table is evaluated and its loss kept (`Confi
 which predictions are too (`Configuration.kept`). The criterion is evaluated after each of `Configuration.evaluations`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
+from sweep.networks.mistakes import Tally
 from sweep.runs.cohort import Cohort
+from sweep.runs.outcomes import lowest_seeds
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -116,7 +118,8 @@ def join(
 class Example:
     """One run kept in full.
 
-    epochs and losses `[snapshot]`, predictions `[kept, row, output]`, weights after training `[parameter]`.
+    epochs and losses `[snapshot]`, predictions `[kept, row, output]`, weights after training `[parameter]`. tally: what
+    the runs of its outcome got wrong, where that is counted.
     """
 
     configuration: str
@@ -126,8 +129,20 @@ class Example:
     losses: Floats
     predictions: Floats
     weights: Floats
+    tally: Tally | None = None
 
     @property
     def run(self) -> str:
         """The run's name in runs.csv."""
         return f"{self.configuration}-{self.seed}"
+
+
+def merge_examples(kept: Iterable[Example]) -> list[Example]:
+    """Of each configuration and outcome the run of the lowest seed, with the tally of all."""
+    every = list(kept)
+    tallies: dict[tuple[str, str], Tally] = {}
+    for one in every:
+        if one.tally is not None:
+            key = (one.configuration, one.outcome)
+            tallies[key] = tallies[key].merged(one.tally) if key in tallies else one.tally
+    return [replace(one, tally=tallies.get((one.configuration, one.outcome))) for one in lowest_seeds(every)]

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.regular_files import check_inside, read_regular, regular
 from sweep.networks.measurements import Example
+from sweep.networks.mistakes import unpacked
 from sweep.results import manifest
 from sweep.results.files import ResultsError, digest_of, free_name, write_atomically
 from sweep.results.manifest import Manifest
@@ -470,11 +471,18 @@ def _pack_examples(kept: Sequence[Example]) -> dict[str, npt.NDArray[Any]]:
         flat = [getattr(e, name).ravel() for e in kept]
         arrays[name] = np.concatenate(flat) if flat else np.zeros(0, np.float32)
         arrays[f"{name}_end"] = np.cumsum([len(x) for x in flat], dtype=np.int64)
+    tallies = [e.tally.packed() if e.tally is not None else np.zeros(0, np.int64) for e in kept]
+    if any(map(len, tallies)):
+        arrays["tally"] = np.concatenate(tallies)
+        arrays["tally_end"] = np.cumsum([len(x) for x in tallies], dtype=np.int64)
     return arrays
 
 
 def _unpack_examples(arrays: Mapping[str, npt.NDArray[Any]]) -> list[Example]:
     columns = {name: np.split(arrays[name], arrays[f"{name}_end"][:-1]) for name in _ragged}
+    tallies = [np.zeros(0, np.int64)] * len(arrays["seed"])
+    if "tally" in arrays:
+        tallies = np.split(arrays["tally"], arrays["tally_end"][:-1])
     kept: list[Example] = []
     for i, (identity, seed, outcome) in enumerate(
         zip(arrays["configuration"], arrays["seed"], arrays["outcome"], strict=True)
@@ -482,5 +490,5 @@ def _unpack_examples(arrays: Mapping[str, npt.NDArray[Any]]) -> list[Example]:
         shape = (-1, *arrays["rows_outputs"][i])
         own = {name: columns[name][i] for name in _ragged}
         own["predictions"] = own["predictions"].reshape(shape)
-        kept.append(Example(str(identity), int(seed), str(outcome), **own))
+        kept.append(Example(str(identity), int(seed), str(outcome), **own, tally=unpacked(tallies[i])))
     return kept

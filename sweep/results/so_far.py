@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sweep.experiment import file as experiment_file
-from sweep.networks.measurements import Example
+from sweep.networks.measurements import Example, merge_examples
 from sweep.results.columns import settings_columns
 from sweep.results.configurations import Recorded
 from sweep.results.contents import planned_runs
@@ -24,7 +24,6 @@ from sweep.results.storages import study_to_read
 from sweep.results.stored import Stored
 from sweep.results.tables import configurations_table, read_configurations, read_runs, runs_table
 from sweep.runs.cohort import Subject
-from sweep.runs.outcomes import lowest_seeds
 from sweep.runs.runs import Entry
 from sweep.search.allocation import Allocation
 from sweep.search.reading import stored_trials
@@ -90,7 +89,7 @@ class SoFar(Results):
     def examples(self) -> list[Example]:
         """One run of each outcome in full, of the configurations that have runs."""
         own = {e.configuration.id for e in self.entries}
-        return lowest_seeds(x for x in self.stored.examples if x.configuration in own)
+        return merge_examples(x for x in self.stored.examples if x.configuration in own)
 
 
 def load_so_far(path: str | os.PathLike[str], storage: str | None = None) -> Results:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, Self
 
-from sweep.networks.measurements import Example
+from sweep.networks.measurements import Example, merge_examples
 from sweep.runs.cohort import Broken, Cohort, Subject
 from sweep.runs.curves import Curve
 from sweep.runs.endings import Ending
@@ -52,7 +52,7 @@ class Kept(NamedTuple):
 def join_kept(cohort: Cohort[Subject], parts: Sequence[Kept]) -> Kept:
     """What is kept of a cohort, from its parts in any order."""
     runs = merge([kept.runs for kept in parts])
-    examples = lowest_seeds(example for kept in parts for example in kept.examples)
+    examples = merge_examples(example for kept in parts for example in kept.examples)
     endings = lowest_seeds(ending for kept in parts for ending in kept.endings)
     curves = {seed: curve for kept in parts for seed, curve in kept.curves.items()}
     return Kept(cohort.configuration.id, runs, examples, endings, curves=curves)

@@ -147,8 +147,8 @@ def batches(c: Configuration, n: int, rng: np.random.Generator) -> Iterator[npt.
             yield ordered[:, first : first + c.batch_size]
 
 
-def predictions(c: Configuration, n: int, seed: int) -> Doubles:
-    """What `n` networks answer after training, `[model, row, output]`."""
+def predictions(c: Configuration, n: int, seed: int, *, inputs: Doubles | None = None) -> Doubles:
+    """What `n` networks answer after training, `[model, row, output]`, to the table, or to other `inputs`."""
     rng = np.random.default_rng(seed)
     assert not c.has_dropout and isinstance(c.learning_rate, float)
     x, y = c.inputs().astype(np.float64), c.targets().astype(np.float64)
@@ -157,7 +157,8 @@ def predictions(c: Configuration, n: int, seed: int) -> Doubles:
         for step, rows in enumerate(batches(c, n, rng), 1):
             for i, gradient in enumerate(gradients(c, weights, x[rows], y[rows])):
                 update(i, step, weights[i], gradient)
-        signal = np.broadcast_to(x, (n, *x.shape))
+        asked = x if inputs is None else inputs
+        signal = np.broadcast_to(asked, (n, *asked.shape))
         for layer, kernel, bias in zip(c.layers, weights[::2], weights[1::2], strict=True):
             signal, _ = answer(layer.activation, signal @ kernel + bias)
     return signal

@@ -12,6 +12,7 @@ from sweep.experiment.regular_files import read_regular
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import n_judged
 from sweep.networks.measurements import Example
+from sweep.networks.mistakes import Tally
 from sweep.results.configurations import folder_tables, parse_line, recorded_lines, settings_lines
 from sweep.results.contents import Contents, Table, at_most, parse_cells, run_names
 from sweep.results.files import ResultsError
@@ -210,6 +211,8 @@ def _example_problem(example: Example, entry: Entry[Configuration]) -> str | Non
         return "is of another shape than its configuration"
     if example.outcome != outcomes[runs.outcome[row]]:
         return f"its outcome is {example.outcome}, in runs.csv {outcomes[runs.outcome[row]]}"
+    if example.tally is not None and not _is_tally_of(example.tally, entry, example.outcome):
+        return "what runs of its outcome got wrong is counted over other runs than those of runs.csv"
     known = _predictions(entry)
     row_predictions = example.predictions[-1] if known is None else known[row]
     pairs: Sequence[tuple[str, npt.NDArray[np.float32], npt.NDArray[np.float32]]] = (
@@ -222,6 +225,16 @@ def _example_problem(example: Example, entry: Entry[Configuration]) -> str | Non
         if not np.array_equal(own[is_known], of_row[is_known]):
             return f"its last {name} is not that of runs.csv"
     return None
+
+
+def _is_tally_of(tally: Tally, entry: Entry[Configuration], outcome: str) -> bool:
+    """Whether a tally is of so many runs, rows and classes as there are."""
+    task = entry.configuration.task
+    n = int((entry.runs.outcome == outcomes.index(outcome)).sum())
+    n_answers = n * (task.n_test_rows or task.n_rows)
+    is_right = tally.n == n and len(tally.wrong) == task.n_rows + task.n_test_rows
+    is_right &= not tally.confusion.size or int(tally.confusion.sum()) == n_answers
+    return is_right and bool(((tally.wrong >= 0) & (tally.wrong <= n)).all())
 
 
 def check_parts(contents: Contents) -> list[str]:

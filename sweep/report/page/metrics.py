@@ -40,7 +40,13 @@ class Spread:
 
 
 def metrics_of(runs: Any, experiment: Experiment) -> list[str]:
-    """The numbers that runs of one's own gave, by their columns: first the one that success compares."""
+    """The numbers that runs of one's own gave, by their columns: first the one that success compares.
+
+    Of networks those of the rows held out, where there are some.
+    """
+    if "test_accuracy" in runs and experiment.subject == "network":
+        compared = experiment.criterion.metric
+        return [name for name in dict.fromkeys((compared, "test_accuracy", "test_loss")) if name in runs]
     if experiment.success is None:
         return []
     first = experiment.success.metric

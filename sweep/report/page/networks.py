@@ -60,7 +60,12 @@ def rows_most_often_wrong(kept: Sequence[Example], known: Mapping[str, Configura
             n += 1
     worst = np.argsort(-wrong, kind="stable")[:max_wrong]
     rows = [
-        {"row": int(r), "x": task.inputs[r][:max_shown_inputs], "y": task.targets[r], "n": int(wrong[r])}
+        {
+            "row": int(r),
+            "x": task.inputs[r, :max_shown_inputs].tolist(),
+            "y": task.targets[r].tolist(),
+            "n": int(wrong[r]),
+        }
         for r in worst
         if wrong[r]
     ]

@@ -22,6 +22,7 @@ from sweep.networks.measurements import Example
 from sweep.report.limits import describe_limits
 from sweep.report.page import charts, figures, methods, metrics
 from sweep.report.page.details import summarise_details
+from sweep.report.page.mistakes import summarise_mistakes
 from sweep.report.page.networks import rows_most_often_wrong, summarise_networks
 from sweep.report.page.template_files import template
 from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, said_at_their_end, summarise
@@ -88,7 +89,7 @@ def read_material(results: Results) -> Material:
     ids = results.configurations["configuration"] if is_of_networks else ()
     known = {identity: results.configuration(identity) for identity in ids}
     needed = _needed_of_runs | ({"accuracy"} if any(not _has_columns(c) for c in known.values()) else set())
-    runs = results.read_runs(lambda c: not is_of_networks or c in needed or c.startswith("p_"))
+    runs = results.read_runs(lambda c: not is_of_networks or c in needed or c.startswith(("p_", "test_")))
     return Material(
         results=results,
         experiment=experiment,
@@ -256,6 +257,13 @@ def _of_networks(table: Any) -> dict[str, Any]:
     }
 
 
+def _first_of_all(material: Material) -> str:
+    """The configuration that the answer names, or the first of the table."""
+    named = material.answer.named
+    first = material.table["configuration"].head(1).tolist()
+    return str(named["configuration"]) if named is not None else (first or [""])[0]
+
+
 def _front(table: Any, answer: Answer) -> list[dict[str, Any]]:
     """The configurations that no smaller one beats, smallest first, as the page lists them."""
     if "n_parameters" not in table:
@@ -292,6 +300,7 @@ def build(results: Results) -> str:
         figures=drawn,
         curves=[chart for name, chart in drawn.items() if name.startswith("curves-")],
         wrong=rows_most_often_wrong(material.kept, material.known),
+        mistakes=summarise_mistakes(_first_of_all(material), material.known, material.kept),
         ramp=", ".join(f"{colour} {100 * rate:g}%" for rate, colour in charts.rate_colours(target)),
         only=say_only(material),
         marginals=material.importances is not None,

@@ -92,7 +92,7 @@ def summarise_training(
             "target": int(wanted[row, output]),
             "is_upper": int(is_upper[row, output]),
         }
-        for s, t in enumerate(example.epochs)
+        for s, t in enumerate(example.epochs if c.task.is_small else ())  # else they are not known on the way
         for (row, output), p in np.ndenumerate(example.predictions[s])
         if np.isfinite(p)
     ]
@@ -181,7 +181,9 @@ def draw_training(picture: Picture) -> Any:
     """A picture as a chart."""
     import altair as alt
 
-    blocks = [_draw_losses(picture), _draw_predictions(picture)]
+    blocks = [_draw_losses(picture)]
+    if picture.predictions:
+        blocks.append(_draw_predictions(picture))
     if picture.units:
         blocks.append(_draw_units(picture))
     chart = alt.vconcat(*blocks, spacing=14).resolve_scale(color="independent")
@@ -299,10 +301,12 @@ def _draw_surface(surface: Surface, *, has_others: bool) -> Any:
     )
     rows = alt.Chart(values(surface.rows))
     fill = alt.Color("is_upper:N", scale=alt.Scale(domain=[0, 1], range=[blue, orange]), legend=None)
-    drawn.append(
-        rows.mark_point(filled=True, size=330, opacity=1, stroke="white", strokeWidth=2).encode(x=x, y=y, color=fill)
-    )
-    drawn.append(rows.mark_text(color="white", fontWeight="bold", fontSize=12).encode(x=x, y=y, text="target:N"))
+    has_room = len(surface.rows) <= max_rows
+    size, edge = (330, 2) if has_room else (40, 1)
+    points = rows.mark_point(filled=True, size=size, opacity=1, stroke="white", strokeWidth=edge)
+    drawn.append(points.encode(x=x, y=y, color=fill))
+    if has_room:
+        drawn.append(rows.mark_text(color="white", fontWeight="bold", fontSize=12).encode(x=x, y=y, text="target:N"))
     return (
         alt.layer(*drawn).resolve_scale(color="independent", stroke="independent").properties(width=side, height=side)
     )

@@ -12,6 +12,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from sweep.networks.mistakes import are_counted
+from sweep.report.mistakes import describe_mistakes, tally_of
 from sweep.report.summaries import Answer, commonest_merge, count_over_seeds, said_at_their_end, summarise
 from sweep.report.terminal.train import ending_lines, n_said
 from sweep.report.verdict_words import count_words, error_words, seeds_words
@@ -56,7 +58,7 @@ def print_answer(results: Results, top: int = 10) -> None:
     count = count_over_seeds(answer, results.configurations, runs)
     smaller = _smaller_lines(answer, results)
     failures = _failure_line(answer, commonest_merge(runs))
-    said = ending_lines(said_at_their_end(results, n_said))
+    said = [*_mistake_lines(answer, results), *ending_lines(said_at_their_end(results, n_said))]
     look = [results.so_far] if results.so_far else [_look_line(results, answer)]
     closing = (*named_lines(answer), *smaller, failures, *said, *look)
     console.print(f"\n{question(answer)}")
@@ -91,6 +93,21 @@ def brief_text(results: Results, top: int, width: int = 120) -> str:
         for line in named_lines(answer):
             console.print(line)
     return captured.get().rstrip()
+
+
+def _mistake_lines(answer: Answer, results: Results) -> list[str]:
+    """What the seeds of the named configuration, or of the first, got wrong, where that was counted."""
+    row = answer.named or next(iter(answer.shown), None)
+    if row is None or results.experiment.subject != "network":
+        return []
+    c = results.configuration(row["configuration"])
+    counted = tally_of(c, results.examples) if are_counted(c) else None
+    lines = [] if counted is None else describe_mistakes(c, counted)
+    return (
+        [f"{_short(row, answer)} over {counted.n:,} seeds", *(f"  {line}" for line in lines)]
+        if lines and counted
+        else []
+    )
 
 
 def print_configurations(results: Results, rows: Any) -> None:

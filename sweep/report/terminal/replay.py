@@ -10,6 +10,7 @@ from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floo
 from sweep.networks.diagnosis import tolerances
 from sweep.networks.forward import predict
 from sweep.report.limits import describe_limits
+from sweep.report.mistakes import describe_mistakes
 from sweep.report.page.training_figure import Picture, summarise_training
 from sweep.report.words import describe_configuration
 from sweep.runs.outcomes import by_name
@@ -31,7 +32,10 @@ def describe_replay(replayed: Replay) -> list[str]:
         "",
         *describe_training(replayed),
     ]
-    return [*lines, *_with_gap(describe_units(replayed)), *_with_gap(draw_surface(replayed))]
+    units = describe_units(replayed) if replayed.configuration.task.is_small else []
+    counted, c = replayed.example.tally, replayed.configuration
+    mistakes = [] if counted is None else describe_mistakes(c, counted)
+    return [*lines, *_with_gap(mistakes), *_with_gap(units), *_with_gap(draw_surface(replayed))]
 
 
 def describe_head(replayed: Replay) -> str:
@@ -181,6 +185,8 @@ def describe_training(replayed: Replay) -> list[str]:
     if len(finite):
         lines[1] += f", lowest {_short(finite.min())}"
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
+    if not task.is_small:  # no predictions on the way
+        return lines
     shown = shown_rows(replayed)
     head = ["epoch", "loss"]
     coded = replayed.configuration.targets().astype(int).tolist()
