@@ -304,7 +304,8 @@ def _experiment(document: Mapping[str, Any], subject: str, mistakes: list[Settin
         study = _study(usable("study")) if not any(place[0] == "study" for place in wrong if place) else study
     reliability = usable("reliability")
     with collected("reliability", "success"):
-        success = read_success(reliability.pop("success", None))
+        written = reliability.pop("success", None)
+        success = None if written is None else read_success(written)
     if success is not None and "margin" in reliability:
         allowed = "allowed: one of the two; success: margin > 0.1 says the same"
         mistakes.append(SettingError(("reliability", "margin"), "beside success", allowed))
@@ -326,10 +327,10 @@ def _experiment(document: Mapping[str, Any], subject: str, mistakes: list[Settin
     )
 
 
-def read_success(text: str | None) -> Success | None:
-    """Read a criterion as a file has it, None where it has none. Raises `SettingError`."""
+def read_success(text: str) -> Success:
+    """Read a criterion as a file has it. Raises `SettingError`."""
     try:
-        return None if text is None else Success.parse(text)
+        return Success.parse(text)
     except ValueError as error:
         raise SettingError((), f"found {show(text)}", f"allowed: {error}") from None
 

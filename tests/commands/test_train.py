@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.commands import train as one_network
 from sweep.commands.rescue import likely
 from sweep.experiment import file as experiment_file
@@ -166,6 +166,23 @@ def test_born_dead_counts_whole_layers_only() -> None:
     assert 60 < off.sum() < 140  # a quarter
     assert one_network.count_runs(trained(40, width=1, activation="tanh")).n_born_dead == 0
     assert one_network.count_runs(trained(4, depth=0)).n_born_dead == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "end"),
+    [
+        ({}, "and no training wakes it"),
+        ({"kernel_regularizer": "l2"}, "and no gradient of the loss passes it"),
+        ({"dropout": 0.2}, "and without dropout no gradient of the loss passes it"),
+    ],
+)
+def test_what_a_layer_that_is_off_means_is_said_no_stronger_than_it_is(settings: dict[str, Any], end: str) -> None:
+    (line,) = [
+        line
+        for line in network_words.answer_lines(one_network.count_runs(trained(40, width=2, depth=3, **settings)))
+        if "before training begins" in line
+    ]
+    assert line.endswith(end)
 
 
 def test_nothing_learned_is_said_without_a_chart() -> None:

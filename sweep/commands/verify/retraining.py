@@ -126,7 +126,7 @@ def make_again(
     blocks: dict[str, list[Runs]] = {identity: [] for identity in chosen}
     count = counting(observe, Progress("verify", 0, sum(map(len, cohorts)), 0))
     with closing(trainer):
-        for kept in trainer.train(cohorts, workers, count, Guard(lambda _: None, lambda: False)):
+        for kept in trainer.train(cohorts, workers, count, Guard(lambda _: None, lambda: False, lambda: True)):
             blocks[kept.configuration].append(kept.runs)
     n_identical, different = 0, list[str]()
     for identity, seeds in chosen.items():
