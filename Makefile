@@ -50,7 +50,7 @@ experiments: setup ## run all of experiments/ (minutes; goes on by itself), writ
 	@$(BIN)/python experiments/findings.py $(ACCEPT)
 
 docs: setup ## write docs/commands.md and docs/experiment-file.md from the commands' help and the vocabulary
-	@$(BIN)/python docs/generate.py && $(BIN)/python docs/retype.py
+	@$(BIN)/python docs/generate.py && $(BIN)/python docs/retype.py && $(BIN)/python docs/notebook.py
 
 site: setup $(VENV)/.development ## the documents as a site with search and the reference of Python, in build/site; no link may be broken
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import typer
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.cli.common import app
 from sweep.experiment.yaml_text import Source
 from sweep.statistics.intervals import wilson

@@ -1,5 +1,6 @@
 """What all commands share: the application, their common arguments, how errors end."""
 
+import json
 import logging
 import os
 import signal
@@ -94,6 +95,7 @@ ExperimentPath = Annotated[
 ResultsPath = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.", show_default=False)]
 EngineName = Annotated[str, typer.Option(help="auto, native, fused or keras.")]
 DeviceName = Annotated[str, typer.Option(help="auto, cpu or gpu, which the fused engine uses.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all cores where not given.", show_default=False)]
 
 
@@ -128,6 +130,11 @@ def tell(text: str) -> None:
     from sweep.runs.errors import visible
 
     print(visible(text))
+
+
+def tell_json(record: Any) -> None:
+    """A result as JSON, to stdout."""
+    tell(json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False))
 
 
 def _let_go_of_stdout() -> None:

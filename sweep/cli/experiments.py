@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.common import (
+    AsJson,
     DeviceName,
     EngineName,
     ExperimentPath,
@@ -18,6 +19,7 @@ from sweep.cli.common import (
     program_of,
     say,
     tell,
+    tell_json,
     user_errors,
 )
 
@@ -44,6 +46,7 @@ def check(
     engine: EngineName = "auto",
     device: DeviceName = "auto",
     workers: Workers = None,
+    as_json: AsJson = False,
 ) -> None:
     """Validate an experiment: how large, how long. Trains nothing, but makes three runs of a program.
 
@@ -54,7 +57,7 @@ def check(
         from sweep.commands.probe import probe
         from sweep.commands.run import n_present
         from sweep.commands.study import of_program, plan_file
-        from sweep.report.limits import describe_limits
+        from sweep.report.limits import describe_limits, describe_unscaled
         from sweep.report.terminal.progress import describe_plan, describe_power, describe_probe
         from sweep.results.files import ResultsError
 
@@ -64,19 +67,22 @@ def check(
         else:
             planned = plan_file(experiment, lambda asked: of_program(program, asked), workers=workers)
         found = None if program is None else probe(planned)
-        tell(f"{experiment}: ok")
         try:
             present, refusal = n_present(planned), None
         except ResultsError as error:
             present, refusal = 0, str(error)
-        tell(describe_plan(planned, present))
-        tell(describe_power(planned.experiment))
-        for line in describe_limits(planned.experiment.networks, planned.experiment.reliability.target):
-            tell(line)
-        for line in () if found is None else describe_probe(planned, found):
-            tell(line)
-        if refusal is not None:
-            tell(f"sweep run would refuse: {refusal}")
+        networks = planned.experiment.networks
+        remarks = [
+            describe_power(planned.experiment),
+            *describe_limits(networks, planned.experiment.reliability.target),
+            *describe_unscaled(networks),
+            *(() if found is None else describe_probe(planned, found)),
+            *(() if refusal is None else (f"sweep run would refuse: {refusal}",)),
+        ]
+        if as_json:
+            tell_json({**planned.record(present), "remarks": remarks})
+        else:
+            tell("\n".join([f"{experiment}: ok", describe_plan(planned, present), *remarks]))
 
 
 @app.command(cls=WithProgram)
@@ -108,6 +114,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment. Goes on by itself where the folder holds the same one.
@@ -120,6 +127,7 @@ def run(
         from sweep.commands.settle import check_settle
         from sweep.commands.study import of_program, plan_file
         from sweep.report.page.page import rebuild
+        from sweep.report.summaries import answer_record
         from sweep.report.terminal.answer import print_answer
         from sweep.report.terminal.progress import describe_broken, describe_plan, describe_power, shown_progress
 
@@ -141,7 +149,9 @@ def run(
                     planned, out, fresh=fresh, is_settling=is_settling, observe=observe, say=say, is_stopped=is_stopped
                 )
         rebuild(results)
-        if not quiet:
+        if as_json:
+            tell_json(answer_record(results))
+        elif not quiet:
             print_answer(results)
         broken = describe_broken(results)
         if broken:

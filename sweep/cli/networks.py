@@ -1,13 +1,24 @@
 """Commands that train networks of a results folder again: why they failed, and how a training went."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sweep.cli.common import EngineName, Quiet, ResultsPath, Workers, app, check_not_given, say, tell, user_errors
+from sweep.cli.common import (
+    AsJson,
+    EngineName,
+    Quiet,
+    ResultsPath,
+    Workers,
+    app,
+    check_not_given,
+    say,
+    tell,
+    tell_json,
+    user_errors,
+)
 
 
 @app.command()
@@ -27,7 +38,7 @@ def rescue(
         Path | None,
         typer.Option("--csv", metavar="FILE", help="Write the table: .csv or .parquet.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Change one thing at a time for the seeds that failed. Finds the cheapest change that is enough."""
@@ -49,7 +60,7 @@ def rescue(
             export_table(found.table(), csv)
             note(f"wrote {len(found.attempts)} rows to {csv}")
         if as_json:
-            tell(json.dumps(found.summary(), indent=2, allow_nan=False, ensure_ascii=False))
+            tell_json(found.summary())
         else:
             tell("\n".join(describe_rescue(found, shutil.get_terminal_size((120, 24)).columns)))
 
@@ -74,6 +85,7 @@ def replay(
     again: Annotated[
         bool, typer.Option("--again", help="Of a run of a program: run the recorded command, and compare.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train one run again: is it the same, why did it end so. Of a run of a program it shows the recorded command."""
     with user_errors():
@@ -88,19 +100,22 @@ def replay(
             replays.check_save_path(save)
         loaded = load(results)
         if loaded.manifest.subject != "network":
-            check_not_given(context, "engine", "figure", "save")
+            check_not_given(context, "engine", "figure", "save", "json")
             _repeat(loaded, run, again)
             return
         check_not_given(context, "again", of="of programs")
         replayed = replays.replay(loaded, run, engine=engine)
-        tell("\n".join(describe_replay(replayed)))
+        if as_json:
+            tell_json(replayed.record())
+        else:
+            tell("\n".join(describe_replay(replayed)))
         is_wrong = bool(replayed.differences) and replayed.engine == replayed.trainer
         if figure is not None:
             write_figure(draw_training(summarise_replay(replayed)), figure)
             say(f"drew {figure}")
         if save is not None:
             saved = replays.save(replayed, save)
-            tell(describe_saved(saved))
+            (say if as_json else tell)(describe_saved(saved))
             is_wrong |= not saved.is_equal
     if is_wrong:
         raise typer.Exit(1)

@@ -1,7 +1,6 @@
 """Commands for a network of one's own: train one configuration at once, import one from Keras."""
 
 import itertools
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.common import (
+    AsJson,
     DeviceName,
     EngineName,
     Quiet,
@@ -18,6 +18,7 @@ from sweep.cli.common import (
     program_of,
     say,
     tell,
+    tell_json,
     user_errors,
 )
 
@@ -53,7 +54,7 @@ def train(
             show_default="every row right; of a program: 'success >= 1'",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train one configuration under many seeds, at once. Says how often it learns and how the others end.
@@ -101,7 +102,7 @@ def train(
             trained = asked.train(watch)
         answer, likely = count_runs(trained), find_likely(trained, asked.engine, asked.workers)
         if as_json:
-            tell(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
+            tell_json(to_record(answer, likely, asked.engine))
         else:
             advice = advice_lines(configuration, answer.outcomes, likely, typed, _free_stem())
             tell("\n".join([*answer_lines(answer), "", *advice]))
@@ -135,7 +136,10 @@ def _train_program(
     settings = experiment_file.settings(given, are_of_networks=False)
     with watched(n_seeds, quiet=quiet) as watch:
         found = train_program(program, settings, n_seeds, criterion, workers=workers, watch=watch)
-    tell(json.dumps(found.record(), indent=2, allow_nan=False) if as_json else "\n".join(program_lines(found)))
+    if as_json:
+        tell_json(found.record())
+    else:
+        tell("\n".join(program_lines(found)))
 
 
 def _save(path: Path, text: str) -> None:

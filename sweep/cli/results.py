@@ -1,12 +1,11 @@
 """Commands that look at a results folder."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, app, say, tell, user_errors
+from sweep.cli.common import AsJson, ResultsPath, app, say, tell_json, user_errors
 
 n_shown = 20
 
@@ -59,7 +58,7 @@ def show(
             export_table(first, export)
             say(f"wrote {counted(len(first), 'row')} to {export}")
         elif as_json:
-            tell(json.dumps(to_records(first), indent=2, allow_nan=False, ensure_ascii=False))
+            tell_json(to_records(first))
         elif where is None and sort is None:
             print_answer(loaded, top or n_shown)
         elif not rows.empty:
@@ -92,12 +91,14 @@ def judge(
         Path | None, typer.Option(metavar="DIR", help="The results folder.", show_default="results/<name>")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an existing folder aside and begin anew.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge runs that something else made, from a table. Leaves a results folder, trains nothing."""
     with user_errors():
         from sweep.commands.judge import plan_judgement
         from sweep.commands.run import execute
         from sweep.report.page.page import write_page
+        from sweep.report.summaries import answer_record
         from sweep.report.terminal.answer import print_answer
 
         names = [name.strip() for name in configuration.split(",") if name.strip()]
@@ -106,4 +107,7 @@ def judge(
             say(remark)
         results = execute(judged.plan, out, fresh=fresh, say=say)
         write_page(results)
-        print_answer(results)
+        if as_json:
+            tell_json(answer_record(results))
+        else:
+            print_answer(results)

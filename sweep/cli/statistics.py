@@ -1,13 +1,12 @@
 """Commands that compare configurations and plan seeds."""
 
-import json
+import dataclasses
 from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, app, tell, user_errors
+from sweep.cli.common import AsJson, ResultsPath, app, tell, tell_json, user_errors
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 _configuration = "A configuration: its id, the beginning of it, or width=8,optimizer=adam."
 
 
@@ -27,7 +26,7 @@ def compare(
 
         found = summarise_comparison(load(results), first, second, margin)
         if as_json:
-            tell(json.dumps(comparison_record(found), indent=2, allow_nan=False, ensure_ascii=False))
+            tell_json(comparison_record(found))
         else:
             tell("\n".join(describe_comparison(found)))
 
@@ -42,7 +41,7 @@ def importance(results: ResultsPath, as_json: AsJson = False) -> None:
 
         found = summarise_importances(load(results))
         if as_json:
-            tell(json.dumps(importances_record(found), indent=2, allow_nan=False, ensure_ascii=False))
+            tell_json(importances_record(found))
         else:
             tell("\n".join(describe_importances(found)))
 
@@ -63,10 +62,11 @@ def plan(
     ] = 1,
     first: Annotated[int, typer.Option(help="The first block of seeds added while inconclusive.")] = 16,
     up_to: Annotated[int, typer.Option(help="The most seeds added while inconclusive.")] = 1024,
+    as_json: AsJson = False,
 ) -> None:
     """Say how many seeds a precision or a verdict needs. Give --half-width for a precision, --target for a verdict."""
     with user_errors():
-        from sweep.commands.plan import Adding, describe_precision, describe_verdict_plan
+        from sweep.commands.plan import Adding, plan_precision, plan_verdict
         from sweep.runs.errors import SettingError
         from sweep.statistics.verdicts import Target
 
@@ -78,8 +78,11 @@ def plan(
                 "allowed: one, for a precision or for a verdict",
             )
         if half_width is not None:
-            lines = describe_precision(rate, half_width, confidence)
+            found = plan_precision(rate, half_width, confidence)
         else:
             reliability, adding = Target(target or 0.0, confidence), Adding(first, up_to, configurations)
-            lines = describe_verdict_plan(rate, reliability, power, adding)
-        tell("\n".join(lines))
+            found = plan_verdict(rate, reliability, power, adding)
+        if as_json:
+            tell_json(dataclasses.asdict(found))
+        else:
+            tell("\n".join(found.lines()))

@@ -1,10 +1,23 @@
 """Commands that ask whether a results folder can be trusted."""
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
-from sweep.cli.common import ResultsPath, Storage, WithProgram, Workers, app, program_of, say, tell, user_errors
+from sweep.cli.common import (
+    AsJson,
+    ResultsPath,
+    Storage,
+    WithProgram,
+    Workers,
+    app,
+    program_of,
+    say,
+    tell,
+    tell_json,
+    user_errors,
+)
 
 
 def _sample_size(text: str | None) -> int | None:
@@ -40,6 +53,7 @@ def verify(
     ] = None,
     workers: Workers = None,
     storage: Storage = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check files, tables and study against each other. Trains a sample of the runs again; writes nothing.
 
@@ -62,6 +76,9 @@ def verify(
                 program=program,
                 observe=observe,
             )
+        if as_json:
+            tell_json(found.record())
+            raise typer.Exit(0 if found.is_right else 1)
         for finding in found.findings:
             tell(finding)
         if found.comparison is not None and found.sample is not None:
@@ -84,6 +101,7 @@ def audit(
     results: ResultsPath,
     runs: Annotated[int, typer.Option(min=1, max=1000, metavar="K", help="How many runs.")] = 6,
     storage: Storage = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train some runs again with Keras, the referee. Compares weights after the first steps; writes audit.json."""
     with user_errors():
@@ -93,6 +111,9 @@ def audit(
         if not found.runs:
             say(f"{results}: there is no run to audit, so nothing was shown")
             raise typer.Exit(1)
+        if as_json:
+            tell_json({**dataclasses.asdict(found), "is_right": found.is_right})
+            raise typer.Exit(0 if found.is_right else 1)
         named = {kind: [r.run for r in found.runs if r.weights == kind] for kind in ("agree", "undecided", "differ")}
         ended = [r for r in found.runs if r.outcome_keras is not None]
         n_same = sum(r.outcome_keras == r.outcome for r in ended)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
@@ -125,6 +126,23 @@ class Plan:
         share = 1 - min(1.0, n_present / self.n_runs)
         training = self.core_seconds * share + self.confirmation_seconds
         return training / self.executor.n_workers + seconds_beside(self.experiment) * share
+
+    def record(self, n_present: int = 0) -> dict[str, Any]:
+        """As plain values, for JSON; `n_present`: its runs that are there already; seconds None where unknown."""
+        allocation = Allocation.of(self.experiment)
+        return {
+            "n_configurations": self.n_configurations,
+            "n_seeds": len(self.experiment.seeds),
+            "n_runs": self.n_runs,
+            "n_present": n_present,
+            "n_confirmation": self.n_confirmation,
+            "trainer": self.trained_by,
+            "workers": self.executor.n_workers,
+            "seconds": round(self.seconds_beyond(n_present), 3) if self.core_seconds else None,
+            "target": self.experiment.reliability.target,
+            "allowed_failures": allocation.allowed_failures(),
+            "needed_seeds": allocation.needed_runs(),
+        }
 
     def check_limit(self, hours: float) -> None:
         """Raise `ResultsError` where it would take longer than that."""

@@ -5,9 +5,11 @@ Notation: snapshot, an epoch at which the table was evaluated; see `sweep.networ
 
 import csv
 import io
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +79,28 @@ class Replay:
     def has_same_outcome(self) -> bool:
         """Whether the run ended as its row says."""
         return not any(d.column == "outcome" for d in self.differences)
+
+    def record(self) -> dict[str, Any]:
+        """As plain values, for JSON: the row as it came out now, with null for what is no number, and the course."""
+        own = {name: values[0].item() for name, values in self.runs.measured.items() if values.dtype.kind in "biuf"}
+        return {
+            "run": self.example.run,
+            "settings": self.configuration.labels(),
+            "seed": self.example.seed,
+            "engine": self.engine,
+            "row_by": self.trainer,
+            "is_same": self.is_same,
+            "has_same_outcome": self.has_same_outcome,
+            "differences": [asdict(d) for d in self.differences],
+            "outcome": self.example.outcome,
+            "numbers": {name: _finite(x) for name, x in own.items()},
+            "epochs": self.example.epochs.tolist(),
+            "losses": [_finite(float(x)) for x in self.example.losses],
+        }
+
+
+def _finite(x: float) -> float | None:
+    return x if math.isfinite(x) else None
 
 
 def replay(results: Results, run: str, *, engine: str = "native") -> Replay:

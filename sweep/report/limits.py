@@ -3,9 +3,13 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from sweep.networks.configuration import Configuration
 from sweep.networks.limits import limits
 from sweep.report.words import counted
+
+largest_scaled = 10.0  # of an input's size
 
 
 def describe_limits(configurations: Sequence[Configuration], below: float) -> list[str]:
@@ -26,6 +30,26 @@ def describe_limits(configurations: Sequence[Configuration], below: float) -> li
         to = "" if low == high else f"{_up(low)} to "
         can = f"at most {to}{_up(high)} of all seeds can" if high else "no seed can"
         lines.append(f"{of}{can} answer every row right: {reason}")
+    return lines
+
+
+def describe_unscaled(configurations: Sequence[Configuration]) -> list[str]:
+    """A line for each table with a column of large numbers: initial weights are made for inputs of about 1.
+
+    >>> from sweep.networks.settings import resolve
+    >>> table = {"inputs": [[0.5, 900], [0.1, 1200]], "targets": [[0], [1]]}
+    >>> describe_unscaled([resolve({"task": table}), resolve({})])
+    ['table-161c15: input 1 goes up to 1,200, where weights begin as for inputs of about 1: scale it']
+    """
+    lines: list[str] = []
+    for task in dict.fromkeys(c.task for c in configurations):
+        sizes = np.abs(np.array(task.inputs)).max(axis=0)
+        large = np.flatnonzero(sizes > largest_scaled)
+        if len(large):
+            others = f" and {counted(len(large) - 1, 'other')}" if len(large) > 1 else ""
+            verb, it = ("go", "them") if others else ("goes", "it")
+            named = f"{task.label}: input {large[0]}{others} {verb} up to {sizes.max():,.6g}"
+            lines.append(f"{named}, where weights begin as for inputs of about 1: scale {it}")
     return lines
 
 

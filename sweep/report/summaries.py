@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweep.experiment.experiment import Experiment
@@ -127,6 +127,24 @@ def summarise(results: Results, top: int = 10) -> Answer:
         settled=results.manifest.settled,
         puzzling=_puzzling(table) if experiment.subject == "network" else None,
     )
+
+
+def answer_record(results: Results) -> dict[str, Any]:
+    """The answer as plain values, for JSON."""
+    answer = summarise(results, len(results.configurations))
+    return {
+        "question": answer.aim,
+        "conditions": answer.conditions,
+        "n_configurations": answer.n_configurations,
+        "n_runs": answer.n_runs,
+        "verdicts": dict(answer.verdicts),
+        "false_discovery_rate": answer.false_discoveries,
+        "failed_by_outcome": dict(answer.n_failed),
+        "named": None if answer.named is None else dict(answer.named),
+        "confirmation": None if answer.confirmation is None else asdict(answer.confirmation),
+        "n_smaller_inconclusive": answer.n_smaller_open,
+        "configurations": list(answer.shown),
+    }
 
 
 def _false_discoveries(table: Any, allocation: Allocation) -> float | None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typer.testing import Result
 
 import sweep
 from sweep.cli.common import order
+from sweep.commands.audit import Audit, AuditedRun
 from sweep.report.summaries import gate
 
 SWEEP = [sys.executable, "-m", "sweep"]
@@ -262,6 +264,55 @@ def test_show_as_json(finished: Path) -> None:
         assert np.float32(row["median_final_loss"]) == np.float32(expected["median_final_loss"])
         assert (row["median_epochs_to_learn"] is None) == bool(np.isnan(expected["median_epochs_to_learn"]))
     assert json.loads(call("show", finished, "--json", "--where", "width > 99").stdout) == []
+
+
+def test_every_command_that_prints_a_result_has_it_as_json(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = written(tmp_path, SMALL)
+    results = sweep.load(copy)
+    run, table = str(results.runs["run"][0]), results.configurations
+    runs = "--configuration", "width,optimizer", "--seed", "seed", "--success", "final_loss < 0.1"
+
+    def record(*arguments: str | Path) -> Any:
+        done = call(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    checked = record("check", experiment)
+    assert (checked["n_runs"], checked["n_present"], checked["trainer"]) == (72, 0, "native on cpu")
+    assert checked["allowed_failures"] is not None and checked["seconds"] > 0
+    answer = record("run", experiment, "--out", copy)
+    assert answer["verdicts"] == {v: int((table["verdict"] == v).sum()) for v in answer["verdicts"]}
+    assert [row["configuration"] for row in answer["configurations"]] == list(table["configuration"])
+    assert answer["named"]["configuration"] == answer["confirmation"]["configuration"]
+    judged = record("judge", copy / "runs.csv", *runs, "--out", tmp_path / "judged")
+    assert judged["n_configurations"] == 6 and judged["n_runs"] == 72
+    verified = record("verify", copy, "--sample", "3", "--nonce", "x")
+    assert (verified["is_right"], verified["findings"], verified["sample"]["nonce"]) == (True, [], "x")
+    assert verified["comparison"]["n_identical"] == verified["comparison"]["n_runs"] >= 3
+    replayed = record("replay", copy, run)
+    assert (replayed["run"], replayed["is_same"], len(replayed["losses"])) == (run, True, len(replayed["epochs"]))
+    assert np.float32(replayed["numbers"]["final_loss"]) == np.float32(results.runs["final_loss"][0])
+    assert record("plan", "--rate", "0.9", "--half-width", "0.03")["n_seeds"] == 385
+    planned = record("plan", "--rate", "0.95", "--target", "0.9")
+    assert (planned["verdict"], planned["n_seeds"]) == ("reliable", 255) and 0.8 < planned["chance"] <= 1
+    audited = Audit({}, {}, 1, (AuditedRun(run, 50, "agree", "stuck", "stuck"),))
+    monkeypatch.setattr("sweep.commands.audit.audit", lambda *_: audited)
+    assert record("audit", copy) == {**asdict(audited), "runs": [asdict(audited.runs[0])], "is_right": True}
+
+
+def test_check_says_what_no_number_of_seeds_shows_and_which_inputs_are_large(tmp_path: Path) -> None:
+    table = "{inputs: [[1, 5000], [0, 20], [1, 30]], targets: [[0], [1], [1]]}"
+    path = written(tmp_path, f"fixed: {{task: {table}}}\nreliability: {{target: 0.9999999999}}\n")
+    said = call("check", path).stdout
+    assert (
+        "no number of seeds can show a success rate of 0.9999999999: " in said and " would be needed, of 2^32" in said
+    )
+    assert ": input 1 goes up to 5,000, where weights begin as for inputs of about 1: scale it" in said
+    written(tmp_path, f"fixed: {{task: {table.replace('5000', '5').replace('20', '2').replace('30', '3')}}}")
+    assert "scale" not in call("check", path).stdout
 
 
 def test_show_sorts_and_selects(finished: Path) -> None:

@@ -21,8 +21,8 @@ import pandas as pd
 import pytest
 from support.folders import TABLES, Stopped, contents, listing, stop_after, swept, written
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.commands import run as run_command
 from sweep.commands.check import plan
 from sweep.commands.run import Progress

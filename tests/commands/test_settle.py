@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support.folders import contents, swept
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.commands.settle import settle
 from sweep.commands.verify import verify
 from sweep.experiment.seeds import SeedBlock

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.folders import Stopped, contents, stop_after, swept, written
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.commands.verify import verify
 from sweep.experiment import file as experiment_file
 from sweep.networks.settings import resolve

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.commands import train as one_network
 from sweep.commands.rescue import likely
 from sweep.experiment import file as experiment_file

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.results.files import ResultsError
 from sweep.results.lock import locked
 from sweep.runs.errors import SettingError

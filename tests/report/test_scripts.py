@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from support.untyped import sweep
 
-import sweep
 from sweep.networks import vocabulary
 from sweep.networks.activations import activate
 from sweep.networks.configuration import Configuration

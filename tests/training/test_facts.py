@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.untyped import sweep
 
-import sweep
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
 from sweep.statistics.intervals import wilson

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from support.untyped import sweep
 
-import sweep
 from sweep.networks.settings import resolve
 from sweep.training.keras.libraries import without_start_up_noise
 

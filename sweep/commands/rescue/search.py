@@ -113,7 +113,7 @@ class Search:
         named = {"weights": (0,), "only weights": (0,), "rest": (1,), "only rest": (1,), "both": (0, 1)}
         shares = [self._share_of_failed(self._redrawn[i]) for i in named.get(found.name, ())]
         is_no_better = all(share.low <= as_it_is.k / as_it_is.n for share in shares)
-        is_reliable = as_it_is.low >= self.trainer.reliability.target
+        is_reliable = as_it_is.shows(self.trainer.reliability)
         return replace(found, is_base_rate=bool(shares) and is_no_better and not is_reliable)
 
     def _share_of_failed(self, redrawn: Booleans | None) -> Proportion:

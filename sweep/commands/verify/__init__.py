@@ -5,8 +5,9 @@ Nothing is written. What is off is a finding: a line that begins with the name o
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sweep.commands.progress import Observer, ignore
 from sweep.commands.verify.files import check_files, check_manifest
@@ -53,6 +54,13 @@ class Verification:
     def is_right(self) -> bool:
         """Whether nothing is off."""
         return not self.findings
+
+    def record(self) -> dict[str, Any]:
+        """As plain values, for JSON; of the sample how it was drawn, not its seeds."""
+        sample = None if self.sample is None else {**asdict(self.sample), "power": self.sample.power}
+        if sample is not None:
+            del sample["seeds"]
+        return {**asdict(self), "is_right": self.is_right, "sample": sample}
 
 
 def verify(

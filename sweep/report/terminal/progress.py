@@ -14,6 +14,7 @@ from sweep.commands import progress as commands
 from sweep.commands.check import Plan
 from sweep.commands.probe import Probe, expected_seconds
 from sweep.experiment.experiment import Experiment
+from sweep.experiment.seeds import end_of_seeds
 from sweep.report.words import counted, describe_settings, percents
 from sweep.results.results import Results
 from sweep.search.allocation import Allocation
@@ -64,7 +65,10 @@ def describe_power(experiment: Experiment) -> str:
     alone, together = (allocation.allowed_failures(n_called) for n_called in (0, n_configurations - 1))
     if together is None:
         shown = f"{counted(n, 'seed')} cannot show a success rate of {target:g}, even if all learn"
-        return f"{shown}: at least {allocation.needed_runs(n_configurations - 1):,} are needed"
+        needed = allocation.needed_runs(n_configurations - 1)
+        if needed > end_of_seeds:
+            return f"no number of seeds can show a success rate of {target:.15g}: {needed:,} would be needed, of 2^32"
+        return f"{shown}: at least {needed:,} are needed"
     power = f"reliable at {target:g}: of {n:,} seeds {_may_fail(together)} may fail"
     if alone != together:  # by the false discovery rate others lower the bar
         strict = f"{counted(n, 'seed')} are too few" if alone is None else _may_fail(alone)
