@@ -186,6 +186,8 @@ def train(
     success: str | Criterion | None = None,
     test: tuple[Any, Any] | float | None = None,
     vary: Mapping[str, Any] | None = None,
+    engine: str = "auto",
+    device: str = "cpu",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -215,6 +217,8 @@ def train_built(
     success: str | Criterion | None = None,
     test: tuple[Any, Any] | float | None = None,
     vary: Mapping[str, Any] | None = None,
+    engine: str = "auto",
+    device: str = "cpu",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -239,7 +243,9 @@ def train_built(
     if isinstance(wanted, SeedBlock):
         wanted = wanted.count if wanted.listed is None else list(wanted.listed)
     fixed, varied = {"epochs": epochs, "batch_size": batch_size}, {**(vary or {}), "seed": wanted}
-    planned = plan_built(build, data, fixed, varied, success=success, test=test, workers=workers)
+    planned = plan_built(
+        *(build, data, fixed, varied), success=success, test=test, workers=workers, engine=engine, device=device
+    )
     if not quiet:
         _say_plan(planned)
     if vary is not None or out is not None:
@@ -282,10 +288,12 @@ def _say_plan(planned: BuiltPlan) -> None:
         *([f"{n:,} configurations"] if n > 1 else []),
         f"{experiment.seeds.amount()} seeds x {experiment.fixed.get('epochs', 'varied')} epochs",
         f"{planned.tried.n_parameters:,} parameters",
-        "this process" if n_workers == 1 else f"{n_workers} processes",
+        "all at once" if planned.is_stacked else "this process" if n_workers == 1 else f"{n_workers} processes",
         f"about {describe_seconds(start + planned.seconds / n_workers)}",
     ]
     _say("; ".join(words) + (f" ({planned.reason})" if planned.reason else ""), quiet=False)
+    if planned.why_fit is not None:
+        _say(f"one seed after the other, by model.fit: {planned.why_fit}", quiet=False)
 
 
 def train_settings(

@@ -29,12 +29,16 @@ class TrainingError(RuntimeError):
     """An exception in the process that trains, whose traceback is the text, or that process's end."""
 
 
+class ProcessEnded(TrainingError):
+    """The process that trains ended before it answered."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the process that trains sends, of its start or of what it was asked: what came of it, or why nothing did.
 
-    error: a traceback; refusal: why nothing can be trained at all. n_programs: compiled so far; peak_bytes: the largest
-    resident size so far.
+    error: a traceback; refusal: why nothing can be trained at all; end: how the process ended. n_programs: compiled so
+    far; peak_bytes: the largest resident size so far.
     """
 
     n_programs: int
@@ -42,6 +46,7 @@ class Answer:
     value: Any = None
     error: str | None = None
     refusal: str | None = None
+    end: str | None = None
 
 
 class TrainingProcess:
@@ -132,7 +137,7 @@ class TrainingProcess:
         code = self._process.wait()
         told = f"the process that trains ended with code {code}; it may have needed more memory than there is"
         with self._lock:
-            self._end = Answer(self.n_programs, 0, error=told)
+            self._end = Answer(self.n_programs, 0, end=told)
             for waiting in self._waiting.values():
                 waiting.set_result(self._end)
 
@@ -143,6 +148,8 @@ def _raise(answer: Answer) -> None:
         raise EngineError(answer.refusal)
     if answer.error is not None:
         raise TrainingError(answer.error)
+    if answer.end is not None:
+        raise ProcessEnded(answer.end)
 
 
 class Processes:

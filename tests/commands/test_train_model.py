@@ -45,7 +45,7 @@ def build_linear(seed: int) -> Any:
 
 
 def trained(function: Any = build, y: Any = XOR, **options: Any) -> Any:
-    given: dict[str, Any] = {"seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True}
+    given: dict[str, Any] = {"seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True, "engine": "fit"}
     return sweep.train(build=function, data=(X, y), **(given | options))
 
 
@@ -367,6 +367,13 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "seeds": ({"seeds": 0}, "seeds: 0 seeds from 0"),
     "a seed": ({"seeds": [3, -1]}, "seeds.*: found -1; allowed: a seed"),
     "workers": ({"workers": 0}, "workers: found 0; allowed: a whole number from 1 up"),
+    "engine": ({"engine": "native"}, "engine: found 'native'; allowed: auto, stacked, fit"),
+    "device": ({"device": "gpu"}, "device: found gpu with the engine fit; allowed: cpu, or the engine stacked"),
+    "workers at once": ({"engine": "stacked", "workers": 2}, "workers: found 2 with the engine stacked; allowed: "),
+    "a function at once": (
+        {"engine": "stacked", "success": lambda *_: True},
+        "engine: found stacked, but success is a function, which is asked of one model at a time; allowed: auto, fit",
+    ),
     "elsewhere": (
         {"build": lambda seed: build(seed), "workers": 2},
         "workers: found 2, but <lambda> is no function at the head of a module, so another process cannot import it",
@@ -378,6 +385,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 def test_mistakes_are_one_message(name: str) -> None:
     options, message = MISTAKES[name]
     given: dict[str, Any] = {"build": build, "data": (X, XOR), "seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True}
+    given["engine"] = "fit"
     with pytest.raises(SettingError, match=message):
         sweep.train(**(given | options))
 
@@ -387,8 +395,6 @@ def test_settings_or_a_function() -> None:
         sweep.train(seeds=3)  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError, match="build"):
         sweep.train({"width": 2}, build=build)  # pyright: ignore[reportCallIssue]
-    with pytest.raises(TypeError, match="engine"):
-        sweep.train(build=build, data=(X, XOR), engine="native")  # pyright: ignore[reportCallIssue]
 
 
 def test_a_function_at_a_prompt_stays_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
