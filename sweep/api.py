@@ -179,7 +179,7 @@ def train(
 def train(
     *,
     build: Build,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     seeds: Seeds | Mapping[str, int] = 64,
     epochs: int = 1000,
     batch_size: int = 32,
@@ -209,7 +209,7 @@ def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any
 
 def train_built(
     build: Build,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     seeds: Seeds | Mapping[str, int] = 64,
     *,
     epochs: int = 1000,

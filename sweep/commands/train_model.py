@@ -141,30 +141,34 @@ def _job(build: Any, data: Any, test: Any, success: Any, names: tuple[str, ...])
     except (ValueError, TypeError) as error:
         allowed = "one comparison, accuracy >= 0.95, or a function of model, x and y"
         raise SettingError(("success",), f"found {show(success)}", f"allowed: {allowed}") from error
-    pair = _pair("data", data)
+    parts = _parts("data", data, 3)
     if isinstance(test, float):
         if not 0 < test < 1:
             raise SettingError(("test",), f"found {test:g}", "allowed: (x, y), or a share of the rows between 0 and 1")
-        pair, test = held_out(pair, test)
-    tested = None if test is None else _pair("test", test)
-    return Job(build, pair, tested, success, names, keras().config.dtype_policy().name)
+        parts, kept = held_out(parts, test)
+        test = kept[:2]
+    tested = None if test is None else _parts("test", test, 2)
+    x, y, weights = (*parts, None)[:3]
+    return Job(build, (x, y), tested, success, names, keras().config.dtype_policy().name, weights)
 
 
-def _pair(name: str, given: Any) -> tuple[Any, Any]:
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise SettingError((name,), f"found {type(given).__name__}", "allowed: (x, y)")
+def _parts(name: str, given: Any, most: int) -> tuple[Any, ...]:
+    """X, y and, where there may be so many, the weights of the rows, as arrays. Raises `SettingError`."""
+    if not isinstance(given, tuple | list) or not 2 <= len(given) <= most:
+        allowed = "allowed: (x, y)" + (", or (x, y, weights of the rows)" if most > 2 else "")
+        raise SettingError((name,), f"found {type(given).__name__}", allowed)
     try:
-        x, y = map(as_arrays, given)
+        parts = tuple(map(as_arrays, given))
     except ValueError as error:  # rows of unequal length
         raise SettingError((name,), f"no arrays: {error}", "allowed: (x, y), arrays or lists of numbers") from None
-    for part, own in (("x", x), ("y", y)):
+    for part, own in zip(("x", "y", "weights"), parts, strict=False):
         for leaf in leaves(own):
             if leaf.dtype.kind not in "biuf":
                 raise SettingError((name,), f"{part} of type {leaf.dtype}", "allowed: arrays of numbers")
             if not leaf.size or leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
                 found = f"{part} has no rows" if not leaf.size else f"{part} has numbers that are not finite"
                 raise SettingError((name,), found, "allowed: (x, y) with at least one row, finite numbers")
-    return x, y
+    return parts
 
 
 def leaves(data: Any) -> Iterator[Any]:
@@ -180,7 +184,7 @@ def _check_whole(name: str, value: Any) -> None:
 def _digest_of_data(job: Job) -> str:
     """What tells the data and the test rows of two jobs apart."""
     digest = hashlib.sha256()
-    for leaf in (*leaves(job.data), *leaves(job.test or ())):
+    for leaf in (*leaves(job.rows), *leaves(job.test or ())):
         digest.update(f"{leaf.dtype} {leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()[:digits]
 

@@ -21,7 +21,7 @@ def given_weights(seed: int) -> Any:
     layers = [K.Dense(4, kernel_regularizer=penalty), K.BatchNormalization(), K.ReLU(), K.Dense(1, "sigmoid")]
     model = keras.Sequential([keras.Input((3,)), *layers])
     rng = np.random.default_rng(seed)
-    model.set_weights([w + rng.normal(size=w.shape) * (w.ndim > 1) for w in model.get_weights()])
+    model.set_weights([rng.normal(size=w.shape) if w.ndim > 1 else w for w in model.get_weights()])
     rate = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True), "binary_crossentropy", metrics=["mae"])
     return model
@@ -63,7 +63,7 @@ class Doubtful(keras.layers.Layer):
 
 def untraceable(seed: int) -> Any:
     model = keras.Sequential([keras.Input((2,)), K.Dense(1, "sigmoid")])
-    outputs = Doubtful()(model.outputs[0]) if keras.backend.backend() == "jax" else model.outputs[0]
-    model = keras.Model(model.inputs, outputs)
+    if keras.backend.backend() == "jax":
+        model.add(Doubtful())
     model.compile("adam", "binary_crossentropy", run_eagerly=True)
     return model

@@ -21,21 +21,23 @@ def stacked(build: Callable[..., Any], data: Any = XOR, **options: Any) -> Any:
     return sweep.train(build=build, data=data, **(given | options))
 
 
-def test_every_epoch_is_that_of_fit_with_the_same_weights_and_row_order(tmp_path: Any) -> None:
+def test_every_epoch_is_that_of_fit_with_the_same_start_and_row_order(tmp_path: Any) -> None:
     from sweep.training.stacked.program import row_order
 
     x, y = table()
-    runs = stacked(given_weights, (x, y), epochs=12, out=tmp_path / "out")
+    weights = np.arange(10, dtype=np.float32) / 5
+    runs = stacked(given_weights, (x, y, weights), epochs=12, out=tmp_path / "out")
     curves = sweep.load(tmp_path / "out").folder.read_curves()
     for run in runs.itertuples():
         model, losses, errors = given_weights(run.seed), [], []
         for epoch in range(13):
-            loss, error = model.evaluate(x, y, verbose=0)
+            loss, error = model.evaluate(x, y, sample_weight=weights, verbose=0)
             losses.append(loss)
             errors.append(error)
             order = np.asarray(row_order(run.seed, epoch, len(x)))
             assert sorted(order) == list(range(len(x)))
-            model.fit(x[order], y[order], batch_size=4, shuffle=False, verbose=0)
+            given = {"batch_size": 4, "sample_weight": weights[order], "shuffle": False}
+            model.fit(x[order], y[order], **given, verbose=0)
         assert curves[run.run].steps.tolist() == snapshot_epochs(12, 1).tolist()
         np.testing.assert_allclose(curves[run.run].metrics["loss"], losses, rtol=2e-5)
         np.testing.assert_allclose(curves[run.run].metrics["mae"], errors, rtol=2e-5)
@@ -80,7 +82,7 @@ def test_what_cannot_be_traced_is_fitted_and_a_line_says_so(capsys: pytest.Captu
     runs = stacked(stacked_models.untraceable, engine="auto", quiet=False, seeds=2, epochs=1)
     assert set(runs["engine"]) == {"function untraceable"}
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("one seed after the other")]
-    assert told == ["one seed after the other, by model.fit: the model is compiled with run_eagerly=True"]
+    assert len(told) == 1 and "Doubtful" in told[0], told
     keras.config.set_dtype_policy("mixed_float16")
     try:
         with pytest.raises(SettingError, match="engine: found stacked, but Keras computes in mixed_float16"):
@@ -121,7 +123,7 @@ def losses(n_at_once, is_apart=None):
 whole, _ = losses(8)
 np.testing.assert_allclose(losses(2)[0], whole, rtol=1e-6)
 np.testing.assert_allclose(losses(8, True)[0], whole, rtol=1e-6)
-work._memory = lambda device: 50_000.0
+work._memory = lambda device: 20_000.0
 found, prepared = losses(8)
 assert prepared.most < 5, prepared.most
 np.testing.assert_allclose(found, whole, rtol=1e-6)

@@ -51,7 +51,8 @@ class Job:
 
     build: a function of a seed, and of the settings `names` by name, that returns a compiled Keras model; data, test:
     what `model.fit` takes as x and y, and x and y that are only evaluated; success: a comparison of a number, or a
-    function of the model, x and y, asked after every epoch; policy: Keras's policy of numbers.
+    function of the model, x and y, asked after every epoch; policy: Keras's policy of numbers; weights: what each row
+    counts in the loss `[row]`, None where all count 1.
     """
 
     build: Callable[..., Any]
@@ -60,11 +61,12 @@ class Job:
     success: Success | Criterion
     names: tuple[str, ...] = ()
     policy: str = "float32"
+    weights: Any = None
 
     @property
     def rows(self) -> tuple[Any, ...]:
         """What `model.fit` takes: x, y, and the weights of the rows where there are such."""
-        return self.data
+        return self.data if self.weights is None else (*self.data, self.weights)
 
     @property
     def criterion(self) -> Success:
@@ -152,18 +154,19 @@ class Watch:
 
     def numbers(self) -> dict[str, float]:
         """What the model's compiled loss and metrics and its right answers say, of the data and of `test`."""
-        found = self._evaluate(self.job.data, self.marks)
+        found = self._evaluate(self.job.rows, self.marks)
         if self.job.test is not None:
             tested = self._evaluate(self.job.test, self._test_marks)
             found |= {f"test_{name}": value for name, value in tested.items()}
         return found
 
-    def _evaluate(self, data: tuple[Any, Any], marks: Marking | None) -> dict[str, float]:
+    def _evaluate(self, rows: tuple[Any, ...], marks: Marking | None) -> dict[str, float]:
+        x, y, weights = (*rows, None)[:3]
         size = max(self.batch_size, answered_at_once)
-        given = self.model.evaluate(*data, batch_size=size, verbose=0, return_dict=True)
+        given = self.model.evaluate(x, y, batch_size=size, sample_weight=weights, verbose=0, return_dict=True)
         found = {name: float(value) for name, value in given.items()}
         if marks is not None:
-            found["accuracy"] = float(marks.is_right(self.answers(data[0], marks), 0).mean())
+            found["accuracy"] = float(marks.is_right(self.answers(x, marks), 0).mean())
         return found
 
     def has_learned(self) -> bool:
@@ -193,7 +196,7 @@ def probe(job: Job, settings: Mapping[str, Any], seed: int) -> Probe:
     x, y = job.data
     try:
         watch = Watch(model, job, settings)
-        model.fit(x, y, epochs=1, batch_size=watch.batch_size, verbose=0)
+        model.fit(x, y, epochs=1, batch_size=watch.batch_size, sample_weight=job.weights, verbose=0)
     except SettingError:
         raise
     except (ValueError, TypeError) as error:
@@ -206,7 +209,7 @@ def probe(job: Job, settings: Mapping[str, Any], seed: int) -> Probe:
         found = f"found {job.success}, but the model, its loss and its targets give {', '.join(known)}"
         raise SettingError(("success",), found, "allowed: one of these, or a function (model, x, y)")
     start = time.perf_counter()
-    model.fit(x, y, epochs=n_timed_epochs, batch_size=watch.batch_size, verbose=0)
+    model.fit(x, y, epochs=n_timed_epochs, batch_size=watch.batch_size, sample_weight=job.weights, verbose=0)
     watch.has_learned()
     of_epoch = (time.perf_counter() - start) / n_timed_epochs
     start = time.perf_counter()
@@ -237,7 +240,8 @@ def fit(job: Job, settings: Mapping[str, Any], seed: int) -> Given:
     layers = hidden(model)
     off_initial = layers.count_off(x)[0] if layers else []
     callback = keras().callbacks.LambdaCallback(on_epoch_end=watch.record)
-    model.fit(x, y, epochs=watch.epochs, batch_size=watch.batch_size, verbose=0, callbacks=[callback])
+    fitted = {"epochs": watch.epochs, "batch_size": watch.batch_size, "sample_weight": job.weights}
+    model.fit(x, y, **fitted, verbose=0, callbacks=[callback])
     is_finite = all(np.isfinite(w).all() for w in model.get_weights())
     answers = None if watch.marks is None else watch.answers(x, watch.marks)
     off, units = layers.count_off(x) if layers else ([], [])

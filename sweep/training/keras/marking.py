@@ -48,8 +48,8 @@ def n_rows(x: Any) -> int:
     return len(keras().tree.flatten(x)[0])
 
 
-def held_out(data: tuple[Any, Any], share: float) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """X and y without that share of the rows, and x and y of these, which are drawn once, the same for every seed."""
+def held_out(data: tuple[Any, ...], share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Data without that share of the rows, and that of these, which are drawn once, the same for every seed."""
     pair = tuple(map(as_arrays, data))
     order = np.random.default_rng(0).permutation(n_rows(pair))
     n_tested = min(max(1, round(share * len(order))), len(order) - 1)

@@ -16,9 +16,13 @@ from sweep.training.stacked.values import Unstackable
 
 @dataclass(frozen=True)
 class FromDescription:
-    """A function of a seed that gives the model of this description, as Keras writes it."""
+    """A function of a seed that gives the model of this text, as Keras writes it.
+
+    description: of the models that the caller's function gives, as `built.describe` has it.
+    """
 
     text: str
+    description: str
 
     def __call__(self, seed: int) -> Any:
         """The compiled model; what it draws follows from Keras's seed now."""
@@ -36,9 +40,10 @@ def travelling(job: Job, settings: Mapping[str, Any], seeds: Any) -> Job:
         return job
     compared = sorted({int(seeds[i]) for i in (0, min(1, len(seeds) - 1), len(seeds) // 2, -1)})
     try:
-        text = _written(fresh_model(job, settings, compared[0]))
-        again = replace(job, build=FromDescription(text), names=())
-        is_said = all(_is_said(text, job, again, settings, seed) for seed in compared)
+        first = fresh_model(job, settings, compared[0])
+        build = FromDescription(_written(first), describe(first))
+        again = replace(job, build=build, names=())
+        is_said = all(_is_said(build, job, again, settings, seed) for seed in compared)
     except SettingError:
         raise
     except Exception as error:  # of the caller's function, or of an object that Keras cannot describe or build anew
@@ -49,12 +54,12 @@ def travelling(job: Job, settings: Mapping[str, Any], seeds: Any) -> Job:
     return again
 
 
-def _is_said(text: str, job: Job, again: Job, settings: Mapping[str, Any], seed: int) -> bool:
+def _is_said(said: FromDescription, job: Job, again: Job, settings: Mapping[str, Any], seed: int) -> bool:
     """Whether the model of a seed is the one that its description gives, with the same values."""
     built = fresh_model(job, settings, seed)
     anew = fresh_model(again, settings, seed)
     pairs = zip(built.variables, anew.variables, strict=True)
-    return (_written(built), describe(built)) == (text, describe(anew)) and all(
+    return (_written(built), describe(built), _written(anew)) == (said.text, said.description, said.text) and all(
         np.array_equal(np.asarray(a.value), np.asarray(b.value)) for a, b in pairs
     )
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from sweep.training.fused.trainer import backend
 from sweep.training.keras.built import Job, Probe, Seen, describe, ended, n_trained, of_training
 from sweep.training.keras.marking import hidden, marking
 from sweep.training.own import Given
+from sweep.training.stacked.initial import Source, in_one_program, noted, sources
 from sweep.training.stacked.models import build_each, check, leave_tensorflow_out, ready, state_of, structure
 from sweep.training.stacked.program import Data, State, Training, recorded_at_once
 from sweep.training.stacked.values import Question, Unstackable
@@ -26,6 +27,8 @@ from sweep.training.threads import physical_memory
 # a training that would take longer is measured the other way too: one model after the other inside the program
 seconds_worth_comparing = 20.0
 n_timed_epochs = 2
+# models that would take longer to be built get their initial values from a program
+seconds_worth_a_program = 2.0
 share_of_memory = 0.5
 
 
@@ -53,6 +56,7 @@ class Prepared:
         self._programs: dict[int, Compiled] = {}
         self.most = recorded_at_once
         self.is_apart: bool | None = None
+        self._initial: Callable[[Sequence[int]], list[State]] | None = None
 
     @property
     def n_programs(self) -> int:
@@ -108,6 +112,22 @@ class Prepared:
             seconds = min(seconds, (time.perf_counter() - start) / n_timed_epochs)
         look = jax.jit(spread(lambda state, _: self.training.look(state)))
         return Compiled(n, train, look, seconds)
+
+    def states(self, seeds: Sequence[int]) -> tuple[list[State], dict[int, Given]]:
+        """The states that the models of seeds begin with, and what came of those that cannot be built, by place."""
+        if self._initial is None and len(seeds) > 1:
+            start = time.perf_counter()
+            ready(self.job, self.settings, seeds[0])
+            is_worth_it = (time.perf_counter() - start) * len(seeds) > seconds_worth_a_program
+            self._initial = in_one_program(self._noted, seeds) if is_worth_it else None
+        if self._initial is not None:
+            return self._initial(seeds), {}
+        return build_each(self.job, self.settings, seeds, self.structure)
+
+    def _noted(self, seed: int) -> tuple[State, list[Source | None]]:
+        with noted() as initializers:
+            model = ready(self.job, self.settings, seed)
+        return state_of(model), sources(model, initializers, seed) if structure(model) == self.structure else []
 
     def run(self, states: Sequence[State], seeds: Sequence[int]) -> list[Given]:
         """What came of these seeds, whose models begin so; in halves where they do not fit the memory."""
@@ -246,12 +266,13 @@ class Stacked:
             raise Unstackable(f"{prepared.job.criterion.metric} is no number that it gives")
         n_blocks = -(-len(asked.seeds) // n)
         seconds = program.seconds * prepared.epochs * n_blocks / len(asked.seeds)
-        return Probe(describe(prepared.model), n_trained(prepared.model), seconds, time.perf_counter() - start)
+        described = getattr(prepared.job.build, "description", None) or describe(prepared.model)
+        return Probe(described, n_trained(prepared.model), seconds, time.perf_counter() - start)
 
     def _runs(self, asked: Question) -> list[Given]:
         prepared = self._of(asked)
         seeds = [int(seed) for seed in asked.seeds]
-        states, crashed = build_each(prepared.job, prepared.settings, seeds, prepared.structure)
+        states, crashed = prepared.states(seeds)
         built = [seed for place, seed in enumerate(seeds) if place not in crashed]
         ran = iter(prepared.run(states, built) if built else ())
         return [crashed[place] if place in crashed else next(ran) for place in range(len(seeds))]
