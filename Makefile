@@ -78,8 +78,9 @@ postgres: ## install Debian's PostgreSQL, which the long tests of the study's st
 		$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
 	@ls /usr/lib/postgresql/*/bin/initdb
 
-test: setup $(VENV)/.development ## the tests, or those of TESTS (a file or folder)
-	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
+# a file's tests stay together, for what they share is made once a process
+test: setup $(VENV)/.development ## the tests in two processes, or those of TESTS (a file or folder)
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(TESTS)
 
 test-slow: setup $(VENV)/.development ## the long tests too, or those of TESTS
 	@$(BIN)/python -m pytest $(TESTS)

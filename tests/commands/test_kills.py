@@ -4,8 +4,10 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -212,3 +214,76 @@ def test_a_database_on_a_small_file_system(tmp_path: Path, small_disk: Path, rec
     for name in tables:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     record("faults: runs on a file system too small for them", n_full)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process started, by its threads too."""
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_process_that_trains_is_killed(tmp_path: Path, record: Record) -> None:
+    """As the kernel does where memory runs out: what was in training breaks, and the same command trains it."""
+    path = tmp_path / "e.yaml"
+    path.write_text(BASE.replace("epochs: 40", "epochs: 400") + experiments["grid"].replace("seed: 6", "seed: 64"))
+    command = [sys.executable, "-m", "sweep", "run", str(path), "--engine", "fused", "--quiet", "--out"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, timeout=seconds)
+    with subprocess.Popen([*command, str(tmp_path / "out")], stderr=subprocess.PIPE, text=True) as process:
+        killed: set[int] = set()
+        while process.poll() is None and len(killed) < 2:
+            for child in set(_children(process.pid)) - killed:
+                time.sleep(3)  # it is starting, compiling or training
+                os.kill(child, signal.SIGKILL)
+                killed.add(child)
+            time.sleep(0.1)
+        _, told = process.communicate(timeout=seconds)
+    assert killed and process.returncode in (0, 1), told
+    assert "Traceback" not in told
+    assert process.returncode == 0 or "ended with code -9" in told, told
+    subprocess.run([*command, str(tmp_path / "out")], check=True, timeout=seconds)
+    for name in tables:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    record("kills: processes that train, killed under a sweep", len(killed))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_make_sweep_is_killed(tmp_path: Path, record: Record) -> None:
+    """With all that it started, at many moments: `make sweep` again ends as an undisturbed one."""
+    root = Path(__file__).parents[2]
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    path = tmp_path / "experiments" / "small.yaml"
+    path.parent.mkdir()
+    path.write_text(BASE.replace("epochs: 40", "epochs: 2000") + experiments["grid"].replace("seed: 6", "seed: 64"))
+    is_set_up = ("--old-file=.venv/.packages", "--old-file=.venv/.kernel")
+    command = ["make", f"--makefile={root / 'Makefile'}", *is_set_up, "sweep", "EXPERIMENT=experiments/small.yaml"]
+    out = tmp_path / "results" / "small"
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+    began = time.monotonic()
+    with start() as whole:
+        printed, _ = whole.communicate(timeout=seconds)
+    lasted = time.monotonic() - began
+    assert whole.returncode == 0, printed
+    digests = [hashlib.sha256((out / name).read_bytes()).hexdigest() for name in tables]
+    shutil.rmtree(out)
+    n_kills = 0
+    for moment in range(1, 11):
+        with start() as process:
+            time.sleep(lasted * moment / 11)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=seconds)
+        n_kills += process.returncode == -signal.SIGKILL
+        with start() as again:
+            printed, _ = again.communicate(timeout=seconds)
+        assert again.returncode == 0 and "Traceback" not in printed, printed
+        assert [hashlib.sha256((out / name).read_bytes()).hexdigest() for name in tables] == digests
+        assert (out / "audit.json").exists() and (out / "report.html").exists()
+        shutil.rmtree(out)
+    assert n_kills
+    record("kills: `make sweep` killed with all that it started", n_kills)
