@@ -1,6 +1,7 @@
 """The fused engine on the GPU: contract, parity, throughput against the CPU, written into docs/performance.md.
 
-Keras models all at once too, under JAX, whose CUDA libraries are `jax[cuda12]`. The backend is TensorFlow, or JAX with `KERAS_BACKEND=jax`. Without a GPU it ends with one message and exit code 2.
+Keras models all at once too, under JAX, whose CUDA libraries are those of `jax[cuda12]`. The backend of the engine is
+TensorFlow, or JAX with `KERAS_BACKEND=jax`. Without a GPU it ends with one message and exit code 2.
 """
 
 import os
