@@ -37,10 +37,11 @@ def counts(text: str, columns: list[str]) -> dict[tuple[str, ...], tuple[int, in
 def is_alike(first: tuple[int, int], second: tuple[int, int]) -> bool:
     """Whether two counts of learned seeds may be of one rate."""
     sides = [[learned, n - learned] for learned, n in (first, second)]
-    return float(fisher_exact(sides).pvalue) > LEVEL
+    tested: Any = fisher_exact(sides)
+    return tested.pvalue > LEVEL
 
 
-SETTINGS = dict(zip(EXAMPLES, (["normalize", "batch_size"], ["units"], ["rate"]), strict=True))
+SETTINGS: dict[str, list[str]] = dict(zip(EXAMPLES, (["normalize", "batch_size"], ["units"], ["rate"]), strict=True))
 
 
 def test_the_page_shows_rates_of_each_example() -> None:

@@ -9,7 +9,7 @@ x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 y = np.array([[0], [1], [1], [0]], np.float32)
 
 
-def build(seed, normalize):
+def build(seed: int, normalize: bool) -> keras.Model:
     """Four units of relu, with batch normalization before it or without."""
     normalization = [keras.layers.BatchNormalization()] if normalize else []
     layers = [keras.layers.Dense(4), *normalization, keras.layers.ReLU(), keras.layers.Dense(1, activation="sigmoid")]

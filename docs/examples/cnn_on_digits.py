@@ -9,7 +9,7 @@ import sweep
 ROWS = ("75557", "26227", "71747", "71717", "55711", "74717", "74757", "71122", "75757", "75717")
 
 
-def pictures(n):
+def pictures(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Digits of 5 x 3 dots somewhere on 8 x 8, with noise: pictures `[n, 8, 8, 1]`, and which digit each is."""
     rng = np.random.default_rng(0)
     glyphs = np.array([[[int(row) >> 2 - i & 1 for i in range(3)] for row in rows] for rows in ROWS], np.float32)
@@ -21,7 +21,7 @@ def pictures(n):
     return shown + rng.normal(0, 0.15, shown.shape).astype(np.float32), digits
 
 
-def build(seed, rate):
+def build(seed: int, rate: float) -> keras.Model:
     """One convolution, the largest of each 2 x 2, ten classes."""
     convolution = keras.layers.Conv2D(8, 3, activation="relu")
     layers = [convolution, keras.layers.MaxPooling2D(), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]

@@ -11,7 +11,7 @@ bits = np.array(list(itertools.product([0, 1], repeat=6)), np.float32)
 x, y = bits[:, :, None], bits.sum(axis=1, keepdims=True) % 2
 
 
-def build(seed, units):
+def build(seed: int, units: int) -> keras.Model:
     """A bit at a time, then one sigmoid."""
     model = keras.Sequential([keras.Input((6, 1)), keras.layers.LSTM(units), keras.layers.Dense(1, "sigmoid")])
     model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")

@@ -22,7 +22,7 @@ def given_weights(seed: int) -> Any:
     model = keras.Sequential([keras.Input((3,)), *layers])
     rng = np.random.default_rng(seed)
     model.set_weights([rng.normal(size=w.shape) if w.ndim > 1 else w for w in model.get_weights()])
-    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
+    rate: Any = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True), "binary_crossentropy", metrics=["mae"])
     return model
 
@@ -58,7 +58,8 @@ class Doubtful(keras.layers.Layer):
     """Asks for the value of a tensor, which a tracer has not."""
 
     def call(self, inputs: Any) -> Any:
-        return inputs * 2 if float(keras.ops.max(inputs)) > 0 else inputs
+        largest: Any = keras.ops.max(inputs)
+        return inputs * 2 if float(largest) > 0 else inputs
 
 
 def untraceable(seed: int) -> Any:

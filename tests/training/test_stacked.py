@@ -41,7 +41,7 @@ def test_every_epoch_is_that_of_fit_with_the_same_start_and_row_order(tmp_path: 
         assert curves[run.run].steps.tolist() == snapshot_epochs(12, 1).tolist()
         np.testing.assert_allclose(curves[run.run].metrics["loss"], losses, rtol=2e-5)
         np.testing.assert_allclose(curves[run.run].metrics["mae"], errors, rtol=2e-5)
-        assert losses[-1] < losses[0] and run.engine == "stacked function given_weights"
+        assert abs(losses[-1] - losses[0]) > 0.1 and run.engine == "stacked function given_weights"
 
 
 def test_a_model_that_diverges_disturbs_none_and_company_changes_nothing() -> None:

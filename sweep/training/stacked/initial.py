@@ -72,7 +72,7 @@ def sources(model: Any, initializers: dict[int, Any], seed: int) -> list[Source 
     found: list[Source | None] = []
     for variable in (*model.trainable_variables, *model.non_trainable_variables):
         initializer, value = initializers.get(id(variable)), np.asarray(variable.value)
-        number = getattr(initializer, "seed", None)
+        number: Any = getattr(initializer, "seed", None)
         is_generator = initializer is None and value.dtype == np.uint32 and value.shape == (2,)
         number = int(value[0]) if is_generator else number
         is_drawn = isinstance(number, int) and number in place and getattr(initializer, "_init_seed", None) is None
