@@ -229,7 +229,11 @@ def train_built(
     come back; `epochs` and `batch_size`, of `model.fit`, may be varied too. success: one comparison of a number that
     the model gives, or a function (model, x, y) that says whether it learned, asked after every epoch; a training
     accuracy of 1 where it is not given. test: x and y that are only evaluated, or a share of the rows that is kept for
-    that. workers: processes, as many as pay where it is not given; several need a function that another process can
+    that. data may have a third part, the weights of the rows in the loss.
+
+    engine: `stacked` trains all seeds of a configuration at once under JAX, on `device`, cpu or gpu; `fit` one after
+    the other by `model.fit`; `auto` at once on the processor where that can be, else by `fit`, and says why. workers:
+    processes of `fit`, as many as pay where it is not given; several need a function that another process can
     import, and in a script the call under `if __name__ == "__main__":`. out: a results folder like any other, with
     `vary` `results/<name of the function>` where it is not given, else nothing is kept. The same call goes on there, a
     larger count of seeds extends it. Says on stderr how long it will take, how far it is and what came of it, unless

@@ -64,7 +64,7 @@ def test_the_examples_give_what_the_page_shows(
 # what is trained both ways, with what rate is neither 0 nor 1; 64 seeds at once, 24 by `fit`
 BOTH: dict[str, dict[str, Any]] = {
     "batch_normalization_on_xor": {"vary": {"normalize": [True]}, "epochs": 100, "batch_size": 4},
-    "lstm_on_parity": {"vary": {"units": [8]}, "epochs": 150, "batch_size": 16},
+    "lstm_on_parity": {"vary": {"units": [4]}, "epochs": 150, "batch_size": 4},
     "cnn_on_digits": {"vary": {"rate": [0.003]}, "epochs": 8, "success": "test_accuracy >= 0.9", "test": 0.25},
 }
 

@@ -7,9 +7,10 @@ Notation: a state is the variables of one model: trained, not trained (of random
 each has the axis `model` first. A record is `[epoch]` of one model.
 """
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -59,21 +60,37 @@ class Training:
     """One model's training as a function of its state, to be compiled for many.
 
     model: the one whose functions are called; its own variables are not touched. layers: those whose units are looked
-    at. names: what is recorded, known once it was traced.
+    at. names: what is recorded, see `named`.
     """
 
     def __init__(self, model: Any, data: Data, test: Data | None, batch_size: int, layers: Hidden | None) -> None:
         self.model, self.data, self.test, self.layers = model, data, test, layers
         self.batch_size = batch_size
-        self._no_metrics = [jnp.asarray(variable.value) for variable in model.metrics_variables]
         self.names: Sequence[str] = ()
+        self._no_metrics = [jnp.asarray(variable.value) for variable in model.metrics_variables]
+
+    @property
+    def rows(self) -> tuple[Any, Any]:
+        """The rows to train on and those to test on, which a program is given: they are no constants of it."""
+        return self.data.parts, None if self.test is None else self.test.parts
+
+    def named(self, state: State) -> Self:
+        """The same with the names of the numbers that a model in this state gives."""
+        self.names = list(jax.eval_shape(self.numbers, state))
+        return self
+
+    def given(self, rows: tuple[Any, Any]) -> Self:
+        """The same on these rows, which may be traced."""
+        other = copy.copy(self)
+        other.data = replace(self.data, parts=rows[0])
+        other.test = None if self.test is None else replace(self.test, parts=rows[1])
+        return other
 
     def __call__(self, state: State, seed: Any, first: Any, last: Any, epochs: Any) -> tuple[State, Any]:
         """Record and train, from the epoch `first` on, up to before `last`: the state then, and the records.
 
         There is no training after `epochs`. Records: `[place, name]`, of which `last - first` places are meant.
         """
-        self.names = list(jax.eval_shape(self.numbers, state))
 
         def record_and_train(epoch: Any, carried: tuple[State, Any]) -> tuple[State, Any]:
             state, records = carried

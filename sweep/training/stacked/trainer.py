@@ -106,4 +106,9 @@ class StackedTrainer:
         if key not in self._contents:
             self._contents[key] = pickle.dumps(travelling(self.job, settings, seeds))
         question = Question(self._contents[key], settings, seeds, is_trial)
-        return processes(self.device).train(question, frozenset({self._contents[key] + key.encode()}))
+        asked = processes(self.device)
+        try:
+            return asked.train(question, frozenset({self._contents[key] + key.encode()}))
+        except KeyboardInterrupt:
+            asked.close()  # or it would go on with what nobody waits for
+            raise

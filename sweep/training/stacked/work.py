@@ -52,7 +52,8 @@ class Prepared:
         check(self.model)
         self.structure = structure(self.model)
         test = None if job.test is None else self._data(job.test)
-        self.training = Training(self.model, self._data(job.rows), test, self.batch_size, hidden(self.model))
+        training = Training(self.model, self._data(job.rows), test, self.batch_size, hidden(self.model))
+        self.training = training.named(_lists(state_of(self.model)))
         self._programs: dict[int, Compiled] = {}
         self.most = recorded_at_once
         self.is_apart: bool | None = None
@@ -93,14 +94,15 @@ class Prepared:
 
     def _timed(self, n: int, state: State, seeds: Any, *, is_apart: bool) -> Compiled:
         """A program, compiled and timed; `is_apart`: with one model after the other in it."""
-        arguments = (state, seeds, 0, n_timed_epochs, self.epochs)
+        arguments = (state, seeds, self.training.rows, 0, n_timed_epochs, self.epochs)
         spread = _apart if is_apart else _together
+        train, look = (self._on_rows(f) for f in (Training.__call__, lambda training, state, _: training.look(state)))
         try:
-            lowered = jax.jit(spread(self.training)).lower(*arguments)
+            lowered = jax.jit(spread(train)).lower(*arguments)
         except Exception as error:  # a layer of anybody's may raise anything where it is traced
             raise Unstackable(f"JAX cannot trace the model: {_in_a_line(error)}") from error
-        train = lowered.compile()
-        needed = train.memory_analysis()
+        compiled = lowered.compile()
+        needed = compiled.memory_analysis()
         if needed is not None and n > 1:
             total = needed.temp_size_in_bytes + needed.argument_size_in_bytes + needed.output_size_in_bytes
             if total > share_of_memory * _memory(self._device):
@@ -108,10 +110,13 @@ class Prepared:
         seconds = float("inf")
         for _ in range(2):
             start = time.perf_counter()
-            jax.block_until_ready(train(*arguments))
+            jax.block_until_ready(compiled(*arguments))
             seconds = min(seconds, (time.perf_counter() - start) / n_timed_epochs)
-        look = jax.jit(spread(lambda state, _: self.training.look(state)))
-        return Compiled(n, train, look, seconds)
+        return Compiled(n, compiled, jax.jit(spread(look)), seconds)
+
+    def _on_rows(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of a training, a state and a seed as one of a state, a seed and the rows."""
+        return lambda state, seed, rows, *others: function(self.training.given(rows), state, seed, *others)
 
     def states(self, seeds: Sequence[int]) -> tuple[list[State], dict[int, Given]]:
         """The states that the models of seeds begin with, and what came of those that cannot be built, by place."""
@@ -148,15 +153,16 @@ class Prepared:
         places = np.minimum(np.arange(program.n_models), len(seeds) - 1)  # the last one again where there are fewer
         state = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)[places]), *map(_lists, states))
         given = jnp.asarray(np.array(seeds, np.uint32)[places])
-        before = program.look(state, given)[1]
+        rows = self.training.rows
+        before = program.look(state, given, rows)[1]
         records: list[Any] = []
         for first in range(0, self.epochs + 1, recorded_at_once):
             last = min(first + recorded_at_once, self.epochs + 1)
-            state, found = program.train(state, given, first, last, self.epochs)
+            state, found = program.train(state, given, rows, first, last, self.epochs)
             records.append(np.asarray(found)[: len(seeds), : last - first])
-        answers, after = jax.tree.map(np.asarray, program.look(state, given))
+        answers, after = jax.tree.map(np.asarray, program.look(state, given, rows))
         is_finite = np.all([np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in (*state.trained, *state.others)], 0)
-        numbers = np.concatenate(records, axis=1)
+        numbers = self._exact(np.concatenate(records, axis=1).astype(float))
         each = (time.perf_counter() - started) / len(seeds)
         ends = [
             self._ended(
@@ -169,9 +175,17 @@ class Prepared:
         ]
         return [replace(given, seconds=each) for given in ends]
 
+    def _exact(self, numbers: Any) -> Any:
+        """Numbers `[model, epoch, name]` with shares of right answers as they are beyond the program's precision."""
+        for prefix, data in (("", self.training.data), ("test_", self.training.test)):
+            if data is not None and data.marks is not None:
+                column, n = self.training.names.index(f"{prefix}accuracy"), data.marks.targets.size
+                numbers[..., column] = np.round(numbers[..., column] * n) / n
+        return numbers
+
     def _ended(self, numbers: Any, is_finite: bool, answers: Any, on: tuple[list[Any], list[Any]]) -> Given:
         """What came of a model: numbers `[epoch, name]`, answers `[row, ..]`, units on before and after."""
-        by_name = {name: column.astype(float) for name, column in zip(self.training.names, numbers.T, strict=True)}
+        by_name = dict(zip(self.training.names, numbers.T, strict=True))
         holds = self.job.criterion.holds(by_name[self.job.criterion.metric])
         unlearned = np.flatnonzero(~holds)
         points = [
