@@ -51,6 +51,7 @@ def invented_runs(rng: np.random.Generator) -> Runs:
         "accuracy": np.where(learned, 1.0, 0.75),
         "margin": np.where(learned, narrow, -narrow),
         "epochs_to_learn": np.where(learned, rng.integers(1, 1000, n_seeds), -1),
+        "rest": np.where(outcome == outcomes.index("stuck"), "certified", ""),
         "merged_rows": np.where(outcome == outcomes.index("stuck"), "00+11", ""),
         "dead_units_initial": whole,
         "dead_units": whole,

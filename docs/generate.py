@@ -52,6 +52,7 @@ examples: Mapping[str, Sequence[str]] = {
         "sweep train width=4 task=xnor --seeds 100 --save xnor.yaml",
         "sweep train 'layers=[{units: 4, activation: tanh}, 2]' --seeds 100",
         "sweep train output=softmax --seeds 100",
+        "sweep train width=4 --seeds 100 --success 'loss < 0.01'",
         "sweep train activation=tanh output=tanh loss=mean_squared_error encoding=bipolar targets=bipolar --seeds 100",
     ],
     "import": ["sweep import my_network.keras task=xor --out my_network.yaml"],
@@ -138,10 +139,13 @@ unlike layers; the second has the `activation` that the experiment gives. In the
 `tanh-relu`.
 
 `framework: pytorch` is a preset: weights and biases of a layer begin within 1 / sqrt(inputs), as `torch.nn.Linear`
-draws them, Adam and AdamW have epsilon 1e-8, AdamW a decay of 0.01, SGD a rate of 0.001, leaky ReLU a slope of 0.01.
-What is named stands as it is named. Optimizers whose formula is another one there are refused. Adam's epsilon keeps the
-place that it has in Keras, outside of the correction of the averages: in the first steps the two part where gradients
-are below about 3e-5. In Python `sweep.from_torch(model, loss, optimizer)` makes settings of a network of PyTorch's.
+draws them, Adam and AdamW have epsilon 1e-8, AdamW a decay of 0.01, SGD a rate of 0.001, leaky ReLU a slope of 0.01;
+RMSprop, Adagrad and Adamax have the rates, averages and epsilons of PyTorch. What is named stands as it is named.
+Optimizers whose formula is another one there are refused, NAdam among them. Epsilon keeps the place that it has in
+Keras. Adam's is outside of the correction of the averages: in the first steps the two part where gradients are below
+about 3e-5. RMSprop's and Adagrad's is inside the root, and so the square of PyTorch's: by over 1% the two part where
+what the gradient is divided by is below 1e-6 and 1e-8, Adamax's below 1e-6. In Python
+`sweep.from_torch(model, loss, optimizer)` makes settings of a network of PyTorch's.
 
 `output` is an activation, or a mapping of `activation` and any of {of_the_output}.
 `binary` targets are 0 and 1, and a right answer lies on its side of 1/2; `bipolar` targets are -1 and 1, and 0 parts

@@ -3,6 +3,7 @@
 Each function is a few lines over those of `commands`, as the command of its name is.
 """
 
+import inspect
 import io
 import math
 import os
@@ -96,32 +97,45 @@ def study(
     train_many: ManyFunction | None = None,
     vary: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
-    seeds: int | Sequence[int] | Mapping[str, int] = 64,
+    cases: Sequence[Mapping[str, Any]] = (),
+    seeds: int | Sequence[int] | Mapping[str, Any] = 64,
     success: str = "success >= 1",
     target: float = 0.9,
     confidence: float = 0.95,
+    family: str | None = None,
     sampler: str = "grid",
     trials: int | None = None,
+    study_seed: int = 0,
+    trials_per_round: int = 32,
+    storage: str = "journal",
     out: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     timeout: float | str | None = None,
     memory: float | str | None = None,
+    stop: str | None = None,
     retries: int = 1,
+    cores: int = 1,
+    gpus: float = 0.0,
     objective: str | Sequence[str] = "success_rate",
+    ray: str | None = None,
     fresh: bool = False,
     confirm: int = n_confirmation,
+    settle: str | None = None,
     observe: Observer = ignore,
 ) -> Results:
     """Try a function of one's own, `train(settings, seed)`, under many seeds, or go on with it; return the results.
 
     The function returns a number, true or false, or a mapping of numbers by name; a single one is called as `success`
-    calls it. `vary` and `fixed` are settings as in an experiment file, under any names; `seeds` a count, a list, or
-    `{"count": 8, "up_to": 256}`. `success`: which comparison makes a run a success. Each run has a process, which an
-    exception, a signal or `timeout`, in seconds or as `"10 min"`, ends alone, and which has at most `memory`, in bytes
-    or as `"2 GiB"`, for its data; a run that was lost (killed from outside, or `sweep.Lost`) is tried again `retries`
-    times on its seed. A function that another process cannot import is called here, without limits. `objective`: what
-    the sampler tpe looks for, `["success_rate", "seconds"]`. The folder is `out`, `results/<name of the function>`
-    where not given.
+    calls it. `vary`, `fixed` and `cases` are settings as in an experiment file, under any names; `seeds` a count, a
+    list, or `{"count": 8, "up_to": 256}`; `study_seed` is `seed` under `study` there, and other options have the file's
+    names. `success`: which comparison makes a run a success. Each run has a process, which an exception, a signal or
+    `timeout`, in seconds or as `"10 min"`, ends alone, and which has at most `memory`, in bytes or as `"2 GiB"`, for
+    its data; a run that was lost (killed from outside, or `sweep.Lost`) is tried again `retries` times on its seed. A
+    function that yields its points is given up by `stop`, `"accuracy < 0.2 at step 50"`. One that another process
+    cannot import is called here, without timeout and memory. `objective`: what the sampler tpe looks for,
+    `["success_rate", "seconds"]`. `cores` and, on a cluster, `gpus` are kept free for each run. `ray`, `settle`,
+    `confirm`, `fresh`: see `run`. The folder is `out`, `results/<name
+    of the function>` where not given.
 
     `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
     the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
@@ -131,23 +145,27 @@ def study(
     seed touches another.
     """
     end_where_imported()
+    check_settle(settle)
+    chosen = {"objective": objective, "seed": study_seed, "trials_per_round": trials_per_round, "storage": storage}
+    limits = {"timeout": timeout, "memory": memory, "stop": stop, "retries": retries, "cores": cores, "gpus": gpus}
     sections = {
         "fixed": dict(fixed or {}),
         "vary": {**(vary or {}), "seed": seeds},
-        "study": {
-            "sampler": sampler,
-            "trials": trials,
-            **({} if objective == "success_rate" else {"objective": objective}),
-        },
-        "reliability": {"success": success, "target": target, "confidence": confidence},
-        "limits": {
-            name: value
-            for name, value, usual in (("timeout", timeout, None), ("memory", memory, None), ("retries", retries, 1))
-            if value != usual
-        },
+        "cases": list(cases),
+        "study": {"sampler": sampler, "trials": trials, **_unusual(chosen)},
+        "reliability": {"success": success, "target": target, "confidence": confidence, **_unusual({"family": family})},
+        "limits": _unusual(limits),
     }
     planned = plan_study(train, train_many, sections, workers=workers, confirm=confirm)
-    return execute(planned, out, fresh=fresh, observe=observe)
+    with spread(planned, ray, workers, math.inf) as planned:
+        return execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe)
+
+
+def _unusual(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `study` that are not as they are where nobody names them: what the written experiment says."""
+    usual = inspect.signature(study).parameters
+    names = {"seed": "study_seed"}
+    return {name: value for name, value in options.items() if value != usual[names.get(name, name)].default}
 
 
 def open(  # its name is the contract's; nothing here opens a file
@@ -319,7 +337,7 @@ def train_settings(
     """
     configuration = resolve(with_tables(settings, TableFiles(Path())))
     with at("success"):
-        criterion = read_success(success) or above_margin(margin)
+        criterion = above_margin(margin) if success is None else read_success(success)
         check_success(criterion)
     if success is not None and margin:
         raise SettingError(("margin",), f"found {margin:g} beside success", "allowed: one of the two")

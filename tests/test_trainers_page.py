@@ -1,6 +1,7 @@
 """docs/trainers.md: its examples run as they stand, in an empty folder, by the commands of the page."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -55,6 +56,44 @@ def test_a_function(tmp_path: Path) -> None:
     results = sweep.load(tmp_path / "results" / "train")
     assert results.configurations["trees"].tolist() == [8, 4, 2, 1] and "reliable" in done.stdout
     assert verdicts(results, "trees")[8] == "reliable" and verdicts(results, "trees")[1] == "unreliable"
+
+
+def test_a_function_that_yields_is_given_up(tmp_path: Path) -> None:
+    _, (_, code) = BLOCK.findall(SECTIONS["A function"])
+    (tmp_path / "climb.py").write_text(code)
+    done = subprocess.run([sys.executable, "climb.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    results = sweep.load(tmp_path / "results" / "train")
+    lengths = {run: curve.steps[-1] for run, curve in results.folder.read_curves().items()}
+    given_up = results.runs["run"].map(lengths) == 50
+    assert 0 < given_up.sum() < len(results.runs)
+    assert set(results.runs["outcome"][given_up]) == {"missed"} and (results.runs["score"][given_up] < 0).all()
+
+
+SBATCH = """#!/bin/sh
+# a Slurm of one machine: runs each task of an array in turn; the first task that it is ever given is lost
+last=${2#--array=0-}
+for task in $(seq 0 "$last"); do
+    test -e lost || { touch lost; continue; }
+    SLURM_ARRAY_TASK_ID=$task sh -c "$4"
+done
+"""
+
+
+def test_a_job_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for language, text in BLOCK.findall(SECTIONS["Many machines"]):
+        (tmp_path / f"by_array.{'py' if language == 'python' else 'yaml'}").write_text(text)
+    # a task is a process that imports the package: a few are enough
+    small = (tmp_path / "by_array.yaml").read_text().replace("count: 16, up_to: 64", "count: 3")
+    (tmp_path / "by_array.yaml").write_text(small)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sbatch").write_text(SBATCH)
+    (tmp_path / "bin" / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    done = subprocess.run([sys.executable, "by_array.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    runs = sweep.load(tmp_path / "results" / "by_array").runs
+    assert len(runs) == 9 and (runs["score"] == runs["factor"] * runs["seed"] % 7).all()
 
 
 def test_one_setting_without_a_file() -> None:

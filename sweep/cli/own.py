@@ -14,7 +14,6 @@ from sweep.cli.common import (
     WithProgram,
     Workers,
     app,
-    check_not_given,
     program_of,
     say,
     tell,
@@ -46,11 +45,13 @@ def train(
         typer.Option(metavar="FILE", help="Write it as an experiment file instead of training.", show_default=False),
     ] = None,
     success: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="COMPARISON", help="Of a program: which number makes a run a success, 'accuracy >= 0.95'."
+            metavar="COMPARISON",
+            help="What counts as learned, 'loss < 0.01'. Of a program: which of its numbers, 'accuracy >= 0.95'.",
+            show_default="every row right; of a program: 'success >= 1'",
         ),
-    ] = "success >= 1",
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -64,24 +65,32 @@ def train(
         if program is not None:
             _train_program(program, given, seeds, success, workers, as_json=as_json, quiet=quiet)
             return
-        check_not_given(context, "success", of="of programs")
         from sweep.commands.rescue.likely import find_likely
         from sweep.commands.train import ask, count_runs, to_record
         from sweep.experiment import file as experiment_file
         from sweep.experiment.seeds import SeedBlock
         from sweep.experiment.writing import experiment_text
+        from sweep.networks.criterion import check_success
         from sweep.report.limits import describe_limits
         from sweep.report.terminal.progress import watched
         from sweep.report.terminal.train import advice_lines, answer_lines
+        from sweep.runs.errors import at
         from sweep.statistics.verdicts import Target
         from sweep.training.costs import describe_seconds
 
         configuration = experiment_file.configuration(given)
+        criterion = None
+        if success is not None:
+            with at("--success"):
+                criterion = experiment_file.read_success(success)
+                check_success(criterion)
+        typed = [*given, "--seeds", str(seeds), *(() if success is None else ("--success", success))]
         if save is not None:
-            head = f"sweep train {shlex.join(given)} --seeds {seeds}"
-            _save(save, experiment_text(experiment_file.settings(given), n_seeds=seeds, head=head))
+            head = f"sweep train {shlex.join(typed)}"
+            _save(save, experiment_text(experiment_file.settings(given), n_seeds=seeds, success=success, head=head))
             return
-        asked = ask(configuration, SeedBlock(count=seeds), engine=engine, device=device, workers=workers)
+        block = SeedBlock(count=seeds)
+        asked = ask(configuration, block, engine=engine, device=device, workers=workers, success=criterion)
         if not as_json and not quiet:
             for line in describe_limits([configuration], Target().target):
                 say(line)
@@ -93,7 +102,7 @@ def train(
         if as_json:
             tell(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
         else:
-            advice = advice_lines(configuration, answer.outcomes, likely, [*given, "--seeds", str(seeds)])
+            advice = advice_lines(configuration, answer.outcomes, likely, typed)
             tell("\n".join([*answer_lines(answer), "", *advice]))
 
 
@@ -101,7 +110,7 @@ def _train_program(
     program: tuple[str, ...],
     given: list[str],
     n_seeds: int,
-    success: str,
+    success: str | None,
     workers: int | None,
     *,
     as_json: bool,
@@ -112,10 +121,13 @@ def _train_program(
     from sweep.experiment import file as experiment_file
     from sweep.report.terminal.progress import watched
     from sweep.report.terminal.train import program_lines
+    from sweep.runs.errors import at
 
+    with at("--success"):
+        criterion = experiment_file.read_success("success >= 1" if success is None else success)
     settings = experiment_file.settings(given, are_of_networks=False)
     with watched(n_seeds, quiet=quiet) as watch:
-        found = train_program(program, settings, n_seeds, success, workers=workers, watch=watch)
+        found = train_program(program, settings, n_seeds, criterion, workers=workers, watch=watch)
     tell(json.dumps(found.record(), indent=2, allow_nan=False) if as_json else "\n".join(program_lines(found)))
 
 

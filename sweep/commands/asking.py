@@ -20,6 +20,7 @@ from sweep.results.results import Results
 from sweep.results.resume import held
 from sweep.runs.cohort import Cohort, Subject
 from sweep.runs.endings import max_told
+from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
 from sweep.runs.settings import Settings
 from sweep.search.study import Search
@@ -49,7 +50,9 @@ class _Open:
 
 
 def _nobody(limits: Limits, n_workers: int) -> Trainer:
-    """The name under which the runs stand; nobody here makes them."""
+    """The name under which the runs stand; nobody here makes them. Raises `SettingError` for limits of them."""
+    if not limits.are_none:
+        raise SettingError(("limits",), "found limits of a run, which somebody else makes", "allowed: none")
 
     def make(*_: object) -> Given:
         raise RuntimeError("runs of ask and tell are made elsewhere")

@@ -36,6 +36,7 @@ from sweep.runs.runs import Entry
 from sweep.training import choice
 from sweep.training.engine import EngineError
 from sweep.training.initial import initial_weights
+from sweep.training.rest import with_descents
 
 answers = ("agree", "differ", "undecided")
 n_steps = 50
@@ -255,7 +256,7 @@ def _audit_runs(contents: Contents, chosen: Sequence[tuple[Entry[Configuration],
         short = case.first_steps.configuration
         ended = None
         if case.whole is not None and found.whole is not None:
-            ended = outcomes[diagnose(case.whole, found.whole).outcome[0]]
+            ended = outcomes[diagnose(case.whole, with_descents(case.whole, found.whole)).outcome[0]]
         steps = short.epochs * short.steps_per_epoch
         audited.append(AuditedRun(run, steps, compare_weights(case.first_steps, found), recorded[run], ended))
     return audited

@@ -175,14 +175,19 @@ def plan(
 def spread(planned: Plan, ray: str | None, workers: int | None, limit: float) -> Generator[Plan]:
     """The plan on a Ray cluster, for as long as the block lasts; without an address the plan as it is.
 
-    Raises `ExecutorError` where there is no such cluster, `ResultsError` where that would take more than `limit` hours.
+    Raises `ExecutorError` where there is no such cluster, `ResultsError` where that would take more than `limit` hours,
+    `SettingError` for GPUs of runs without one: nobody would hand them out.
     """
+    limits = planned.experiment.limits
     if ray is None:
+        if limits.gpus:
+            found = f"found {limits.gpus:g}, and no cluster that hands them out"
+            raise SettingError(("limits", "gpus"), found, "allowed: 0, or --ray ADDRESS")
         yield planned
         return
     from sweep.training.cluster import connected
 
-    with connected(ray, workers) as cluster:
+    with connected(ray, workers, limits) as cluster:
         on_cluster = replace(planned, executor=cluster)
         on_cluster.check_limit(limit)
         yield on_cluster

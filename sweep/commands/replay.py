@@ -28,6 +28,7 @@ from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import Entry, Runs
 from sweep.runs.success import Success
 from sweep.training import choice
+from sweep.training.rest import with_descents
 from sweep.training.trainer import TrainerName
 
 # how far apart the predictions of a saved model and of the training may be: float32 rounding of one forward pass
@@ -49,7 +50,8 @@ class Replay:
 
     engine and trainer: what trained it now, and what had trained the row (`native on cpu`); differences: the cells that
     came out otherwise, the engine's name not counted; example: epochs, losses, predictions and weights; runs: its one
-    row; units_off: hidden units that are off on each row after training, layer by layer `[row, unit]`;
+    row; descent: by how large a part a descent from the end lowered the training loss, NaN where none was tried;
+    units_off: hidden units that are off on each row after training, layer by layer `[row, unit]`;
     units_off_initial `[layer]`: how many were off on every row before; floors: the lowest losses of networks that merge
     rows, by what they merge (`00+11`), for tables of up to 8 rows and one output.
     """
@@ -60,6 +62,7 @@ class Replay:
     differences: tuple[ChangedCell, ...]
     example: Example
     runs: Runs
+    descent: float
     units_off: tuple[npt.NDArray[np.bool_], ...]
     units_off_initial: Integers
     success: Success
@@ -85,7 +88,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
     chosen = choice.choose(engine, row["device"] if engine == row["engine"] else "auto", [configuration])
     success = results.experiment.criterion
     cohort = Cohort(configuration, np.array([int(row["seed"])], np.uint32), success)
-    measured = chosen.train(cohort)
+    measured = with_descents(cohort, chosen.train(cohort))
     runs = diagnose(cohort, measured)
     example = Example(
         configuration.id,
@@ -104,6 +107,7 @@ def replay(results: Results, run: str, *, engine: str = "native") -> Replay:
         differences=_differences(row, own),
         example=example,
         runs=runs,
+        descent=float(measured.descents[0]),
         units_off=units_off(configuration, example.weights),
         units_off_initial=measured.units_off_initial[0],
         success=success,

@@ -96,7 +96,8 @@ class _Training:
         self.broken: list[Broken] = []
         self._plan = plan
         self._observe = observe
-        self._guard = Guard(self.broken.append, is_stopped)
+        self._has_worked = False
+        self._guard = Guard(self.broken.append, is_stopped, lambda: self._has_worked)
 
     def train(self, cohorts: Sequence[Cohort[Subject]], start: Progress) -> Iterator[list[Kept]]:
         """Train cohorts; what is kept of them, as much at a time as is to be stored together.
@@ -115,11 +116,16 @@ class _Training:
         started = time.perf_counter()
         for one in self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard):
             kept.append(one)
+            self.note(one.runs)
             if one.ends_batch:
                 yield kept
                 kept = []
         self.seconds += time.perf_counter() - started
         yield kept
+
+    def note(self, runs: Runs) -> None:
+        """Take note of runs that are known: where one did not crash, others that do end no sweep."""
+        self._has_worked |= bool((runs.outcome != outcomes.index("crashed")).any())
 
     def end_where_stopped(self) -> None:
         """End as an interruption does, with what was trained stored."""
@@ -202,6 +208,7 @@ class Sweep:
                 self.n_repeated += 1
             else:
                 known = self._known(configuration)
+                self.training.note(known)
                 self.entries[configuration.id] = Entry(suggestion.index, configuration, known)
         return list(dict.fromkeys(s.configuration.id for s in suggestions))
 

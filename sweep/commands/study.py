@@ -1,15 +1,14 @@
 """Somebody's own function or program under many seeds, by the same loop as networks."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sweep.commands.check import Plan, n_confirmation
 from sweep.experiment import file as experiment_file
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.file import ExperimentFile
-from sweep.experiment.writing import study_text
+from sweep.experiment.writing import Sections, study_text
 from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
 from sweep.training import functions, many, programs
@@ -33,8 +32,9 @@ def plan_own(source: ExperimentFile, trainer: MakeTrainer, workers: int | None, 
         raise SettingError(("workers",), f"found {workers}", "allowed: a whole number from 1 up")
     if confirm < 0:
         raise SettingError(("confirm",), f"found {confirm}", "allowed: a number of seeds, 0 for none")
-    n_workers = workers or available_cores()
-    made = trainer(source.experiment.limits, n_workers)
+    limits = source.experiment.limits
+    n_workers = workers or max(1, available_cores() // limits.cores)
+    made = trainer(limits, n_workers)
     n_confirmed = min(confirm, len(source.experiment.seeds))
     return Plan(source, made, Threads(n_workers if made.is_threaded else 1), n_confirmed, 0.0)
 
@@ -63,7 +63,7 @@ def of_program(argv: tuple[str, ...], experiment: Experiment) -> MakeTrainer:
     return lambda limits, n_workers: programs.as_trainer(command, limits, n_workers)
 
 
-def as_source(train: object, sections: Mapping[str, Mapping[str, Any]], called: str = "sweep.study") -> ExperimentFile:
+def as_source(train: object, sections: Sections, called: str = "sweep.study") -> ExperimentFile:
     """An experiment given in Python, as the file that says the same. Raises `ExperimentFileError`."""
     text = study_text(sections, f"{called} of the function {name_of(train)}")
     experiment = experiment_file.parse(text, f"{called}({name_of(train)})", subject="settings")
@@ -88,7 +88,7 @@ def plan_file(
 def plan_study(
     train: Function | None,
     train_many: ManyFunction | None,
-    sections: Mapping[str, Mapping[str, Any]],
+    sections: Sections,
     *,
     workers: int | None = None,
     confirm: int = n_confirmation,

@@ -78,6 +78,7 @@ class RunCounts:
     """
 
     configuration: Configuration
+    success: Success
     rate: Rates
     outcomes: Mapping[str, int]
     n_born_dead: int
@@ -113,6 +114,7 @@ def count_runs(trained: Trained, confidence: float = 0.95) -> RunCounts:
     shares.append((cohort.configuration.epochs, float(runs.learned.mean())))
     return RunCounts(
         configuration=cohort.configuration,
+        success=cohort.success,
         rate=wilson(int(runs.learned.sum()), len(runs), confidence),
         outcomes={name: int(n) for name, n in zip(outcomes, counts, strict=True)},
         n_born_dead=int(is_whole_layer_off.any(axis=1).sum()),
@@ -127,6 +129,7 @@ def to_record(answer: RunCounts, likely: Likely | None, engine: Engine) -> dict[
         "configuration": answer.configuration.id,
         "settings": answer.configuration.labels(),
         "n_parameters": answer.configuration.n_parameters,
+        "success": str(answer.success),
         "engine": engine.name,
         "device": engine.device,
         "n_runs": answer.n_runs,

@@ -10,7 +10,6 @@ import numpy as np
 from sweep.experiment.seeds import SeedBlock
 from sweep.runs.cohort import Broken, Cohort
 from sweep.runs.endings import Ending
-from sweep.runs.errors import SettingError
 from sweep.runs.limits import Limits
 from sweep.runs.outcomes import lowest_seeds, outcomes, outcomes_of
 from sweep.runs.runs import Runs, merge
@@ -73,7 +72,7 @@ def train_program(
     argv: tuple[str, ...],
     given: Mapping[str, Any],
     n_seeds: int,
-    success: str,
+    success: Success,
     *,
     workers: int | None,
     watch: Callable[[int, int], None],
@@ -84,13 +83,9 @@ def train_program(
     """
     command, settings = Command(argv), Settings.of(given)
     command.check(given, given)
-    try:
-        criterion = Success.parse(success)
-    except ValueError as error:
-        raise SettingError(("--success",), f"found {success}", f"allowed: {error}") from None
     n_workers = workers or available_cores()
     trainer = as_trainer(command, Limits(), n_workers)
-    cohort = Cohort(settings, SeedBlock(count=n_seeds).seeds(), success=criterion)
+    cohort = Cohort(settings, SeedBlock(count=n_seeds).seeds(), success=success)
     n_done = n_learned = 0
 
     def count(n_more: int, n_more_learned: int) -> None:
@@ -105,4 +100,4 @@ def train_program(
         raise TrainerError(f"{command.name}: every run was {lost[0].traceback}")
     endings = lowest_seeds(x for k in kept for x in k.endings)
     runs = merge([k.runs for k in kept])
-    return ProgramRuns(command, settings, criterion, runs, tuple(endings), tuple(lost))
+    return ProgramRuns(command, settings, success, runs, tuple(endings), tuple(lost))

@@ -227,7 +227,8 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
         study = _study(document.get("study") or {})
     reliability = dict(document.get("reliability") or {})
     with at("reliability", "success"):
-        success = read_success(reliability.pop("success", None))
+        written = reliability.pop("success", None)
+        success = None if written is None else read_success(written)
     if success is not None and "margin" in reliability:
         allowed = "allowed: one of the two; success: margin > 0.1 says the same"
         raise SettingError(("reliability", "margin"), "beside success", allowed)
@@ -255,10 +256,10 @@ def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -
     )
 
 
-def read_success(text: str | None) -> Success | None:
-    """Read a criterion as a file has it, None where it has none. Raises `SettingError`."""
+def read_success(text: str) -> Success:
+    """Read a criterion as a file has it. Raises `SettingError`."""
     try:
-        return None if text is None else Success.parse(text)
+        return Success.parse(text)
     except ValueError as error:
         raise SettingError((), f"found {show(text)}", f"allowed: {error}") from None
 

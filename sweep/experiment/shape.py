@@ -82,6 +82,8 @@ _limits = {
     "timeout": _key(allowed_time, anyOf=[*_amount, {"type": "null"}], default=None),
     "memory": _key(allowed_memory, anyOf=[*_amount, {"type": "null"}], default=None),
     "retries": _key("a whole number from 0 up", type="integer", minimum=0, default=Limits.retries),
+    "cores": _key("a whole number from 1 up", type="integer", minimum=1, default=Limits.cores),
+    "gpus": _key("a number from 0 up, on a cluster", type="number", minimum=0, default=Limits.gpus),
     "stop": _key(
         "one comparison of a number of the curve, and a step: accuracy < 0.2 at step 50",
         anyOf=_or_null({"type": "string"}),

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from sweep.runs.errors import visible
 
+# of an experiment: settings by name, or cases one after the other
+Sections = Mapping[str, Mapping[str, Any] | Sequence[Any]]
 _plain_name = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _no_names = {"null", "true", "false", "yes", "no", "on", "off"}
 remark_column = 26
@@ -29,7 +31,7 @@ def flow(value: Any) -> str:
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
-def study_text(sections: Mapping[str, Mapping[str, Any] | Sequence[Any]], head: str) -> str:
+def study_text(sections: Sections, head: str) -> str:
     """An experiment of these sections, a line for each setting or case; sections without any are left out."""
     lines = [f"# {_comment(head)}"]
     for section, settings in sections.items():
@@ -47,9 +49,17 @@ def _comment(text: str) -> str:
 
 
 def experiment_text(
-    fixed: Mapping[str, Any], *, n_seeds: int, head: str, remarks: Mapping[str, str] | None = None
+    fixed: Mapping[str, Any],
+    *,
+    n_seeds: int,
+    head: str,
+    success: str | None = None,
+    remarks: Mapping[str, str] | None = None,
 ) -> str:
-    """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters."""
+    """An experiment of one configuration under `n_seeds` seeds; `remarks` stand behind their hyperparameters.
+
+    success: what counts as learned, where it is not every row right.
+    """
     shown = remarks or {}
     lines = [
         f"# {_comment(head)}",
@@ -60,6 +70,7 @@ def experiment_text(
     for name, value in fixed.items():
         line = f"  {name}: {flow(value)}"
         lines.append(f"{line:{remark_column - 1}} # {_comment(shown[name])}" if name in shown else line)
+    reliability = {"target": 0.9, "confidence": 0.95, **({} if success is None else {"success": success})}
     lines += [
         "",
         "# Hyperparameters that vary: every combination is a configuration. To compare widths, move width here,",
@@ -68,6 +79,6 @@ def experiment_text(
         f"  seed: {n_seeds}",
         "",
         "# A configuration is reliable when its runs show a success rate of at least the target.",
-        "reliability: {target: 0.9, confidence: 0.95}",
+        f"reliability: {flow(reliability)}",
     ]
     return "\n".join(lines) + "\n"

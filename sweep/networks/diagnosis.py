@@ -5,10 +5,11 @@ The first that holds:
 - `diverged`: a weight, a prediction or the loss is not finite;
 - `learned`: the criterion holds, by default that the smallest signed margin of the table (`Head`) is above 0;
 - `dead`: every unit of some layer is off on every row, so that no gradient passes it; of an output too;
-- `stuck`: the loss has come to rest. It stayed within a tolerance over the last tenth of the epochs and, where it was
+- `stuck`: at rest. A descent from the end weights did not lower the loss by more than a tolerance (`certified`). Where
+  none was tried, the loss was `flat`: it stayed within a tolerance over the last tenth of the epochs and, where it was
   still falling, is not expected to fall much in ten times the epochs. Where rows of unlike target have one prediction
   and the loss is at the floor of that partition, `merged_rows` names them;
-- `unconverged`: the loss was still falling, nearly without a rise;
+- `unconverged`: the loss was still falling, nearly without a rise, or it was flat and a descent was found;
 - `unsettled`: none of these, the loss wandered.
 
 The loss looked at is the one that training lowers: the table's, or with drawn samples that of the drawn rows, and what
@@ -40,13 +41,15 @@ Doubles = npt.NDArray[np.float64]
 class Tolerances:
     """What tells the outcomes apart; how these numbers were chosen, and how often they misjudge, is in docs/method.md.
 
-    rest: by how large a part of itself the loss of a `stuck` run may change over the last tenth of the epochs; drift:
-    by how large a part it may be expected to fall in ten times the epochs, where it changed by more than `still`. fall:
-    which part of all movement of a falling loss, up and down over the second half of the epochs, is its fall. gap: how
-    far apart predictions are that count as one. floor: how far from a partition's floor the loss may be, in parts of
-    that floor.
+    descent: by how large a part of itself a descent lowers the training loss of a run that is not at rest. Where none
+    was tried, rest: by how large a part of itself the loss of a `stuck` run may change over the last tenth of the
+    epochs; drift: by how large a part it may be expected to fall in ten times the epochs, where it changed by more than
+    `still`. fall: which part of all movement of a falling loss, up and down over the second half of the epochs, is its
+    fall. gap: how far apart predictions are that count as one. floor: how far from a partition's floor the loss may be,
+    in parts of that floor.
     """
 
+    descent: float = 0.05
     rest: float = 0.01
     still: float = 5e-4
     drift: float = 0.05
@@ -153,6 +156,18 @@ def _expected_fall(losses: Doubles, snapshots: Integers, epochs: int) -> Doubles
     return speed * centre**power * (10 ** (1 - power) - 1) / (1 - power)
 
 
+def judge(course: Course, descents: npt.NDArray[np.floating[Any]], by: Tolerances = tolerances) -> Integers:
+    """`stuck`, `unconverged` or `unsettled`, by the descents `[model]` and the course of the loss: codes `[model]`.
+
+    A descent that found nothing is the certificate of rest, whatever the loss looked like; without one, a loss that
+    looked flat was not at rest. Where none was tried the course alone speaks.
+    """
+    codes = judge_course(course, by)
+    stuck, unconverged = outcomes.index("stuck"), outcomes.index("unconverged")
+    codes = np.where((descents > by.descent) & (codes == stuck), unconverged, codes)
+    return np.where(descents <= by.descent, stuck, codes)
+
+
 def judge_course(course: Course, by: Tolerances = tolerances) -> Integers:
     """`stuck`, `unconverged` or `unsettled`, by the course of the loss alone: codes `[model]` in `outcomes`."""
     is_falling = course.fall >= by.fall
@@ -194,11 +209,12 @@ def merged_groups(
 def _judge_failures(
     cohort: NetworkCohort, measurements: Measurements, models: Integers
 ) -> tuple[Integers, npt.NDArray[np.str_]]:
-    """Outcome and merged rows of models that neither learned nor diverged nor died."""
+    """Outcome and merged rows of the models that are open."""
     counts = drawn_counts(cohort, models)
     losses = training_losses(cohort, measurements, models, counts)
     with np.errstate(invalid="ignore"):  # a loss may have been infinite on the way
-        codes = judge_course(describe_course(losses + measurements.penalties[models], cohort))
+        course = describe_course(losses + measurements.penalties[models], cohort)
+    codes = judge(course, measurements.descents[models])
     rows = np.flatnonzero(codes == outcomes.index("stuck"))
     named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
     merged = np.full(len(models), "", named.dtype)
@@ -206,19 +222,32 @@ def _judge_failures(
     return codes, merged
 
 
+def _how_ended(
+    cohort: NetworkCohort, measurements: Measurements
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], Integers]:
+    """Which models are finite, which learned, and the first layer, from 1, that is off, 0 where none is: `[model]`."""
+    c = cohort.configuration
+    predictions, final_loss = measurements.predictions[:, -1], measurements.losses[:, -1]
+    is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
+    is_finite &= np.isfinite(final_loss)
+    learned = is_finite & is_learned(cohort.success, c, predictions, final_loss)
+    dead_layer = _first_dead_layer(measurements.units_off, c.widths)
+    is_output_off = _is_output_off(c.head, predictions) & (dead_layer == 0)
+    return is_finite, learned, np.where(is_output_off, c.depth + 1, dead_layer)
+
+
+def is_open(cohort: NetworkCohort, measurements: Measurements) -> npt.NDArray[np.bool_]:
+    """Which models neither diverged nor learned nor died, `[model]`: how they ended, their loss has to tell."""
+    is_finite, learned, dead_layer = _how_ended(cohort, measurements)
+    return is_finite & ~learned & (dead_layer == 0)
+
+
 def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     """The rows of the runs table that a cohort's measurements make."""
     configuration = cohort.configuration
-    targets = configuration.targets()
-    predictions = measurements.predictions[:, -1]
-    final_loss = measurements.losses[:, -1]
-    is_finite = np.isfinite(measurements.weights).all(axis=1) & np.isfinite(predictions).all(axis=(1, 2))
-    is_finite &= np.isfinite(final_loss)
-    head = configuration.head
-    learned = is_finite & is_learned(cohort.success, configuration, predictions, final_loss)
-    dead_layer = _first_dead_layer(measurements.units_off, configuration.widths)
-    is_output_off = _is_output_off(head, predictions) & (dead_layer == 0)
-    dead_layer = np.where(is_output_off, configuration.depth + 1, dead_layer)
+    head, targets = configuration.head, configuration.targets()
+    predictions, final_loss = measurements.predictions[:, -1], measurements.losses[:, -1]
+    is_finite, learned, dead_layer = _how_ended(cohort, measurements)
     outcome = np.select(
         [~is_finite, learned, dead_layer > 0],
         [outcomes.index(name) for name in ("diverged", "learned", "dead")],
@@ -228,12 +257,15 @@ def diagnose(cohort: NetworkCohort, measurements: Measurements) -> Runs:
     outcome[others], named = _judge_failures(cohort, measurements, others)
     merged = np.full(len(cohort), "", named.dtype)
     merged[others] = named
+    is_certified = (outcome == outcomes.index("stuck")) & ~np.isnan(measurements.descents)
+    rest = np.select([is_certified, outcome == outcomes.index("stuck")], ["certified", "flat"], "")
     measured: dict[str, npt.NDArray[Any]] = {
         "final_loss": final_loss,
         "accuracy": head.accuracy(predictions, targets),
         "margin": head.margin(predictions, targets),
         # of a compiled program the last evaluation may round otherwise than those before
         "epochs_to_learn": np.where(learned, np.minimum(measurements.last_unlearned + 1, configuration.epochs), -1),
+        "rest": rest,
         "merged_rows": merged,
         "dead_units_initial": measurements.units_off_initial.sum(axis=1),
         "dead_units": measurements.units_off.sum(axis=1),

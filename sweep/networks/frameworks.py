@@ -1,7 +1,8 @@
 """Whose defaults stand where nothing is named: Keras's, or those of another framework as a preset.
 
 A preset names what Keras would have to be told to do the same, so that equal networks are equal whoever wrote them.
-Source of PyTorch's: `torch.nn.Linear`, `torch.nn.LeakyReLU`, `torch.optim` (SGD, Adam, AdamW), version 2.
+Source of PyTorch's: `torch.nn.Linear`, `torch.nn.LeakyReLU`, `torch.optim` (those named here), version 2. Epsilon keeps
+Keras's place: RMSprop's and Adagrad's stands inside the root here, so it is the square of the one there, outside.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,15 @@ class Framework:
         return value if own is None else {"name": name, **own, **given}
 
 
+def squared(epsilon: float) -> float:
+    """The square of an epsilon, as one writes it.
+
+    >>> squared(1e-8)
+    1e-16
+    """
+    return float(f"{epsilon * epsilon:.12g}")
+
+
 _uniform = {"name": "variance_scaling", "scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}
 
 frameworks: Mapping[str, Framework] = {
@@ -44,8 +54,11 @@ frameworks: Mapping[str, Framework] = {
             "sgd": {"learning_rate": 0.001},
             "adam": {"epsilon": 1e-8},
             "adamw": {"epsilon": 1e-8, "weight_decay": 0.01},
+            "rmsprop": {"learning_rate": 0.01, "rho": 0.99, "epsilon": squared(1e-8)},
+            "adagrad": {"learning_rate": 0.01, "initial_accumulator_value": 0.0, "epsilon": squared(1e-10)},
+            "adamax": {"learning_rate": 0.002, "epsilon": 1e-8},
         },
-        optimizers=("sgd", "adam", "adamw"),
+        optimizers=("sgd", "adam", "adamw", "rmsprop", "adagrad", "adamax"),
     ),
 }
 

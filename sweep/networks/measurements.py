@@ -30,7 +30,8 @@ class Measurements:
     losses: mean over the table; penalties: what regularizers add to it, zeros without; weights: after training,
     variables in Keras's order; last_unlearned: the last epoch after which the cohort's criterion did not hold, -1 where
     it always did; units_off_initial and units_off: hidden units with output and slope zero on every row, before and
-    after training.
+    after training; descents: by how large a part of itself a descent from these weights lowered the training loss, 1
+    where it learned, NaN where none was tried, as engines leave it (`sweep.training.rest`).
     """
 
     losses: Floats = field(metadata=_per_model(np.float32, "snapshot"))
@@ -40,10 +41,14 @@ class Measurements:
     last_unlearned: Integers = field(metadata=_per_model(np.int64))
     units_off_initial: Integers = field(metadata=_per_model(np.int64, "layer"))
     units_off: Integers = field(metadata=_per_model(np.int64, "layer"))
+    descents: Floats = field(metadata=_per_model(np.float32))
 
     @classmethod
     def empty(cls, cohort: NetworkCohort, n: int | None = None) -> Self:
-        """Room for the measurements of `n` models of a cohort, all of them where not given; the numbers are unset."""
+        """Room for the measurements of `n` models of a cohort, all of them where not given.
+
+        The numbers are unset, and no descent is tried.
+        """
         c = cohort.configuration
         sizes = {
             "snapshot": len(c.snapshots),
@@ -57,6 +62,7 @@ class Measurements:
             f.name: np.empty((n, *(sizes[axis] for axis in f.metadata["axes"])), f.metadata["dtype"])
             for f in fields(cls)
         }
+        arrays["descents"].fill(np.nan)
         return cls(**arrays)
 
     def count_learned(self, cohort: NetworkCohort) -> int:

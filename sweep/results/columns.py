@@ -14,7 +14,7 @@ class Column:
     """A column: its name, what its cells are, by pandas's name, and what they mean.
 
     Cells of whole numbers `int64` and of truth `bool` are never empty, all others may be. names: the words that may
-    stand there, any where it is empty; missing: the number that stands for none in `Runs`, `Int64` only; is_needed:
+    stand there, any where that is empty; missing: the number that stands for none in `Runs`, `Int64` only; is_needed:
     whether every such table of a sweep has the column; alike: of text, what its cells are where no network of the table
     has layers that differ in it, or a schedule.
     """
@@ -125,10 +125,19 @@ of_runs: tuple[Column, ...] = (
         "outcome",
         "str",
         "the first that holds. `diverged`: a weight, a prediction or the loss is not finite; `learned`; `dead`: all "
-        "units of some hidden layer are off on every row, so no gradient passes it; `stuck`: the loss has come to "
-        "rest; `unconverged`: the loss was still falling, more epochs may do; `unsettled`: none of these, the loss "
-        "wandered ([tolerances](../docs/method.md#outcomes-and-their-tolerances))",
+        "units of some hidden layer are off on every row, so no gradient passes it; `stuck`: at rest, see `rest`; "
+        "`unconverged`: the loss was still falling, or looked flat and a descent was found, so more epochs may do; "
+        "`unsettled`: none of these, the loss wandered ([tolerances](../docs/method.md#outcomes-and-their-tolerances))",
         names=outcomes,
+    ),
+    Column(
+        "rest",
+        "str",
+        "of a stuck run, what speaks for its rest. `certified`: a descent from its end weights did not lower the "
+        "training loss by 5%, which is evidence and no proof; `flat`: the network is too large for one, and its loss "
+        "was flat ([method](../docs/method.md#the-certificate-of-rest))",
+        names=("certified", "flat", ""),
+        is_needed=False,
     ),
     Column(
         "merged_rows",

@@ -48,7 +48,7 @@ _first_fields: Mapping[type, tuple[str, ...]] = {
     Target: ("margin",),
 }
 # what may grow, and what no rate depends on
-_never_named = ("trials", "target", "confidence", "family")
+_never_named = ("trials", "target", "confidence", "family", "retries", "cores", "gpus")
 
 
 def _canonical(value: Any) -> Any:
@@ -85,7 +85,8 @@ def _extendable(experiment: Experiment) -> dict[str, Any]:
     plain = _plain(experiment)
     plain["study"].pop("trials")
     plain["study"]["storage"] = shown_storage(experiment.study.storage)
-    plain["limits"].pop("retries")
+    for free in ("retries", "cores", "gpus"):
+        plain["limits"].pop(free)
     if experiment.seeds.listed is None:
         plain["seeds"].pop("count")
     plain["seeds"]["up_to"] = "given" if experiment.seeds.up_to else "not given"

@@ -256,8 +256,9 @@ def _read_table(path: Path | io.BytesIO, columns: Sequence[Column], only: Callab
         known: Any = {"keep_default_na": False, "na_values": [""]}
         table = _read_csv(path, dtype=types, usecols=found, **known)
         for c in kept:
-            if c.names and not set(table[c.name]) <= set(c.names):
-                raise ValueError(f"in column {c.name} something else than {', '.join(c.names)}")
+            if c.names and not set(table[c.name].fillna("")) <= set(c.names):
+                allowed = ", ".join(name or "nothing" for name in c.names)
+                raise ValueError(f"in column {c.name} something else than {allowed}")
         for column in table.select_dtypes("float"):
             if np.isinf(table[column]).any():  # what is not finite is left out when a table is written
                 raise ValueError(f"in column {column} an infinite number")

@@ -76,8 +76,8 @@ class Cohort(Generic[AnySubject]):
         cuts = [slice(i, i + size) for i in range(0, len(self), size)]
         return [self.part(cut) for cut in cuts]
 
-    def part(self, cut: slice) -> Self:
-        """The cohort of some of its models."""
+    def part(self, cut: slice | npt.NDArray[np.int64]) -> Self:
+        """The cohort of some of its models, a stretch or by their places."""
         return replace(self, seeds=self.seeds[cut], streams={k: v[cut] for k, v in self.streams.items()})
 
 

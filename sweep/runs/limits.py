@@ -1,4 +1,4 @@
-"""What a run may take: time, memory, tries, and when it is given up."""
+"""What a run may take: time, memory, tries, cores and GPUs, and when it is given up."""
 
 import math
 import re
@@ -53,13 +53,16 @@ class Stop:
 class Limits:
     """Of one run: `timeout` in seconds, `memory` in bytes of data, `stop` by its curve; None for none.
 
-    `retries`: how often a run that was lost is tried again; it decides no outcome, so it is no part of what is equal.
+    `retries`: how often a run that was lost is tried again; `cores` and `gpus`: what is kept free for it, a GPU by a
+    cluster only. These decide no outcome, so they are no part of what is equal.
     """
 
     timeout: float | None = None
     memory: int | None = None
     retries: int = field(default=1, compare=False)
     stop: Stop | None = None
+    cores: int = field(default=1, compare=False)
+    gpus: float = field(default=0.0, compare=False)
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Self:
@@ -68,19 +71,33 @@ class Limits:
         Raises `SettingError`.
         """
         stop, retries = section.get("stop"), section.get("retries", cls.retries)
+        cores, gpus = section.get("cores", cls.cores), section.get("gpus", cls.gpus)
         try:
             rule = None if stop is None else Stop.parse(stop)
         except ValueError as error:
             raise SettingError(("stop",), f"found {show(stop)}", f"allowed: {error}") from None
         if retries < 0:
             raise SettingError(("retries",), f"found {retries}", "allowed: a whole number from 0 up")
+        if cores < 1:
+            raise SettingError(("cores",), f"found {cores}", "allowed: a whole number from 1 up")
+        if not 0 <= gpus < math.inf or (gpus > 1 and gpus != int(gpus)):
+            raise SettingError(
+                ("gpus",), f"found {show(gpus)}", "allowed: a whole number from 0 up, or a share below 1"
+            )
         memory = _amount("memory", section.get("memory"), _bytes, allowed_memory)
         return cls(
             timeout=_amount("timeout", section.get("timeout"), _seconds, allowed_time),
             memory=None if memory is None else int(memory),
             retries=retries,
             stop=rule,
+            cores=cores,
+            gpus=float(gpus),
         )
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing is asked of whoever makes the runs; tries apart."""
+        return self == Limits() and self.cores == Limits.cores and self.gpus == Limits.gpus
 
 
 def _amount(name: str, given: Any, units: Mapping[str, int], allowed: str) -> float | None:

@@ -51,14 +51,14 @@ outcome_table = (
         of="network",
         letter="S",
         colour="#cc79a7",
-        meaning="the loss was flat at the end, above what the task needs",
+        meaning="at rest above what the task needs: no descent was found; of a large network, the loss was flat",
     ),
     Outcome(
         name="unconverged",
         of="network",
         letter="C",
         colour="#e69f00",
-        meaning="the loss was still falling when training ended",
+        meaning="the loss was still falling when training ended, or it looked flat and a descent was found",
     ),
     Outcome(
         name="unsettled",

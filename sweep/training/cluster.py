@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from sweep.networks.measurements import NetworkCohort
 from sweep.runs.cohort import Broken, Cohort
+from sweep.runs.limits import Limits
 from sweep.runs.outcomes import outcomes
 from sweep.runs.runs import no_runs
 from sweep.training import choice
@@ -98,14 +99,19 @@ def train_task(recipe: EngineRecipe | Recipe, cohorts: Sequence[Cohort[Any]], so
 
 
 class Cluster:
-    """Trains on the nodes of a Ray cluster that this process is connected to; at most `most` tasks at a time."""
+    """Trains on the nodes of a Ray cluster that this process is connected to; at most `most` tasks at a time.
+
+    limits: of a run, what of a node it takes, so that a task of runs of one's own, made one by one, takes as much.
+    """
 
     seconds_at_once = 20.0  # at the end of each round workers wait for each other, up to a task's second
 
-    def __init__(self, library: Any, most: int | None) -> None:
+    def __init__(self, library: Any, most: int | None, limits: Limits = Limits()) -> None:  # noqa: B008  (frozen)
         self._ray = library
         self._most = most
-        self._remote = library.remote(num_cpus=1, max_retries=n_retries)(train_task)
+        self._limits = limits
+        takes = {"num_cpus": limits.cores, **({"num_gpus": limits.gpus} if limits.gpus else {})}
+        self._remote = library.remote(**takes, max_retries=n_retries)(train_task)
         self._expected_seconds = 0.0
         self._task_seconds = 0.0
         self._busy_seconds = 0.0
@@ -114,9 +120,12 @@ class Cluster:
 
     @property
     def n_workers(self) -> int:
-        """How many tasks run at the same time: the cores of the nodes that are alive, or fewer where asked for."""
-        n_cores = int(self._ray.cluster_resources().get("CPU", 0))
-        return max(1, n_cores if self._most is None else min(self._most, n_cores))
+        """How many tasks run at the same time: as the nodes that are alive have room for, or fewer where asked for."""
+        there, limits = self._ray.cluster_resources(), self._limits
+        room = there.get("CPU", 0) // limits.cores
+        if limits.gpus:
+            room = min(room, there.get("GPU", 0) // limits.gpus)
+        return max(1, int(room if self._most is None else min(self._most, room)))
 
     def record(self) -> dict[str, Any]:
         """How it trained, for the manifest: nodes and cores alive at the end, tasks and their mean seconds."""
@@ -168,7 +177,8 @@ class Cluster:
         """Make runs of somebody's own; what has ended comes about every second."""
         size = max(1, int(task_seconds * self._n_own / self._own_seconds)) if self._own_seconds else 1
         tasks = deque([Part(place, part)] for place, cohort in enumerate(cohorts) for part in cohort.split(size))
-        crashes = Crashes(trainer.name, min(trainer.n_first, sum(map(len, cohorts))))
+        n_first = 0 if guard.has_worked() else min(trainer.n_first, sum(map(len, cohorts)))
+        crashes = Crashes(trainer.name, n_first)
         waiting: list[Kept] = []
         given_at = perf_counter()
         for _, done in self._done(recipe, tasks, guard):
@@ -290,12 +300,27 @@ def _environment(address: str) -> dict[str, str]:
     return quiet | alone | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
-@contextmanager
-def connected(address: str, workers: int | None = None) -> Generator[Cluster]:
-    """A Ray cluster, at most `workers` of whose cores are used at a time; the connection ends with the block.
+def _check_room(ray: Any, limits: Limits) -> None:
+    """Raise `ExecutorError` where no node has what a run takes; one of a core may wait for nodes that come."""
+    if limits.cores == 1 and not limits.gpus:
+        return
+    there = [node.get("Resources", {}) for node in ray.nodes() if node["Alive"]]
+    if not any(r.get("CPU", 0) >= limits.cores and r.get("GPU", 0) >= limits.gpus for r in there):
+        has = "; ".join(f"cores {r.get('CPU', 0):g}, gpus {r.get('GPU', 0):g}" for r in there)
+        asked = f"found cores {limits.cores}, gpus {limits.gpus:g} for each run"
+        raise ExecutorError(f"--ray: {asked}; allowed: what a node has, {has}")
 
-    `address`: `local` starts Ray on this machine, and ends it; `auto` or `HOST:PORT` is a cluster that runs. Raises
-    `ExecutorError` where there is none.
+
+@contextmanager
+def connected(
+    address: str,
+    workers: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008  (frozen)
+) -> Generator[Cluster]:
+    """A Ray cluster, on which at most `workers` tasks go on at a time; the connection ends with the block.
+
+    `address`: `local` starts Ray on this machine, and ends it; `auto` or `HOST:PORT` is a cluster that runs. limits: of
+    a run, cores and GPUs. Raises `ExecutorError` where there is none, or no node of it has room for a run.
     """
     if address not in ("local", "auto"):
         _check_reachable(address)
@@ -306,7 +331,7 @@ def connected(address: str, workers: int | None = None) -> Generator[Cluster]:
         raise ExecutorError("--ray: this process is connected to Ray already; end that with ray.shutdown() first")
     settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "error"}
     if address == "local":
-        n_cores = workers or available_cores()
+        n_cores = (workers * limits.cores) if workers else available_cores()
         settings |= {"num_cpus": n_cores, "include_dashboard": False, "object_store_memory": object_store_bytes}
     try:
         ray.init(**settings)
@@ -314,6 +339,7 @@ def connected(address: str, workers: int | None = None) -> Generator[Cluster]:
         reason = str(error).strip().partition("\n")[0]
         raise ExecutorError(f"--ray {address}: no Ray cluster can be used there: {reason}") from None
     try:
-        yield Cluster(ray, workers)
+        _check_room(ray, limits)
+        yield Cluster(ray, workers, limits)
     finally:
         ray.shutdown()

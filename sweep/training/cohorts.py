@@ -14,6 +14,7 @@ from sweep.runs.runs import Runs, concatenate
 from sweep.runs.success import Success
 from sweep.training import threads
 from sweep.training.engine import Engine
+from sweep.training.rest import with_descents
 from sweep.training.trainer import Guard, Kept, OnCount, ignore_count
 
 
@@ -37,7 +38,8 @@ def train_cohorts(
     With a `guard` a cohort comes back without the models that could not be trained or diagnosed, else that is an
     exception.
     """
-    for cohort, measurements in threads.train_over_threads(engine, cohorts, workers, on_count, guard):
+    trained = threads.train_over_threads(engine, cohorts, workers, on_count, guard, finish=with_descents)
+    for cohort, measurements in trained:
         if guard is None:
             yield Trained(cohort, measurements, diagnose(cohort, measurements))
         else:

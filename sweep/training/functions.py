@@ -1,10 +1,11 @@
 """A Python function as a trainer: each run in a process of its own group, which a crash or a limit ends alone.
 
 Functions travel by their import path, so that a process can have them; a function of a notebook or a closure is called
-in this process, without limits.
+in this process, without limits of time and memory. One that yields gives its curve as it goes, and may be given up.
 """
 
 import contextlib
+import inspect
 import multiprocessing
 import os
 import pickle
@@ -12,18 +13,18 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from sweep.runs.endings import max_told
 from sweep.runs.errors import SettingError
-from sweep.runs.limits import Limits
+from sweep.runs.limits import Limits, Stop
 from sweep.training import processes
-from sweep.training.own import Given, RunByRun, given_of
+from sweep.training.own import Given, RunByRun, given_of, given_up, numbers_of
 from sweep.training.threads import available_cores
 
 Function = Callable[[Mapping[str, Any], int], object]
@@ -59,13 +60,12 @@ def as_trainer(function: Function, limits: Limits, n_workers: int) -> RunByRun:
     """A function of settings and a seed as a trainer, for as many workers as there will be.
 
     It returns a number, true or false, or a mapping of numbers by name. Raises `SettingError` for limits on a function
-    that no other process can have, and for a rule on the curve, which a function gives when all is over.
+    that no other process can have, and for a rule on the curve of one that gives it when all is over.
     """
     name, reason = f"function {name_of(function)}", why_not_elsewhere(function)
-    if limits.stop is not None:
-        raise SettingError(
-            ("limits", "stop"), f"found {limits.stop}, but {name} gives its curve at its end", "allowed: none"
-        )
+    if limits.stop is not None and not _yields(function):
+        found = f"found {limits.stop}, but {name} gives its curve at its end"
+        raise SettingError(("limits", "stop"), found, "allowed: none, or a function that yields its points")
     processes.check_memory_limit(limits.memory)
     if reason is None:
         workers = _Workers(function, limits, max(1, available_cores() // n_workers))
@@ -75,16 +75,21 @@ def as_trainer(function: Function, limits: Limits, n_workers: int) -> RunByRun:
         if getattr(limits, limit) is not None:
             found = f"found {getattr(limits, limit):g}, but {name} {reason}"
             raise SettingError(("limits", limit), found, "allowed: none")
-    return called_here(function, limits.retries)
+    return called_here(function, limits)
 
 
-def called_here(function: Function, retries: int = 1) -> RunByRun:
-    """A function of settings and a seed as a trainer that calls it in this process, without limits."""
+def called_here(function: Function, limits: Limits = Limits()) -> RunByRun:  # noqa: B008  (frozen)
+    """A function of settings and a seed as a trainer that calls it in this process, which no run can end."""
 
     def make(settings: Mapping[str, Any], seed: int, metric: str) -> Given:
-        return _call(function, settings, seed, metric)
+        return _call(function, settings, seed, metric, limits.stop)
 
-    return RunByRun(f"function {name_of(function)}", make, lambda: None, retries, is_threaded=False)
+    return RunByRun(f"function {name_of(function)}", make, lambda: None, limits.retries, is_threaded=False)
+
+
+def _yields(function: Any) -> bool:
+    """Whether a function, or what is called like one, gives its points as it goes."""
+    return any(inspect.isgeneratorfunction(x) for x in (function, type(function).__call__))
 
 
 @dataclass(frozen=True)
@@ -96,19 +101,40 @@ class FunctionRecipe:
 
     def make(self) -> RunByRun:
         """The trainer, for one worker of several."""
-        return as_trainer(self.function, self.limits, available_cores())
+        return as_trainer(self.function, self.limits, max(1, available_cores() // self.limits.cores))
 
 
-def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str) -> Given:
+def _call(function: Function, settings: Mapping[str, Any], seed: int, metric: str, stop: Stop | None) -> Given:
     """What one call of a function came to."""
     started = perf_counter()
     try:
-        given = given_of(function(settings, seed), metric)
+        value = function(settings, seed)
+        is_yielding = inspect.isgenerator(value)
+        given = _given_by_points(value, metric, stop) if is_yielding else given_of(value, metric)
     except Lost as error:
         given = Given(outcome="lost", told=str(error))
     except Exception:  # whatever the user's function raises is how that run ended
         given = Given(outcome="crashed", told=traceback.format_exc()[-max_told:])
     return replace(given, seconds=perf_counter() - started)
+
+
+def _given_by_points(points: Generator[object, Any, object], metric: str, stop: Stop | None) -> Given:
+    """What a function gave that yields its points: what it returns at the end, without that its last point."""
+    curve: list[tuple[float, Mapping[str, float]]] = []
+    while True:
+        try:
+            value = next(points)
+        except StopIteration as end:
+            given = Given(curve[-1][1] if curve else {}) if end.value is None else given_of(end.value, metric)
+            return replace(given, curve=given.curve or curve)
+        own = dict(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else {metric: value}
+        step = numbers_of({"step": own.pop("step", len(curve) + 1)}, metric)["step"]
+        curve.append((step, numbers := numbers_of(own, metric)))
+        if stop is not None and stop.judges(step, numbers):
+            if stop.holds(numbers):
+                points.close()
+                return Given(numbers, "missed", f"{given_up}: {stop}", curve=curve)
+            stop = None  # it looks once
 
 
 @dataclass(eq=False)
@@ -164,13 +190,14 @@ class _Workers:
 
     def _start(self) -> _Worker:
         here, there = self._context.Pipe()
-        arguments = (there, self._function, self._limits.memory)
+        mark = processes.new_mark()
+        arguments = (there, self._function, self._limits, mark)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         with processes.environment(processes.thread_settings(self._n_threads)):
             process.start()
         there.close()
         worker = _Worker(process, here)
-        processes.note_group(worker.pid)
+        processes.note_group(worker.pid, mark)
         return worker
 
     def end(self) -> None:
@@ -197,10 +224,11 @@ def _end(worker: _Worker) -> int | None:
     return exit_code
 
 
-def _serve(connection: Connection, content: bytes, memory: int | None) -> None:
+def _serve(connection: Connection, content: bytes, limits: Limits, mark: Mapping[str, str]) -> None:
     """Call the function for whoever asks, until nobody does."""
     os.setsid()  # what it starts ends with it
-    processes.limit_memory(0, memory)
+    os.environ.update(mark)
+    processes.limit_memory(0, limits.memory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdin = open(os.devnull)  # noqa: SIM115  (open as long as the process is)
     with contextlib.suppress(EOFError, ConnectionError):
@@ -212,4 +240,4 @@ def _serve(connection: Connection, content: bytes, memory: int | None) -> None:
         connection.send(None)
         while True:
             settings, seed, metric = connection.recv()
-            connection.send(_call(function, settings, seed, metric))
+            connection.send(_call(function, settings, seed, metric, limits.stop))

@@ -165,7 +165,11 @@ def _output(last: Block, loss: Loss) -> Layer:
             raise SettingError(place, found, f"allowed: {loss.allowed}")
         layer = replace(layer, activation=Named(loss.inside))
     if layer.activation.name == "softmax" and layer.units == 1:
-        raise SettingError(place, "found softmax of one unit, which is 1 whatever it is given", "allowed: sigmoid")
+        raise SettingError(
+            place,
+            "found softmax of one unit, which is 1 whatever it is given",
+            "allowed: sigmoid, or a unit for each class",
+        )
     return layer
 
 

@@ -137,7 +137,7 @@ def in_blocks(
 
 def as_trainer(function: ManyFunction, limits: Limits) -> ManySeeds:
     """A function of settings and seeds as a trainer. Raises `SettingError` for limits: its runs have no process."""
-    if limits != Limits():
+    if not limits.are_none:
         found = "found limits of a run, with a function of many seeds, which is called in this process"
         raise SettingError(("limits",), found, "allowed: none")
     return ManySeeds(function)

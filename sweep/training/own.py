@@ -31,6 +31,7 @@ n_first = 4  # runs that all crash before anything else ends: then all will
 # what has ended is handed on after so long, so that it can be stored: a hundredth of the time so far, within these
 seconds_between = (1.0, 10.0)
 seconds_to_look = 0.05
+given_up = "given up"  # what is told first of a run that `limits.stop` ended
 
 
 class TrainerError(UserError):
@@ -224,9 +225,9 @@ class RunByRun:
     def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         """Make the runs of cohorts; see `Trainer`. What has ended comes about every second, a cohort in parts.
 
-        Raises `TrainerError` where all of the first runs crash.
+        Raises `TrainerError` where all of the first runs crash, and none is known that did not.
         """
-        crashes = Crashes(self.name, min(self.n_first, sum(map(len, cohorts))))
+        crashes = Crashes(self.name, 0 if guard.has_worked() else min(self.n_first, sum(map(len, cohorts))))
         n_threads = workers if self.is_threaded else 1
         is_over = threading.Event()
         places = ((i, place) for i, cohort in enumerate(cohorts) for place in range(len(cohort)))

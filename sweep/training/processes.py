@@ -4,7 +4,8 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Generator
+import uuid
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +31,10 @@ thread_variables = (
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
 )
 
-_live: set[int] = set()  # groups that runs are in
+mark_name = "SWEEP_PROCESS"  # a variable that tells what a run started, wherever it went
+n_looks = 10  # for what has a mark: who is being killed may have begun another
+
+_live: dict[int, bytes] = {}  # groups that runs are in, with the marks of what they start
 _memory_kills = [0]
 _lock = threading.Lock()
 
@@ -65,10 +69,15 @@ def limit_memory(pid: int, memory: int | None) -> None:
             resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
 
 
-def note_group(pid: int) -> None:
-    """Remember a process that leads a group, so that `end_all` ends it."""
+def new_mark() -> dict[str, str]:
+    """What is added to the environment of what a process starts that leads a group; nothing else has it."""
+    return {mark_name: uuid.uuid4().hex}
+
+
+def note_group(pid: int, mark: Mapping[str, str]) -> None:
+    """Remember a process that leads a group, so that `end_all` ends it and what it starts with this mark."""
     with _lock:
-        _live.add(pid)
+        _live[pid] = f"{mark_name}={mark[mark_name]}".encode()
 
 
 def signal_group(pid: int, sign: signal.Signals) -> None:
@@ -81,18 +90,43 @@ def signal_group(pid: int, sign: signal.Signals) -> None:
 
 
 def forget_group(pid: int) -> None:
-    """Kill what is left of a group. The process that leads it was not waited for yet: its number is still its own."""
+    """Kill what is left of a group, and what has left it and not its environment.
+
+    The process that leads it was not waited for yet: its number is still its own.
+    """
     signal_group(pid, signal.SIGKILL)
     with _lock:
-        _live.discard(pid)
+        mark = _live.pop(pid, None)
+    if mark is not None:
+        _kill_marked({mark})
 
 
 def end_all() -> None:
-    """Kill every group that runs are in."""
+    """Kill every group that runs are in, and what has left one."""
     with _lock:
-        groups = list(_live)
+        groups = dict(_live)
     for pid in groups:
         signal_group(pid, signal.SIGKILL)
+    _kill_marked(set(groups.values()))
+
+
+def _kill_marked(marks: set[bytes]) -> None:
+    """Kill processes with one of these marks; where the system does not show environments (Linux does), none."""
+    for _ in range(n_looks):
+        found = [pid for pid, own in _environments() if not marks.isdisjoint(own)]
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _environments() -> Iterator[tuple[int, list[bytes]]]:
+    """The processes of this user with the environment that each was started with."""
+    for name in os.listdir("/proc") if Path("/proc/self/environ").exists() else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError):  # it has ended, or is another user's
+                yield int(name), Path("/proc", name, "environ").read_bytes().split(b"\0")
 
 
 def death(exit_code: int | None) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from sweep.runs.endings import max_told
 from sweep.runs.errors import SettingError, did_you_mean
 from sweep.runs.limits import Limits, Stop
 from sweep.training import processes
-from sweep.training.own import Given, RunByRun, numbers_of
+from sweep.training.own import Given, RunByRun, given_up, numbers_of
 from sweep.training.threads import available_cores
 
 max_half = 2**19  # bytes of a stream that are kept of its beginning, and as many of its end
@@ -36,7 +36,6 @@ seconds_between_looks = 0.02  # where the system has no way to wait for a proces
 _hole = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
 _no_numbers = re.compile(r"(?<=[:\s])([-+]?)(nan|inf|infinity)(?=\s*[,}])", re.IGNORECASE)
 prefix = "program "
-given_up = "given up"
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class ProgramRecipe:
 
     def make(self) -> RunByRun:
         """The trainer, for one worker of several."""
-        return as_trainer(self.command, self.limits, available_cores())
+        return as_trainer(self.command, self.limits, max(1, available_cores() // self.limits.cores))
 
 
 class _Runs:
@@ -149,6 +148,7 @@ class _Runs:
         """What a run came to."""
         with tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True) as out:
             own = {"SWEEP_SEED": str(seed), "SWEEP_SETTINGS": json.dumps(settings), "SWEEP_OUT": out}
+            mark = processes.new_mark()
             started = perf_counter()
             try:
                 process = subprocess.Popen(
@@ -156,12 +156,12 @@ class _Runs:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    env={**os.environ, **self._threads, **own},
+                    env={**os.environ, **self._threads, **own, **mark},
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:  # ValueError: a character that no argument can have
                 return Given(outcome="crashed", told=f"cannot be started: {error}")
-            with process, self._noted(process.pid):
+            with process, self._noted(process.pid, mark):
                 processes.limit_memory(process.pid, self._limits.memory)
                 how, output, errors = _read(process, self._limits)
             return replace(
@@ -170,9 +170,9 @@ class _Runs:
             )
 
     @contextmanager
-    def _noted(self, pid: int) -> Generator[None]:
+    def _noted(self, pid: int, mark: Mapping[str, str]) -> Generator[None]:
         """A group that `end` kills; it ends with the block, whatever happens in it."""
-        processes.note_group(pid)
+        processes.note_group(pid, mark)
         with self._lock:
             self._groups.add(pid)
         try:

@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +13,7 @@ from sweep.training.engine import Engine
 from sweep.training.trainer import Guard, OnCount, ignore_count
 
 Pieces = Sequence[tuple[NetworkCohort, Measurements] | Broken]
+Train = Callable[[NetworkCohort], Measurements]
 
 # pieces grow up to so many times an engine's smallest, as long as every thread gets so many of them and none costs more
 # than this, some tenths of a second
@@ -79,16 +80,16 @@ def _in_order(engine: Engine, pieces: Sequence[Sequence[NetworkCohort]]) -> list
     return sorted(places, key=lambda place: (order[programs[place]], -costs[place]))
 
 
-def attempt(engine: Engine, cohort: NetworkCohort) -> Pieces:
+def attempt(train: Train, cohort: NetworkCohort) -> Pieces:
     """Train a cohort; where that raises, its halves, down to the runs that cannot be trained: the others are kept."""
     try:
-        return [(cohort, engine.train(cohort))]
+        return [(cohort, train(cohort))]
     except Exception:  # goes on after any error, as the diagnosis does: it is recorded, the sweep ends with code 1
         told = traceback.format_exc()
     if len(cohort) == 1:
         return [Broken(cohort.configuration.id, (int(cohort.seeds[0]),), told)]
     half = len(cohort) // 2
-    return [*attempt(engine, cohort.part(slice(half))), *attempt(engine, cohort.part(slice(half, None)))]
+    return [*attempt(train, cohort.part(slice(half))), *attempt(train, cohort.part(slice(half, None)))]
 
 
 def train_over_threads(
@@ -97,17 +98,23 @@ def train_over_threads(
     workers: int,
     on_count: OnCount = ignore_count,
     guard: Guard | None = None,
+    finish: Callable[[NetworkCohort, Measurements], Measurements] | None = None,
 ) -> Iterator[tuple[NetworkCohort, Measurements]]:
     """Train cohorts, in pieces, over threads where the engine allows; yields each cohort with its measurements.
 
     `on_count` is told of every piece that is done how many runs it has and how many of them learned. Without a `guard`
-    an exception ends it all, as does a stop from outside: the pieces in flight end, the others are dropped.
+    an exception ends it all, as does a stop from outside: the pieces in flight end, the others are dropped. `finish`
+    adds to the measurements of a piece, on the thread that trained it.
     """
+
+    def train(piece: NetworkCohort) -> Measurements:
+        measured = engine.train(piece)
+        return measured if finish is None else finish(piece, measured)
 
     def train_piece(piece: NetworkCohort) -> Pieces:
         if guard is None:
-            return [(piece, engine.train(piece))]
-        return [] if guard.is_stopped() else attempt(engine, piece)
+            return [(piece, train(piece))]
+        return [] if guard.is_stopped() else attempt(train, piece)
 
     def collect(cohort: NetworkCohort, done: Iterable[Pieces]) -> tuple[NetworkCohort, Measurements]:
         kept: list[tuple[NetworkCohort, Measurements]] = []

@@ -21,11 +21,13 @@ class Guard:
     """What lets a sweep go on where runs cannot be trained, and end before all of them are.
 
     `on_broken` is told of the runs that an exception kept from being trained; `is_stopped` says whether to begin no
-    further piece. Either leaves models out of what `train` yields.
+    further piece. Either leaves models out of what `train` yields. `has_worked`: whether a run is known that did not
+    crash, so that others that do are data.
     """
 
     on_broken: Callable[[Broken], None]
     is_stopped: Callable[[], bool]
+    has_worked: Callable[[], bool] = lambda: False
 
 
 def ignore_count(n_done: int, n_learned: int) -> None:

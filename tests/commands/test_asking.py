@@ -12,6 +12,7 @@ import sweep
 from sweep.commands.asking import Asking, Job
 from sweep.experiment.file import ExperimentFileError
 from sweep.results.files import ResultsError
+from sweep.runs.errors import SettingError
 
 TEXT = """
 vary: {step: [1, 2, 3], seed: {count: 4, up_to: 16}}
@@ -25,6 +26,13 @@ def answer(asking: Asking, job: Job) -> None:
         asking.tell(job, remainders(job.settings, job.seed))
     except RuntimeError as error:
         asking.tell(job, crashed=str(error))
+
+
+def test_limits_of_runs_that_somebody_else_makes_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT + "limits: {timeout: 3 s}\n")
+    with pytest.raises(SettingError, match="limits: found limits of a run, which somebody else makes; allowed: none"):
+        sweep.open(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_rows_are_those_of_a_function(tmp_path: Path) -> None:

@@ -85,6 +85,25 @@ def test_where_all_crash_the_sweep_ends_with_code_2(tmp_path: Path) -> None:
     assert "each of the first 4 runs crashed; one said\nexit code 3\nwhy \\u001b[31m" in result.stderr
 
 
+def test_once_a_run_has_worked_those_that_crash_are_data(tmp_path: Path) -> None:
+    """In a later round, on the fresh seeds, where the same command goes on, and where verify makes them again."""
+    text = (
+        "vary: {x: [1, 2, 3], seed: 6}\nstudy: {trials_per_round: 1}\nreliability: {success: 'y >= 1', target: 0.5}\n"
+    )
+    path = written(tmp_path, text)
+    program = ("--workers", "1", "--", "sh", "-c", "test $1 = 1 && test $2 -lt 6 && echo 1", "sh", "{x}", "{seed}")
+    assert call("run", path, "--out", tmp_path / "out", *program).exit_code == 0
+    results = sweep.load(tmp_path / "out")
+    assert results.runs.groupby("x")["outcome"].unique().map(list).to_dict() == {
+        1: ["learned"],
+        2: ["crashed"],
+        3: ["crashed"],
+    }
+    assert results.manifest.confirmation is not None and results.manifest.confirmation.n_learned == 0
+    verified = call("verify", tmp_path / "out", "--sample", "all", *program[2:])
+    assert verified.exit_code == 0, verified.output
+
+
 def test_a_file_of_settings_needs_to_be_told_what_runs_it(swept: Path, tmp_path: Path) -> None:
     for text in (TEXT, sections_without(TEXT, "limits")):
         for path in (written(tmp_path, text), swept / "experiment.yaml"):
@@ -175,6 +194,29 @@ def test_a_kill_loses_no_run_that_ended(tmp_path: Path) -> None:
     again = (tmp_path / "made").read_text().split()[len(made) :]
     assert not set(before) & set(again)  # what was stored is not made again
     assert len(sweep.load(tmp_path / "out").runs) == 60
+
+
+def test_killed_at_several_moments_the_rows_are_those_of_a_whole_sweep(tmp_path: Path) -> None:
+    """Before a run is stored, between stored ones, and while the named one is tried on fresh seeds."""
+    path = written(tmp_path, "vary: {x: [1, 2], seed: 20}\nreliability: {success: 'score >= 2', target: 0.5}\n")
+    made = tmp_path / "made"
+    made.touch()
+    script = f"echo >> {shlex.quote(str(made))}; sleep 0.1; echo $(($1 * $2 % 5))"
+    program = ("--workers", "2", "--quiet", "--", "sh", "-c", script, "sh", "{x}", "{seed}")
+    assert call("run", path, "--out", tmp_path / "whole", *program).exit_code == 0
+    command = [sys.executable, "-m", "sweep", "run", str(path), "--out", str(tmp_path / "out"), *program]
+    for n_more in (1, 20, 25):
+        n_before = len(made.read_text())
+        process = subprocess.Popen(command)
+        while len(made.read_text()) < n_before + n_more and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert call("run", path, "--out", tmp_path / "out", *program).exit_code == 0
+    whole, found = (sweep.load(tmp_path / name) for name in ("whole", "out"))
+    same = [results.runs.drop(columns=["seconds", "attempts"]) for results in (whole, found)]
+    pd.testing.assert_frame_equal(*same)
+    assert found.manifest.confirmation == whole.manifest.confirmation and found.manifest.broken == ()
 
 
 def test_objectives_of_any_number(tmp_path: Path) -> None:

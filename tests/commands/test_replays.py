@@ -113,8 +113,8 @@ def test_what_the_terminal_shows_is_the_training(folder: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == f"{run}: xor: 2-2-2 relu, adam 0.02, batch 4, 300 epochs, seed {run.partition('-')[2]}"
     assert re.fullmatch(
-        r"stuck: the loss changed by [\d.e-]+ of itself over the last tenth; rows 00\+01\+11 get one output, "
-        r"whose floor is 0\.477386 \(loss 0\.477\d+\)",
+        r"stuck: at rest, no descent was found; the loss changed by [\d.e-]+ of itself over the last tenth; "
+        r"rows 00\+01\+11 get one output, whose floor is 0\.477386 \(loss 0\.477\d+\)",
         lines[2],
     )
     again = sweep.replay(sweep.load(folder), run)
@@ -174,7 +174,15 @@ def test_each_outcome_has_its_evidence(folder: Path) -> None:
         not np.isfinite(diverged.example.losses[kept == first]).any()
         or not np.isfinite(diverged.example.predictions[kept == first]).all()
     )
-    hasty = sweep.replay(results, run_with(folder, outcome="unconverged"))
+    runs = results.runs
+    unconverged = runs.loc[runs["outcome"] == "unconverged", "run"].tolist()
+    hasty, flat = (
+        next(
+            x for x in (sweep.replay(results, run) for run in unconverged) if (evidence(x).change > 0.01) == is_falling
+        )
+        for is_falling in (True, False)
+    )
+    assert f"{evidence(flat).change:.1%} over the last tenth; but a descent was found, which lowers it" in words(flat)
     assert f"still falling: it changed by {evidence(hasty).change:.1%}" in words(hasty)
     late = hasty.example.losses[hasty.example.epochs >= 0.9 * hasty.configuration.epochs]
     assert evidence(hasty).change == pytest.approx(float((late.max() - late.min()) / late[-1]))

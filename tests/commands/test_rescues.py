@@ -14,7 +14,7 @@ from support.shell import call
 
 import sweep
 from sweep.commands.rescue import trainer
-from sweep.commands.rescue.answer import Attempt, Cause, Rescue
+from sweep.commands.rescue.answer import Attempt, Cause, Proportion, Rescue
 from sweep.commands.rescue.changes import changed, cost, describe_change, kinds
 from sweep.commands.rescue.rescue import rescue_configuration
 from sweep.commands.rescue.trainer import n_fresh
@@ -30,6 +30,7 @@ from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
+from sweep.statistics.seeds import bar_of
 from sweep.statistics.verdicts import Target
 from sweep.training.engine import EngineError
 from sweep.training.native import NativeEngine
@@ -303,6 +304,17 @@ def test_what_cannot_be_learned_has_no_rescue() -> None:
     assert describe_end(found)[0].startswith(
         f"Nothing that was tried makes it reliable: {found.n_tried} configurations"
     )
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "is_shown"), [(35, 35, False), (36, 36, True), (1024, 1024, True), (930, 1024, False)]
+)
+def test_what_shows_the_target_is_the_rule_of_verdicts(k: int, n: int, is_shown: bool) -> None:
+    """Wilson's interval of 35 of 35 lies above the target, and the exact test does not show it."""
+    share = Proportion.of(np.arange(n) < k, 0.95)
+    assert share.shows(Target(0.9, 0.95)) is share.shows(Target(0.9, 0.95, family="fwer")) is is_shown
+    assert share.shows(Target(0.9, 0.95)) == (str(bar_of(Target(0.9, 0.95)).verdicts(k, n)) == "reliable")
+    assert (wilson(35, 35, 0.95).low > 0.9) and (k < n or share.low > 0.9)
 
 
 def test_unlucky_seeds_of_a_reliable_network() -> None:

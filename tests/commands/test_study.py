@@ -4,14 +4,15 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from support.folders import contents
-from support.own_functions import asked_of_the_process, broken, coin, falling, moody, parent, vanishing
+from support.folders import contents, written
+from support.own_functions import asked_of_the_process, broken, by_points, coin, falling, moody, parent, vanishing
 from support.processes import is_gone
 from support.shell import call
 
@@ -180,6 +181,61 @@ def test_curves_are_kept_and_say_how_a_run_that_missed_ended(tmp_path: Path) -> 
     assert call("verify", tmp_path / "out").exit_code == 0
 
 
+def test_the_function_says_what_a_file_says(tmp_path: Path) -> None:
+    text = """
+fixed: {word: a}
+vary: {rate: {low: 0.1, high: 0.9}, seed: {first: 3, count: 16, up_to: 32}}
+cases: [{shape: 1}, {shape: 2}]
+study: {sampler: random, trials: 4, seed: 7, trials_per_round: 2, storage: "sqlite:///STUDY", objective: [draw low]}
+reliability: {success: score >= 1, target: 0.5, confidence: 0.9, family: fwer}
+limits: {timeout: 20 s, memory: 8 GiB, retries: 2}
+"""
+    path = written(tmp_path, text.replace("STUDY", str(tmp_path / "by_file.db")))
+    by_file = sweep.run(path, tmp_path / "file", train=coin, workers=1, confirm=0)
+    by_call = sweep.study(
+        coin,
+        fixed={"word": "a"},
+        vary={"rate": {"low": 0.1, "high": 0.9}},
+        cases=[{"shape": 1}, {"shape": 2}],
+        seeds={"first": 3, "count": 16, "up_to": 32},
+        success="score >= 1",
+        target=0.5,
+        confidence=0.9,
+        family="fwer",
+        sampler="random",
+        trials=4,
+        study_seed=7,
+        trials_per_round=2,
+        storage=f"sqlite:///{tmp_path / 'by_call.db'}",
+        objective=["draw low"],
+        timeout="20 s",
+        memory="8 GiB",
+        retries=2,
+        workers=1,
+        confirm=0,
+        out=tmp_path / "call",
+    )
+    same = replace(by_file.experiment.study, storage=by_call.experiment.study.storage)
+    assert by_call.experiment == replace(by_file.experiment, study=same)
+    assert (by_call.experiment.reliability.family, by_call.experiment.limits.retries) == ("fwer", 2)
+    pd.testing.assert_frame_equal(by_call.runs.drop(columns="seconds"), by_file.runs.drop(columns="seconds"))
+
+
+def test_points_are_a_curve_and_a_hopeless_run_is_given_up(tmp_path: Path) -> None:
+    text = (
+        "vary: {rate: [0.5], seed: 4}\nreliability: {success: score >= 4, target: 0.5}\n"
+        "limits: {stop: score < 0.1 at step 25, timeout: 30 s}\n"
+    )
+    results = sweep.run(written(tmp_path, text), tmp_path / "out", train=by_points, workers=2)
+    runs = results.runs.set_index("seed")
+    assert runs["outcome"].tolist() == ["learned", "missed", "learned", "missed"]
+    assert runs["score"].tolist() == [4.5, 0.0, 4.5, 0.0]
+    ends = {run[-1]: curve.steps[-1] for run, curve in results.folder.read_curves().items()}
+    assert ends == {"0": 90.0, "1": 30.0, "2": 90.0, "3": 30.0}
+    shown = call("show", results.folder.path).stdout
+    assert "missed" in shown and "given up: score < 0.1 at step 25" in shown
+
+
 def test_what_a_run_started_ends_with_it(tmp_path: Path) -> None:
     sweep.study(parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=2, confirm=0)
     for seed in range(2):
@@ -240,6 +296,8 @@ def test_processes_live_over_rounds_with_their_threads_and_memory(
         ({"seeds": -1}, "seed"),
         ({"workers": 0}, "workers: found 0"),
         ({"timeout": -1}, "timeout: found -1"),
+        ({"stop": "score < 1"}, "limits.stop: found 'score < 1'"),
+        ({"stop": "score < 1 at step 3"}, "limits.stop: found score < 1 at step 3, but function coin gives its curve"),
         ({"sampler": "tpe"}, "none given for the sampler tpe"),
     ],
 )

@@ -1,6 +1,7 @@
 """A criterion of success of one's own, from the file to the last word said of it."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from support.shell import call
 
 import sweep
 from sweep.commands.verify import verify
+from sweep.experiment import file as experiment_file
 from sweep.networks.settings import resolve
 from sweep.runs.errors import SettingError
 
@@ -91,6 +93,41 @@ def test_another_criterion_is_another_experiment_and_the_same_one_goes_on(tmp_pa
     whole = swept(tmp_path / "whole", GRID % "loss < 0.2")
     assert contents(out) == contents(whole)
     assert json.loads((out / "manifest.json").read_text())["runs_missing"] == 0
+
+
+def test_train_counts_prints_and_saves_the_criterion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = ("epochs=100", "learning_rate=0.05", "--seeds", "24")
+    record = json.loads(call("train", *network, "--success", "loss < 0.01", "--json").stdout)
+    runs = sweep.train({"epochs": 100, "learning_rate": 0.05}, 24, success="loss < 0.01")
+    assert record["success"] == "loss < 0.01"
+    assert record["n_learned"] == runs["learned"].sum() == (runs["final_loss"] < 0.01).sum()
+    assert record["n_learned"] != json.loads(call("train", *network, "--json").stdout)["n_learned"]
+    lines = call("train", *network, "--success", "loss < 0.01").stdout.splitlines()
+    assert lines[0].endswith(", 100 epochs, success: loss < 0.01")
+    (save,) = [shlex.split(line) for line in lines if "--save" in line]
+    assert call(*save[1:]).exit_code == 0
+    experiment = experiment_file.load("mine.yaml")
+    assert (str(experiment.criterion), len(experiment.seeds)) == ("loss < 0.01", 24)
+    assert [c.id for c in experiment.networks] == [record["configuration"]]
+
+
+@pytest.mark.parametrize(
+    ("success", "message"),
+    [
+        (
+            "los < 1",
+            "--success: no such number of a network: los; did you mean loss? allowed: accuracy, "
+            "loss, margin, max_error",
+        ),
+        ("loss", "--success: found 'loss'; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
+        ("accuracy >= 2", "--success: accuracy >= 2 never holds; allowed: a comparison of accuracy, from 0 to 1"),
+        ("", "--success: found ''; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
+    ],
+)
+def test_train_refuses_what_a_file_refuses(success: str, message: str) -> None:
+    refused = call("train", "epochs=1", "--success", success)
+    assert (refused.exit_code, refused.stdout, refused.stderr) == (2, "", message + "\n")
 
 
 def test_python_refuses_what_a_file_refuses() -> None:

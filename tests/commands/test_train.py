@@ -152,6 +152,23 @@ def test_born_dead_counts_whole_layers_only() -> None:
     assert one_network.count_runs(trained(4, depth=0)).n_born_dead == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "end"),
+    [
+        ({}, "and no training wakes it"),
+        ({"kernel_regularizer": "l2"}, "and no gradient of the loss passes it"),
+        ({"dropout": 0.2}, "and without dropout no gradient of the loss passes it"),
+    ],
+)
+def test_what_a_layer_that_is_off_means_is_said_no_stronger_than_it_is(settings: dict[str, Any], end: str) -> None:
+    (line,) = [
+        line
+        for line in network_words.answer_lines(one_network.count_runs(trained(40, width=2, depth=3, **settings)))
+        if "before training begins" in line
+    ]
+    assert line.endswith(end)
+
+
 def test_nothing_learned_is_said_without_a_chart() -> None:
     lines = network_words.answer_lines(one_network.count_runs(trained(8, depth=0)))
     assert lines[1] == "learned by 0 of 8 seeds: 0.0% (0-33%), 95% interval (Wilson)"

@@ -107,6 +107,13 @@ equal: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "optimizer": {"name": "adam", "epsilon": 1e-8},
         },
     ),
+    "rmsprop of another framework": (
+        {"framework": "pytorch", "optimizer": "rmsprop", "kernel_initializer": "zeros", "bias_initializer": "zeros"},
+        {
+            "kernel_initializer": "zeros",
+            "optimizer": {"name": "rmsprop", "learning_rate": 0.01, "rho": 0.99, "epsilon": 1e-16},
+        },
+    ),
     "what is named in another framework": (
         {
             "framework": "pytorch",
@@ -483,9 +490,9 @@ def test_labels():
         ({"layers": [4, True]}, ("layers", 1), "found true"),
         ({"layers": [4, {"units": 2, "dropout": 1}]}, ("layers", 1, "dropout"), "found 1"),
         (
-            {"framework": "pytorch", "optimizer": "rmsprop"},
+            {"framework": "pytorch", "optimizer": "nadam"},
             ("framework",),
-            "pytorch with rmsprop, which has another formula there",
+            "pytorch with nadam, which has another formula there",
         ),
         (
             {"framework": "pytorch", "optimizer": {"name": "adam", "weight_decay": 0.1}},

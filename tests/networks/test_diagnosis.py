@@ -37,6 +37,7 @@ def measured(configuration: Configuration, predictions: Any, **columns: Any) -> 
         "last_unlearned": np.full(n, 4),
         "units_off_initial": np.zeros((n, configuration.depth), np.int64),
         "units_off": np.zeros((n, configuration.depth), np.int64),
+        "descents": np.full(n, np.nan, np.float32),
     }
     return cohort, Measurements(**{**base, **columns}).check(cohort)
 

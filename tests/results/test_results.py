@@ -5,6 +5,7 @@ import json
 import os
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def some_runs(configuration: Configuration, n: int = 3, **columns: Any) -> Runs:
         "margin": np.full(n, -0.25, np.float32),
         "epochs_to_learn": whole - 1,
         "outcome": np.full(n, outcomes.index("unsettled"), np.int8),
+        "rest": np.full(n, "", "U1"),
         "merged_rows": np.full(n, "", "U1"),
         "dead_units_initial": whole,
         "dead_units": whole,
@@ -95,6 +97,7 @@ def drawn_runs(draw: st.DrawFn, configuration: Configuration) -> Runs:
         margin=column(np.float32, numbers),
         epochs_to_learn=np.where(learned, column(np.int64, counts), -1),
         outcome=outcome,
+        rest=np.array(draw(st.lists(st.sampled_from(["", "certified", "flat"]), min_size=n, max_size=n))),
         merged_rows=np.array(draw(st.lists(st.sampled_from(["", "00+11", "00+01 10+11"]), min_size=n, max_size=n))),
         dead_units_initial=column(np.int64, counts),
         dead_units=column(np.int64, counts),
@@ -122,7 +125,7 @@ def test_runs_survive_the_table(data: st.DataObject) -> None:
         for name in ("seed", "outcome"):
             np.testing.assert_array_equal(getattr(after.runs, name), getattr(before.runs, name))
         assert set(after.runs.measured) == set(before.runs.measured)
-        for name in ("epochs_to_learn", "merged_rows", "dead_units_initial", "dead_units", "dead_layer"):
+        for name in ("epochs_to_learn", "rest", "merged_rows", "dead_units_initial", "dead_units", "dead_layer"):
             np.testing.assert_array_equal(after.runs[name], before.runs[name])
         for name in ("final_loss", "margin", *before.configuration.task.prediction_names):
             wanted, found = before.runs[name], after.runs[name]
@@ -174,7 +177,7 @@ def test_numbers_that_are_not_finite_are_empty() -> None:
     diverged = np.full(3, outcomes.index("diverged"), np.int8)
     runs = some_runs(xor, final_loss=bad, margin=bad, outcome=diverged, **predictions)
     for line in csv([Entry(0, xor, runs)]).decode().splitlines()[1:]:
-        assert line.endswith(",,0.750000,False,,,diverged,,0,0,,,,,")
+        assert line.endswith(",,0.750000,False,,,diverged,,,0,0,,,,,")
 
 
 def test_columns_stand_in_their_order() -> None:
@@ -183,7 +186,7 @@ def test_columns_stand_in_their_order() -> None:
     assert header == (
         "run,trial,configuration,task,width,depth,activation,dropout,optimizer,learning_rate,batch_size,epochs,"
         "encoding,use_bias,loss,"
-        "seed,engine,device,n_parameters,final_loss,accuracy,learned,margin,epochs_to_learn,outcome,merged_rows,"
+        "seed,engine,device,n_parameters,final_loss,accuracy,learned,margin,epochs_to_learn,outcome,rest,merged_rows,"
         "dead_units_initial,dead_units,dead_layer,p_00,p_01,p_10,p_11,"
         "p_00_0,p_00_1,p_01_0,p_01_1,p_10_0,p_10_1,p_11_0,p_11_1"
     )
@@ -194,6 +197,19 @@ def test_columns_stand_in_their_order() -> None:
         "n_parameters,n_runs,n_learned,success_rate,ci_low,ci_high,ci_method,verdict,p_reliable,p_unreliable,"
         "median_epochs_to_learn,median_final_loss,n_diverged,n_dead,n_stuck,n_unconverged,n_unsettled,n_missing"
     )
+
+
+def test_a_table_of_an_earlier_version_has_no_rest_and_is_read_as_it_is() -> None:
+    runs = some_runs(xor)
+    earlier = replace(runs, measured={k: v for k, v in runs.measured.items() if k != "rest"})
+    content = csv([Entry(0, xor, earlier)])
+    assert b"rest" not in content
+    read = rows_of(read_runs(io.BytesIO(content)), xor)
+    assert csv([Entry(0, xor, read)]) == content
+    both = merge([read, some_runs(xor, seed=np.arange(3, 6, dtype=np.uint32), rest=np.full(3, "flat"))])
+    assert both["rest"].tolist() == [""] * 3 + ["flat"] * 3
+    with pytest.raises(ResultsError, match="in column rest something else than certified, flat, nothing"):
+        read_runs(io.BytesIO(csv([Entry(0, xor, some_runs(xor, rest=np.full(3, "sound")))])))
 
 
 def test_rows_are_written_to_the_digit() -> None:
@@ -213,7 +229,7 @@ def test_rows_are_written_to_the_digit() -> None:
     assert content.endswith(b"\n") and b"\r" not in content
     assert content.decode().splitlines()[1] == (
         f"{adder.id}-4294967295,7,{adder.id},half_adder,4-2,2,relu,0.0,sgd(momentum=0.9),0.01,4,1000,"
-        "4294967295,native,cpu,28,0.33333334,0.666667,True,1e-07,0,learned,,0,0,2,"
+        "4294967295,native,cpu,28,0.33333334,0.666667,True,1e-07,0,learned,,,0,0,2,"
         "0.0,0.14285715,0.2857143,0.42857143,0.5714286,0.71428573,0.85714287,1.0"
     )
 
@@ -270,7 +286,7 @@ def test_no_label_reads_as_missing(name: str) -> None:
         c = resolve({"task": name, "bias_initializer": initializer, "activation": "linear", "optimizer": "nadam"})
         content = csv([Entry(0, c, some_runs(c, 1, dead_layer=np.ones(1, np.int64)))], ("bias_initializer", "loss"))
         plain = pd.read_csv(io.BytesIO(content))
-        assert list(plain.columns[plain.isna().any()]) == ["epochs_to_learn", "merged_rows"]
+        assert list(plain.columns[plain.isna().any()]) == ["epochs_to_learn", "rest", "merged_rows"]
 
 
 def test_a_read_table_has_its_types() -> None:

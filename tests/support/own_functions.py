@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,10 @@ def broken(settings: Mapping[str, Any], seed: int) -> float:
 
 
 def parent(settings: Mapping[str, Any], seed: int) -> float:
-    """Starts a process that outlives a run and never ends by itself; writes its number down."""
+    """Starts a process that outlives a run, has left its group and never ends by itself; writes its number down."""
     import subprocess
 
-    child = subprocess.Popen(["sleep", "600"])
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     Path(settings["folder"], str(seed)).write_text(str(child.pid))
     time.sleep(60)
     return 1.0
@@ -74,6 +74,14 @@ def falling(settings: Mapping[str, Any], seed: int) -> Mapping[str, object]:
     noise = random.Random(seed).random() / 1000
     losses = [max(settings["rest"], 2 - settings["rate"] * step) + noise for step in range(100)]
     return {"loss": losses, "accuracy": 1 - losses[-1] / 2}
+
+
+def by_points(settings: Mapping[str, Any], seed: int) -> Iterator[Mapping[str, float]]:
+    """A score that rises by `rate` a point, but for odd seeds; whoever goes on with those never ends."""
+    for step in range(10 if seed % 2 == 0 else 10**9):
+        if seed % 2 and step > 5:
+            time.sleep(60)
+        yield {"step": 10 * step, "score": 0.0 if seed % 2 else settings["rate"] * step, "seed_of_it": seed}
 
 
 def remainders(settings: Mapping[str, Any], seed: int) -> Mapping[str, float]:

@@ -215,7 +215,7 @@ def test_what_broke_is_narrowed_to_its_runs(bad: list[int], workers: int) -> Non
     assert len(diagnose(found, measured.check(found))) == len(good)
     whole = FaultyEngine(lambda _: None).train(cohort(100))
     for f in dataclasses.fields(Measurements):
-        assert np.array_equal(getattr(measured, f.name), getattr(whole, f.name)[good]), f.name
+        np.testing.assert_array_equal(getattr(measured, f.name), getattr(whole, f.name)[good], err_msg=f.name)
 
 
 def test_without_a_guard_it_is_an_exception() -> None:
@@ -243,7 +243,9 @@ def test_streams_of_the_runs_that_are_kept() -> None:
 
     seeds = np.arange(6, dtype=np.uint32)
     own = Cohort(resolve({"width": 2, "epochs": 3}), seeds, streams={Stream.ORDER: seeds + np.uint32(10)})
-    pieces = [p for p in attempt(FaultyEngine(lambda _: None), own.part(slice(2, 5))) if not isinstance(p, Broken)]
+    pieces = [
+        p for p in attempt(FaultyEngine(lambda _: None).train, own.part(slice(2, 5))) if not isinstance(p, Broken)
+    ]
     found, _ = join(own, pieces)
     assert found.seeds.tolist() == [2, 3, 4]
     assert found.streams[Stream.ORDER].tolist() == [12, 13, 14]

@@ -28,13 +28,16 @@ from sweep.experiment.file import parse
 from sweep.networks.measurements import NetworkCohort
 from sweep.results.folder import Folder
 from sweep.results.results import Results
+from sweep.results.resume import study_name
 from sweep.runs.cohort import Cohort
+from sweep.runs.errors import SettingError
+from sweep.runs.limits import Limits
 from sweep.training import choice, cluster
 from sweep.training.cluster import Cluster, Done
 from sweep.training.cohorts import EngineTrainer
 from sweep.training.executor import ExecutorError
 from sweep.training.own import TrainerError
-from sweep.training.trainer import Guard
+from sweep.training.trainer import Guard, TrainerName
 
 GRID = """
 fixed: {epochs: 30, learning_rate: 0.02}
@@ -80,7 +83,8 @@ class Ray:
         return [{"Alive": True}, {"Alive": False}]
 
     def remote(self, **known: Any) -> Any:
-        assert known == {"num_cpus": 1, "max_retries": cluster.n_retries}
+        assert known.pop("max_retries") == cluster.n_retries
+        self.known = known
         return lambda function: SimpleNamespace(remote=lambda *given: self._begin(function, given))
 
     def _begin(self, function: Callable[..., Done], given: Sequence[Any]) -> Reference:
@@ -215,6 +219,30 @@ def test_runs_of_ones_own_give_the_same_rows(tmp_path: Path, kind: str) -> None:
     assert {e.seed for e in spread.folder.read_endings()} == {5}
 
 
+def test_a_run_may_take_cores_and_gpus(tmp_path: Path) -> None:
+    limits = Limits(cores=2, gpus=0.5)
+    library = Ray()
+    assert Cluster(library, None, limits).n_workers == 1 and library.known == {"num_cpus": 2, "num_gpus": 0.5}
+    assert Cluster(library, None, Limits()).n_workers == 3 and library.known == {"num_cpus": 1}
+    library.cluster_resources = lambda: {"CPU": 9.0, "GPU": 1.0}
+    assert [Cluster(library, most, limits).n_workers for most in (None, 1)] == [2, 1]
+    assert Cluster(library, None, Limits(cores=2)).n_workers == 4
+    path = written(tmp_path, OWN + "limits: {cores: 2, gpus: 1}\n")
+    with pytest.raises(SettingError, match="limits.gpus: found 1, and no cluster that hands them out; allowed: 0, or"):
+        sweep.run(path, tmp_path / "out", train=remainders)
+
+
+def test_how_much_a_run_takes_is_no_other_experiment(tmp_path: Path) -> None:
+    first = sweep.run(written(tmp_path, OWN), tmp_path / "out", train=remainders, workers=1, confirm=0)
+    path = written(tmp_path, OWN + "limits: {cores: 2, retries: 3}\n", "other.yaml")
+    again = sweep.run(path, tmp_path / "out", train=remainders, confirm=0)
+    limited = (
+        parse(OWN + f"limits: {{timeout: 9 s, {more}}}", subject="settings") for more in ("", "cores: 2, retries: 3")
+    )
+    assert len({study_name(experiment, TrainerName("function", "cpu")) for experiment in limited}) == 1
+    pd.testing.assert_frame_equal(again.runs, first.runs)
+
+
 def test_runs_of_a_lost_node_are_missing_and_tried_again(tmp_path: Path) -> None:
     path = written(tmp_path, OWN)
     planned = plan_file(path, lambda _: of_function(remainders), workers=1, confirm=0)
@@ -333,6 +361,28 @@ def test_ray_started_here_is_alone_and_ends_with_its_driver() -> None:
     assert addresses and addresses <= loopback
     while any(Path(f"/proc/{process}/exe").exists() for process in begun):  # else the test's own limit ends it
         time.sleep(1)
+
+
+@pytest.mark.slow
+def test_runs_of_ones_own_on_ray_started_here_with_the_cores_they_ask_for(tmp_path: Path) -> None:
+    """The same rows by a function, by a program and on Ray; libraries are told to start as many threads."""
+    path = written(tmp_path, OWN + "limits: {cores: 2}\n")
+    sweep.run(path, tmp_path / "function", train=remainders)
+    sweep_run(path, "--out", tmp_path / "ray", "--ray", "local", "--workers", "1", "--", *BY_AWK)
+    sweep_run(path, "--out", tmp_path / "program", "--", *BY_AWK)
+    manifest = json.loads((tmp_path / "ray" / "manifest.json").read_text())
+    assert manifest["machine"]["executor"] == "ray" and manifest["machine"]["workers"] == 1
+    rows = [columns_of(sweep.load(tmp_path / name)) for name in ("function", "program", "ray")]
+    pd.testing.assert_frame_equal(rows[0], rows[1])
+    pd.testing.assert_frame_equal(rows[0], rows[2])
+    told = ("sh", "-c", "echo $OMP_NUM_THREADS {step} {seed} >&2; echo $OMP_NUM_THREADS")
+    sweep_run(path, "--out", tmp_path / "told", "--ray", "local", "--workers", "1", "--", *told)
+    assert set(sweep.load(tmp_path / "told").runs["score"]) == {2.0}
+    asked = OWN + "limits: {gpus: 1}\n"
+    refused = sweep_run(
+        written(tmp_path, asked, "g.yaml"), "--out", tmp_path / "g", "--ray", "local", "--", *BY_AWK, code=2
+    )
+    assert "--ray: found cores 1, gpus 1 for each run; allowed: what a node has, cores " in refused.stderr
 
 
 @pytest.mark.slow

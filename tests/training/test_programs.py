@@ -117,6 +117,17 @@ def test_a_child_that_holds_the_pipes_keeps_nobody_waiting(tmp_path: Path) -> No
     assert is_gone(int((tmp_path / "child").read_text()))
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="environments are shown by Linux")
+@pytest.mark.parametrize("start", ["setsid sleep 600", "setsid sh -c 'setsid sleep 600 & echo $! > CHILD; sleep 600'"])
+def test_what_leaves_the_group_is_killed_too(tmp_path: Path, start: str) -> None:
+    child = shlex.quote(str(tmp_path / "child"))
+    started = f"{start.replace('CHILD', child)} & echo $! >> {child}.first"
+    given = run(f"{started}; until test -s {child} || test -s {child}.first; do sleep 0.01; done; echo 0.5")
+    assert given.numbers == {"score": 0.5}
+    numbers = [int(line) for path in tmp_path.iterdir() for line in path.read_text().split()]
+    assert numbers and all(map(is_gone, numbers))
+
+
 def test_memory_is_limited() -> None:
     code = "x = bytearray(400 << 20); print(1)"
     command = Command((sys.executable, "-c", code))

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sweep.networks.configuration import Configuration
 from sweep.results.tables import frame
 from sweep.statistics.intervals import wilson
+from sweep.statistics.seeds import bar_of
 from sweep.statistics.verdicts import Target
 
 Booleans = npt.NDArray[np.bool_]
@@ -31,6 +32,14 @@ class Proportion:
         k, n = int(mask.sum()), len(mask)
         rate = wilson(k, n, confidence)
         return cls(k, n, float(rate.low), float(rate.high))
+
+    def shows(self, reliability: Target) -> bool:
+        """Whether so many of so many are the verdict `reliable`: of one configuration, by the exact test.
+
+        >>> Proportion.of(np.ones(35, np.bool_), 0.95).shows(Target(0.9)), Proportion(36, 36, 0.9, 1).shows(Target(0.9))
+        (False, True)
+        """
+        return str(bar_of(replace(reliability, family=None)).verdicts(self.k, self.n)) == "reliable"
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ class Rescue:
     @property
     def is_reliable(self) -> bool:
         """Whether the configuration is reliable as it is."""
-        return self.as_it_is.low >= self.reliability.target
+        return self.as_it_is.shows(self.reliability)
 
     def records(self) -> list[dict[str, Any]]:
         """One plain mapping for each change, for JSON and tables."""

@@ -78,7 +78,7 @@ def rescue_configuration(
         search = Search(trainer, configuration, own, say)
         attempts = search.attempts()
         cause = search.cause()
-        if fresh.low < reliability.target:
+        if not fresh.shows(reliability):
             cheapest = search.cheapest(count_failures(configuration, own))
         n_tried = len(search.tried)
     return Rescue(

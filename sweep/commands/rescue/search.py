@@ -180,7 +180,7 @@ class Search:
             self.trainer.n_left_out += 1
             return None
         fresh = self.trainer.fresh_rate(configuration)
-        if fresh.low < self.trainer.reliability.target:
+        if not fresh.shows(self.trainer.reliability):
             return None
         return Rescued(
             label=describe_change(self.base, configuration),

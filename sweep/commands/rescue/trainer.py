@@ -112,4 +112,4 @@ class Trainer:
     def seems_reliable(self, learned: Booleans) -> bool:
         """Whether the runs of the race show the target, or as much as so many can."""
         share = Proportion.of(learned, self.reliability.confidence)
-        return share.low >= self.reliability.target or bool(np.all(learned))
+        return share.shows(self.reliability) or bool(np.all(learned))

@@ -119,7 +119,7 @@ def make_again(contents: Contents, chosen: Mapping[str, Sequence[int]], trainer:
     ]
     blocks: dict[str, list[Runs]] = {identity: [] for identity in chosen}
     with closing(trainer):
-        for kept in trainer.train(cohorts, workers, ignore_count, Guard(lambda _: None, lambda: False)):
+        for kept in trainer.train(cohorts, workers, ignore_count, Guard(lambda _: None, lambda: False, lambda: True)):
             blocks[kept.configuration].append(kept.runs)
     n_identical, different = 0, list[str]()
     for identity, seeds in chosen.items():

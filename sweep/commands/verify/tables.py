@@ -62,6 +62,8 @@ def _contradictions(contents: Contents) -> Iterator[str]:
             "outcome": runs.learned != (is_judged & success.holds(_compared(entry, success.metric))),
             "epochs_to_learn": (runs["epochs_to_learn"] >= 0) != runs.learned,
         }
+        if "rest" in runs.measured:
+            wrong["rest"] = (runs["rest"] != "") & (runs.outcome != outcomes.index("stuck"))
         predictions, head = _predictions(entry), entry.configuration.head
         if head.has_classes and entry.configuration.prediction_names:
             right = _are_right(entry)

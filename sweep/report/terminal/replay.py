@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sweep.commands.replay import Evidence, Replay, Saved, evidence, marked_floors, save_tolerance
+from sweep.networks.diagnosis import tolerances
 from sweep.networks.forward import predict
+from sweep.report.limits import describe_limits
 from sweep.report.page.training_figure import Picture, summarise_training
 from sweep.report.words import describe_configuration
 from sweep.runs.outcomes import by_name
@@ -99,7 +101,7 @@ def describe_outcome(replayed: Replay) -> list[str]:
         case "stuck":
             said = _stuck(replayed, seen)
         case "unconverged":
-            said = f"the loss was still falling: it changed by {seen.change:.1%} over the last tenth"
+            said = _unconverged(replayed, seen)
         case "unsettled":
             said = f"the loss wandered: it changed by {seen.change:.1%} over the last tenth"
         case _:
@@ -107,7 +109,8 @@ def describe_outcome(replayed: Replay) -> list[str]:
     numbers = (
         f"loss {runs['final_loss'][0]:.6g}, accuracy {runs['accuracy'][0]:.0%}, margin {runs['margin'][0] + 0:.4g}"
     )
-    return [f"{name}: {said}", f"  {numbers}"]
+    proven = describe_limits([replayed.configuration], math.ulp(0.0)) if name != "learned" else []
+    return [f"{name}: {said}", f"  {numbers}", *(f"  proven: {line}" for line in proven)]
 
 
 def _learned(replayed: Replay) -> str:
@@ -129,11 +132,24 @@ def _dead(replayed: Replay) -> str:
     n = replayed.configuration.widths[layer - 1]
     at_start = int(replayed.units_off_initial[layer - 1])
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
-    return f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
+    said = f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
+    c = replayed.configuration
+    moves_otherwise = c.is_regularized or c.optimizer["weight_decay"] > 0
+    return (
+        said if at_start < n or moves_otherwise else f"{said}, and nothing else moves it: proven, no training wakes it"
+    )
+
+
+def _unconverged(replayed: Replay, seen: Evidence) -> str:
+    changed = f"it changed by {seen.change:.1%} over the last tenth"
+    if seen.change > tolerances.rest or not replayed.descent > tolerances.descent:
+        return f"the loss was still falling: {changed}"
+    return f"the loss looked flat, {changed}; but a descent was found, which lowers it by {replayed.descent:.0%}"
 
 
 def _stuck(replayed: Replay, seen: Evidence) -> str:
-    still = f"the loss changed by {seen.change:.2g} of itself over the last tenth"
+    why = "no descent was found" if replayed.runs["rest"][0] == "certified" else "as far as a flat loss tells"
+    still = f"at rest, {why}; the loss changed by {seen.change:.2g} of itself over the last tenth"
     merged = str(replayed.runs["merged_rows"][0])
     if not merged:
         return f"{still}; no rows are merged"

@@ -13,6 +13,7 @@ from sweep.report.words import bar, counted, describe_configuration, percents
 from sweep.runs.endings import Ending, shortened
 from sweep.runs.outcomes import failures
 from sweep.runs.settings import setting_text
+from sweep.runs.success import above_margin
 from sweep.statistics.intervals import Rates
 
 bar_width = 30
@@ -21,12 +22,15 @@ n_said = 4  # lines of what a run said at its end
 
 def answer_lines(answer: RunCounts) -> list[str]:
     """The answer for a person."""
-    lines = [describe_configuration(answer.configuration), *count_lines(answer.rate, answer.outcomes)]
+    success = "" if answer.success == above_margin(0.0) else f", success: {answer.success}"
+    lines = [describe_configuration(answer.configuration) + success, *count_lines(answer.rate, answer.outcomes)]
     if answer.n_born_dead:
         seeds = f"{counted(answer.n_born_dead, 'seed')} ({answer.n_born_dead / answer.n_runs:.1%})"
         c = answer.configuration
         is_pulled = c.is_regularized or c.optimizer["weight_decay"] > 0  # what no gradient of the loss moves may move
         end = "no gradient of the loss passes it" if is_pulled else "no training wakes it"
+        if any(layer.dropout for layer in c.hidden[:-1]):  # under a mask a layer behind may be on
+            end = "without dropout no gradient of the loss passes it"
         lines.append(f"for {seeds} a whole hidden layer is off on every row before training begins, and {end}")
     if any(share > 0 for _, share in answer.shares):
         lines += _chart("learned", answer.shares)

@@ -68,4 +68,5 @@ def measurements(cohort: NetworkCohort, values: Sequence[Array]) -> Measurements
         last_unlearned=found.last_unlearned.astype(np.int64),
         units_off_initial=found.units_off_initial.astype(np.int64),
         units_off=found.units_off.astype(np.int64),
+        descents=np.full(n, np.nan, np.float32),
     ).check(cohort)

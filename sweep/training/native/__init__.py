@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.criterion import Bound
-from sweep.networks.measurements import Measurements, NetworkCohort
+from sweep.networks.measurements import Floats, Measurements, NetworkCohort
 from sweep.networks.randomness import Stream, keep_threshold, sample_counts
 from sweep.networks.vocabulary import Named, factors
 from sweep.training.initial import initial_weights
@@ -176,8 +176,11 @@ class NativeEngine:
         """None: the kernel has the whole vocabulary."""
         return None
 
-    def train(self, cohort: NetworkCohort) -> Measurements:
-        """Train a cohort; raises `ValueError` for a configuration that `refusal` names."""
+    def train(self, cohort: NetworkCohort, start: Floats | None = None) -> Measurements:
+        """Train a cohort, from the weights `start` `[model, parameter]` where given.
+
+        Raises `ValueError` for a configuration that `refusal` names.
+        """
         lacking = self.refusal(cohort.configuration)
         if lacking:
             raise ValueError(f"the native engine has no {lacking}")
@@ -185,7 +188,7 @@ class NativeEngine:
 
         c = cohort.configuration
         measured = Measurements.empty(cohort)
-        measured.weights[:] = initial_weights(cohort)
+        measured.weights[:] = initial_weights(cohort) if start is None else start
         measured.penalties[:] = 0
         plan = _plan(cohort)
         compiled_kernel()(
