@@ -50,6 +50,9 @@ class Prepared:
         self.epochs, self.batch_size = (settings[name] for name in of_training)
         self.model = _first(job, settings, seeds)
         check(self.model)
+        start = time.perf_counter()
+        _first(job, settings, seeds)  # now nothing of it is compiled for the first time
+        self._seconds_to_build = time.perf_counter() - start
         self.structure = structure(self.model)
         test = None if job.test is None else self._data(job.test)
         training = Training(self.model, self._data(job.rows), test, self.batch_size, hidden(self.model))
@@ -120,11 +123,8 @@ class Prepared:
 
     def states(self, seeds: Sequence[int]) -> tuple[list[State], dict[int, Given]]:
         """The states that the models of seeds begin with, and what came of those that cannot be built, by place."""
-        if self._initial is None and len(seeds) > 1:
-            start = time.perf_counter()
-            ready(self.job, self.settings, seeds[0])
-            is_worth_it = (time.perf_counter() - start) * len(seeds) > seconds_worth_a_program
-            self._initial = in_one_program(self._noted, seeds) if is_worth_it else None
+        if self._initial is None and self._seconds_to_build * len(seeds) > seconds_worth_a_program:
+            self._initial = in_one_program(self._noted, seeds)
         if self._initial is not None:
             return self._initial(seeds), {}
         return build_each(self.job, self.settings, seeds, self.structure)
