@@ -206,7 +206,7 @@ def test_rows_are_looked_at_in_pieces_of_one_shape(monkeypatch: pytest.MonkeyPat
 def test_lists_and_frames_are_data() -> None:
     whole = trained(build_linear, seeds=1).drop(columns="seconds")
     for data in ((X.tolist(), XOR.tolist()), (pd.DataFrame(X), pd.Series(XOR.ravel()))):
-        table = sweep.train(build=build_linear, data=data, seeds=1, epochs=2, batch_size=2, quiet=True)
+        table = sweep.train(build=build_linear, data=data, seeds=1, epochs=2, batch_size=2, quiet=True, engine="fit")
         columns = [c for c in whole if c not in ("run", "configuration", "data", "seconds")]
         pd.testing.assert_frame_equal(table[columns], whole[columns])
 
@@ -237,7 +237,7 @@ def test_models_of_several_inputs_and_of_ones_own_class() -> None:
         return model
 
     parts = {"a": X[:, :1], "b": X[:, 1:]}
-    table = sweep.train(build=made, data=(parts, OR), seeds=1, epochs=2, quiet=True)
+    table = sweep.train(build=made, data=(parts, OR), seeds=1, epochs=2, quiet=True, engine="fit")
     assert {"loss", "accuracy", "mae"} <= set(table) and "dead_units" not in table
 
 
