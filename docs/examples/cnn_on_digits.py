@@ -10,13 +10,13 @@ ROWS = ("75557", "26227", "71747", "71717", "55711", "74717", "74757", "71122", 
 
 
 def pictures(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Digits of 5 x 3 dots somewhere on 8 x 8, with noise: pictures `[n, 8, 8, 1]`, and which digit each is."""
+    """Digits of 5 x 3 dots in one of four places of 8 x 8, with noise: pictures `[n, 8, 8, 1]`, and the digits."""
     rng = np.random.default_rng(0)
     glyphs = np.array([[[int(row) >> 2 - i & 1 for i in range(3)] for row in rows] for rows in ROWS], np.float32)
     shown = np.zeros((n, 8, 8, 1), np.float32)
     digits = rng.integers(0, 10, n)
     for picture, digit in zip(shown, digits, strict=True):
-        top, left = rng.integers(0, 4), rng.integers(0, 6)
+        top, left = rng.integers(1, 3), rng.integers(2, 4)
         picture[top : top + 5, left : left + 3, 0] = glyphs[digit]
     return shown + rng.normal(0, 0.15, shown.shape).astype(np.float32), digits
 

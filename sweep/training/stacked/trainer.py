@@ -1,6 +1,7 @@
 """Models that a function builds, all seeds of a configuration at once, as a trainer: the side that asks."""
 
 import functools
+import hashlib
 import importlib.util
 import json
 import pickle
@@ -106,9 +107,10 @@ class StackedTrainer:
         if key not in self._contents:
             self._contents[key] = pickle.dumps(travelling(self.job, settings, seeds))
         question = Question(self._contents[key], settings, seeds, is_trial)
+        program = hashlib.sha256(self._contents[key] + key.encode()).hexdigest()
         asked = processes(self.device)
         try:
-            return asked.train(question, frozenset({self._contents[key] + key.encode()}))
+            return asked.train(question, frozenset({program}))
         except KeyboardInterrupt:
             asked.close()  # or it would go on with what nobody waits for
             raise
