@@ -169,7 +169,7 @@ nothing else does. Every configuration is trained under all seeds; they are neve
 | `seed: 64` | the seeds 0 to 63 |
 | `seed: {first: 1000, count: 64}` | the seeds 1000 to 1063 |
 | `seed: [3, 7, 21]` | these |
-| `seed: {first: 0, count: 16, up_to: 1024}` | 16, and while the verdict is open 16 more, or an eighth, up to 1,024 |
+| `seed: {first: 0, count: 16, up_to: 1024}` | 16; while the verdict is inconclusive 16 or an eighth more, up to 1,024 |
 | `seed: {count: 16, until: half_width 0.02}` | 16, and more until the interval is 0.02 wide to either side |
 
 With `until` the interval holds whenever the seeds end. Without `up_to` they go on to the number that is enough whatever

@@ -13,12 +13,14 @@ again = sweep.replay(results, "width=2-7")       # one run trained again
 """
 
 import importlib
-from typing import Any
 
-__all__ = ["Lost", "from_keras", "from_torch", "load", "open", "replay", "rescue", "run", "study", "train"]  # pyright: ignore[reportUnsupportedDunderAll]  (lazy)
+# their types are in __init__.pyi
+_errors = ("EngineError", "ExecutorError", "ExperimentFileError", "ResultsError", "SettingError", "TrainerError")
+_functions = ("from_keras", "from_torch", "load", "open", "replay", "rescue", "run", "study", "train")
+__all__ = ["Lost", "Results", "UserError", *_errors, *_functions]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """What the door for Python has, which is opened when something is asked of it."""
     if name not in __all__:
         raise AttributeError(f"module sweep has no attribute {name}")

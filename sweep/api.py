@@ -14,38 +14,65 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, SupportsIndex, overload
 
+from pandas import DataFrame
+
+from sweep.commands import replay as replays
 from sweep.commands.asking import Asking
-from sweep.commands.check import n_confirmation, plan, spread
-from sweep.commands.replay import replay
-from sweep.commands.rescue.rescue import rescue
-from sweep.commands.run import Observer, execute, ignore
+from sweep.commands.check import Plan, n_confirmation, plan, spread
+from sweep.commands.progress import Observer
+from sweep.commands.rescue import rescue as rescues
+from sweep.commands.run import execute
 from sweep.commands.settle import check_settle
 from sweep.commands.study import of_function, plan_file, plan_study
 from sweep.commands.train import ask
 from sweep.commands.train_model import BuiltPlan, plan_built, seconds_to_start
-from sweep.experiment.file import read_success, with_tables
+from sweep.experiment.file import ExperimentFileError, read_success, with_tables
 from sweep.experiment.seeds import SeedBlock, seed_block
 from sweep.experiment.table_files import TableFiles
 from sweep.networks.criterion import check_success
 from sweep.networks.settings import resolve
 from sweep.report.page.page import write_page
-from sweep.report.terminal.progress import shown_progress
+from sweep.report.shown import Replay, Rescue, Results, as_replay, as_rescue
+from sweep.report.terminal.progress import is_watched, shown_progress
 from sweep.report.terminal.train import count_lines
+from sweep.results import results as stored
 from sweep.results.columns import hyperparameter_columns
-from sweep.results.results import Results, load
+from sweep.results.files import ResultsError
 from sweep.results.tables import read_runs, runs_table
-from sweep.runs.errors import SettingError, at, visible
+from sweep.runs.errors import SettingError, UserError, at, visible
 from sweep.runs.runs import Entry
 from sweep.runs.success import above_margin
 from sweep.statistics.intervals import wilson
 from sweep.training.costs import describe_seconds
+from sweep.training.engine import EngineError
+from sweep.training.executor import ExecutorError
 from sweep.training.functions import Function, Lost, end_where_imported
 from sweep.training.keras.built import Criterion
 from sweep.training.keras.importing import from_keras
 from sweep.training.many import ManyFunction
+from sweep.training.own import TrainerError
 from sweep.training.torch_models import from_torch
 
-__all__ = ["Lost", "from_keras", "from_torch", "load", "open", "replay", "rescue", "run", "study", "train"]
+__all__ = [
+    "EngineError",
+    "ExecutorError",
+    "ExperimentFileError",
+    "Lost",
+    "Results",
+    "ResultsError",
+    "SettingError",
+    "TrainerError",
+    "UserError",
+    "from_keras",
+    "from_torch",
+    "load",
+    "open",
+    "replay",
+    "rescue",
+    "run",
+    "study",
+    "train",
+]
 
 Build = Callable[..., Any]
 Seeds = SupportsIndex | Iterable[SupportsIndex]
@@ -63,7 +90,7 @@ def run(
     fresh: bool = False,
     confirm: int = n_confirmation,
     settle: str | None = None,
-    observe: Observer = ignore,
+    observe: Observer | None = None,
     train: Function | None = None,
 ) -> Results:
     """Run an experiment file, or go on with it, and return its results.
@@ -74,7 +101,8 @@ def run(
     on how many fresh seeds the configuration that the answer names is trained again, 0 for none. `settle`: `smaller`
     gives the inconclusive configurations below the smallest reliable one up to 1,024 fresh seeds, until each is
     settled. `train`: a function of one's own instead of an engine, as in `study`; the file is of its settings, and
-    `workers` are processes. Raises `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`, and
+    `workers` are processes. `observe` is told how far it is; where it is not given, a terminal or a notebook shows that
+    on stderr. Raises `ExperimentFileError`, `EngineError`, `ExecutorError`, `ResultsError`, and
     `TrainerError` where every first run of a function crashes.
     """
     check_settle(settle)
@@ -84,11 +112,55 @@ def run(
                 raise SettingError((name,), f"found {given}, with a function of one's own", "allowed: none")
         own = plan_file(path, lambda _: of_function(train), workers=workers, confirm=confirm)
         with spread(own, ray, workers, math.inf) as own:
-            return execute(own, out, fresh=fresh, is_settling=settle is not None, observe=observe)
+            return _execute(own, out, observe, fresh=fresh, is_settling=settle is not None)
     limit_here = limit if ray is None else math.inf
     planned = plan(path, engine=engine, device=device, workers=workers, limit=limit_here, confirm=confirm)
     with spread(planned, ray, workers, limit) as planned:
-        return execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe)
+        return _execute(planned, out, observe, fresh=fresh, is_settling=settle is not None)
+
+
+def _execute(
+    planned: Plan,
+    out: str | os.PathLike[str] | None,
+    observe: Observer | None,
+    *,
+    fresh: bool,
+    is_settling: bool = False,
+) -> Results:
+    with shown_progress(quiet=observe is not None or not is_watched()) as shown:
+        found = execute(planned, out, fresh=fresh, is_settling=is_settling, observe=observe or shown)
+    return Results(found.folder)
+
+
+def load(path: str | os.PathLike[str]) -> Results:
+    """The results in a folder. Raises `ResultsError` where there are none (a sweep in progress has no tables yet)."""
+    return Results(stored.load(path).folder)
+
+
+def replay(results: stored.Results, run: str, *, engine: str = "native") -> Replay:
+    """Train a run of a results folder again, by `engine`; `run` is `<configuration>-<seed>`.
+
+    The configuration may be the beginning of an id or `width=8,optimizer=adam`. Raises `ResultsError`, `EngineError`.
+    """
+    return as_replay(replays.replay(results, run, engine=engine))
+
+
+def rescue(
+    results: stored.Results,
+    configuration: str,
+    *,
+    engine: str = "auto",
+    workers: int | None = None,
+    observe: Observer | None = None,
+) -> Rescue:
+    """What would have rescued the failing seeds of a configuration in a results folder.
+
+    `configuration`: its id, the beginning of one, or `width=8,optimizer=adam`. Its seeds are trained again, so that
+    rows of another engine do not mix in. `observe`: as in `run`. Raises `ResultsError`, `EngineError`.
+    """
+    with shown_progress(quiet=observe is not None or not is_watched(), is_passing=True) as shown:
+        found = rescues.rescue(results, configuration, engine=engine, workers=workers, observe=observe or shown)
+    return as_rescue(found)
 
 
 def study(
@@ -121,7 +193,7 @@ def study(
     fresh: bool = False,
     confirm: int = n_confirmation,
     settle: str | None = None,
-    observe: Observer = ignore,
+    observe: Observer | None = None,
 ) -> Results:
     """Try a function of one's own, `train(settings, seed)`, under many seeds, or go on with it; return the results.
 
@@ -134,8 +206,7 @@ def study(
     function that yields its points is given up by `stop`, `"accuracy < 0.2 at step 50"`. One that another process
     cannot import is called here, without timeout and memory. `objective`: what the sampler tpe looks for,
     `["success_rate", "seconds"]`. `cores` and, on a cluster, `gpus` are kept free for each run. `ray`, `settle`,
-    `confirm`, `fresh`: see `run`. The folder is `out`, `results/<name
-    of the function>` where not given.
+    `confirm`, `fresh`, `observe`: see `run`. The folder is `out`, `results/<name of the function>` where not given.
 
     `train_many(settings, seeds)` instead makes the runs of many seeds at once, in this process: it returns an array in
     the order of the seeds, or a mapping of arrays by name. Before its runs count, a few seeds are given to it in
@@ -158,7 +229,7 @@ def study(
     }
     planned = plan_study(train, train_many, sections, workers=workers, confirm=confirm)
     with spread(planned, ray, workers, math.inf) as planned:
-        return execute(planned, out, fresh=fresh, is_settling=settle is not None, observe=observe)
+        return _execute(planned, out, observe, fresh=fresh, is_settling=settle is not None)
 
 
 def _unusual(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +261,7 @@ def train(
     workers: int | None = None,
     margin: float = 0.0,
     success: str | None = None,
-) -> Any: ...
+) -> DataFrame: ...
 
 
 @overload
@@ -203,26 +274,89 @@ def train(
     batch_size: int = 32,
     success: str | Criterion | None = None,
     test: tuple[Any, Any] | float | None = None,
-    vary: Mapping[str, Any] | None = None,
+    vary: None = None,
     engine: str = "auto",
-    device: str = "cpu",
+    device: str = "auto",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
-) -> Any: ...
+) -> DataFrame: ...
 
 
-def train(settings: Mapping[str, Any] | None = None, *given: Any, **options: Any) -> Any:
+@overload
+def train(
+    *,
+    build: Build,
+    data: tuple[Any, ...],
+    seeds: Seeds | Mapping[str, int] = 64,
+    epochs: int = 1000,
+    batch_size: int = 32,
+    success: str | Criterion | None = None,
+    test: tuple[Any, Any] | float | None = None,
+    vary: Mapping[str, Any],
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    out: Path | str | None = None,
+    quiet: bool = False,
+) -> Results: ...
+
+
+def train(
+    settings: Mapping[str, Any] | None = None,
+    seeds: Seeds | Mapping[str, int] = 64,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    workers: int | None = None,
+    margin: float = 0.0,
+    success: str | Criterion | None = None,
+    build: Build | None = None,
+    data: tuple[Any, ...] | None = None,
+    epochs: int = 1000,
+    batch_size: int = 32,
+    test: tuple[Any, Any] | float | None = None,
+    vary: Mapping[str, Any] | None = None,
+    out: Path | str | None = None,
+    quiet: bool = False,
+) -> DataFrame | Results:
     """Train one network under many seeds: a DataFrame with a row for each, its columns those of runs.csv.
 
-    `train({"width": 2, "depth": 3}, seeds=1000)`: see `train_settings`. `train(build=function, data=(x, y),
-    seeds=64)`: see `train_built`.
+    `train({"width": 2, "depth": 3}, seeds=1000)`, with `margin`: see `train_settings`. `train(build=function,
+    data=(x, y), seeds=64)`, with `epochs`, `test` and such: see `train_built`. `engine`, `device`, `workers` and
+    `success` are of both. Raises `TypeError` for what is of the other way.
     """
-    if settings is not None:
-        return train_settings(settings, *given, **options)
-    if "build" not in options:
+    of_settings = {"margin": (margin, 0.0)}
+    of_built = {"data": (data, None), "epochs": (epochs, 1000), "batch_size": (batch_size, 32), "test": (test, None)}
+    of_built |= {"build": (build, None), "vary": (vary, None), "out": (out, None), "quiet": (quiet, False)}
+    if settings is None and (build is None or data is None):
         raise TypeError("sweep.train() needs settings, or build=function and data=(x, y)")
-    return train_built(*given, **options)
+    for name, (given, usual) in (of_settings if settings is None else of_built).items():
+        if given is not usual and given != usual:
+            ways = ("settings", "build=") if settings is None else ("build=", "settings")
+            raise TypeError(f"sweep.train(): {name} is of a training of {ways[0]}, not of {ways[1]}")
+    if settings is None:
+        assert build is not None and data is not None
+        return train_built(
+            build,
+            data,
+            seeds,
+            epochs=epochs,
+            batch_size=batch_size,
+            success=success,
+            test=test,
+            vary=vary,
+            engine=engine,
+            device=device,
+            workers=workers,
+            out=out,
+            quiet=quiet,
+        )
+    if isinstance(seeds, Mapping) or callable(success):
+        raise TypeError("sweep.train(): of settings, seeds are a count or the seeds, and success is a comparison")
+    return train_settings(
+        settings, seeds, engine=engine, device=device, workers=workers, margin=margin, success=success
+    )
 
 
 def train_built(
@@ -236,11 +370,11 @@ def train_built(
     test: tuple[Any, Any] | float | None = None,
     vary: Mapping[str, Any] | None = None,
     engine: str = "auto",
-    device: str = "cpu",
+    device: str = "auto",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
-) -> Any:
+) -> DataFrame | Results:
     """Train the compiled Keras models that `build(seed)` returns, each on `data`, x and y: the runs as a DataFrame.
 
     With `vary`, settings as in an experiment file, `build(seed, **settings)` is asked for each of them, and `Results`
@@ -282,10 +416,11 @@ def train_built(
 def _execute_built(planned: BuiltPlan, out: Path | str | None, *, quiet: bool) -> Results:
     try:
         with shown_progress(quiet=quiet) as observe:
-            results = execute(planned.plan, out, observe=observe, say=lambda message: _say(message, quiet=quiet))
+            found = execute(planned.plan, out, observe=observe, say=lambda message: _say(message, quiet=quiet))
     except KeyboardInterrupt:
         _say("interrupted; with a folder the same call goes on", quiet=False)
         raise
+    results = Results(found.folder)
     rows = results.runs
     counts = Counter(rows["outcome"])
     if planned.plan.experiment.n_trials == 1:
@@ -327,7 +462,7 @@ def train_settings(
     workers: int | None = None,
     margin: float = 0.0,
     success: str | None = None,
-) -> Any:
+) -> DataFrame:
     """Train one configuration under many seeds: a DataFrame with the columns of runs.csv.
 
     `settings` are hyperparameters as in an experiment file (a task's file lies in the current folder); `seeds` a count

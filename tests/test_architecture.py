@@ -16,7 +16,7 @@ DOORS = ("cli", "api", "__init__", "__main__")
 HOMES = {
     "optuna": "search",
     "yaml": "experiment/yaml_text",
-    "pandas": "results report commands",
+    "pandas": "results report commands api",
     "orjson": "results/cells",
     "tensorflow": "training",
     "keras": "training",
@@ -92,7 +92,7 @@ def test_each_library_has_one_home(path: Path) -> None:
 
 def test_the_package_is_its_rooms_and_every_library_is_used() -> None:
     entries = {p.name for p in PACKAGE.iterdir() if p.name != "__pycache__"}
-    assert entries <= {*ROOMS, "cli", "api.py", "__init__.py", "__main__.py", "py.typed"}
+    assert entries <= {*ROOMS, "cli", "api.py", "__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
     assert {room(path) for path in MODULES} == {*ROOMS, *DOORS}
     assert set(HOMES) <= {name.split(".")[0] for path in MODULES for name in imported(path)}
 

@@ -52,9 +52,11 @@ def check(
     with user_errors():
         from sweep.commands.check import plan
         from sweep.commands.probe import probe
+        from sweep.commands.run import n_present
         from sweep.commands.study import of_program, plan_file
         from sweep.report.limits import describe_limits
         from sweep.report.terminal.progress import describe_plan, describe_power, describe_probe
+        from sweep.results.files import ResultsError
 
         program = program_of(context, engine_options=("engine", "device"))
         if program is None:
@@ -63,12 +65,18 @@ def check(
             planned = plan_file(experiment, lambda asked: of_program(program, asked), workers=workers)
         found = None if program is None else probe(planned)
         tell(f"{experiment}: ok")
-        tell(describe_plan(planned))
+        try:
+            present, refusal = n_present(planned), None
+        except ResultsError as error:
+            present, refusal = 0, str(error)
+        tell(describe_plan(planned, present))
         tell(describe_power(planned.experiment))
         for line in describe_limits(planned.experiment.networks, planned.experiment.reliability.target):
             tell(line)
         for line in () if found is None else describe_probe(planned, found):
             tell(line)
+        if refusal is not None:
+            tell(f"sweep run would refuse: {refusal}")
 
 
 @app.command(cls=WithProgram)
@@ -108,7 +116,7 @@ def run(
     """
     with user_errors("; the same command goes on where it stopped"):
         from sweep.commands.check import plan, spread
-        from sweep.commands.run import execute
+        from sweep.commands.run import execute, n_present
         from sweep.commands.settle import check_settle
         from sweep.commands.study import of_program, plan_file
         from sweep.report.terminal.answer import print_answer
@@ -121,9 +129,10 @@ def run(
             planned = plan(experiment, engine=engine, device=device, workers=workers, limit=limit_here)
         else:
             planned = plan_file(experiment, lambda asked: of_program(program, asked), workers=workers)
+        present = 0 if fresh else n_present(planned, out)
         with spread(planned, ray, workers, limit) as planned:
             if not quiet:
-                say(describe_plan(planned))
+                say(describe_plan(planned, present))
                 say(describe_power(planned.experiment))
             with gentle_stop() as is_stopped, shown_progress(quiet=quiet) as observe:
                 is_settling = settle is not None

@@ -33,6 +33,7 @@ def rescue(
     """Change one thing at a time for the seeds that failed. Finds the cheapest change that is enough."""
     with user_errors("; nothing is kept"):
         from sweep.commands.rescue.rescue import rescue
+        from sweep.report.terminal.progress import shown_progress
         from sweep.report.terminal.rescue import describe_rescue
         from sweep.results.folder import check_is_no_own_file
         from sweep.results.results import load
@@ -42,7 +43,8 @@ def rescue(
             check_table_path(csv)
             check_is_no_own_file(csv)
         note = (lambda message: None) if quiet else say
-        found = rescue(load(results), configuration, engine=engine, workers=workers, say=note)
+        with shown_progress(quiet=quiet, is_passing=True) as observe:
+            found = rescue(load(results), configuration, engine=engine, workers=workers, say=note, observe=observe)
         if csv is not None:
             export_table(found.table(), csv)
             note(f"wrote {len(found.attempts)} rows to {csv}")

@@ -1,5 +1,6 @@
 """Commands for a network of one's own: train one configuration at once, import one from Keras."""
 
+import itertools
 import json
 import shlex
 from pathlib import Path
@@ -102,8 +103,14 @@ def train(
         if as_json:
             tell(json.dumps(to_record(answer, likely, asked.engine), indent=2, allow_nan=False))
         else:
-            advice = advice_lines(configuration, answer.outcomes, likely, typed)
+            advice = advice_lines(configuration, answer.outcomes, likely, typed, _free_stem())
             tell("\n".join([*answer_lines(answer), "", *advice]))
+
+
+def _free_stem() -> str:
+    """The first of mine, mine-2, ... of which there is neither an experiment nor a results folder."""
+    stems = ("mine" if i == 1 else f"mine-{i}" for i in itertools.count(1))
+    return next(x for x in stems if not Path(f"{x}.yaml").exists() and not Path("results", x).exists())
 
 
 def _train_program(
@@ -132,15 +139,17 @@ def _train_program(
 
 
 def _save(path: Path, text: str) -> None:
-    """Write an experiment file that is valid where it lies."""
+    """Write an experiment file that is valid where it lies; one that says the same already stays."""
     from sweep.experiment import file as experiment_file
     from sweep.experiment.table_files import TableFiles
     from sweep.results.files import check_new, write_atomically
 
-    check_new(path)
-    experiment_file.parse(text, str(path), TableFiles(path.parent))
-    write_atomically(path, text.encode())
-    say(f"wrote {path}; next: sweep run {shlex.quote(str(path))}")
+    is_there = path.is_file() and path.read_bytes() == text.encode()
+    if not is_there:
+        check_new(path)
+        experiment_file.parse(text, str(path), TableFiles(path.parent))
+        write_atomically(path, text.encode())
+    say(f"{'unchanged' if is_there else 'wrote'} {path}; next: sweep run {shlex.quote(str(path))}")
 
 
 @app.command("import")

@@ -8,13 +8,21 @@ import typer
 
 from sweep.cli.common import ResultsPath, app, say, tell, user_errors
 
+n_shown = 20
+
 
 @app.command()
 def show(
     results: ResultsPath,
-    top: Annotated[int, typer.Option(min=1, metavar="N", help="How many configurations.")] = 20,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many configurations.", show_default="20; of --export all"),
+    ] = None,
     sort: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Sort by this column, largest first.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="[-]COLUMN", help="Sort by this column, largest first; -COLUMN: smallest first.", show_default=False
+        ),
     ] = None,
     where: Annotated[
         str | None,
@@ -34,6 +42,7 @@ def show(
     with user_errors():
         from sweep.report.summaries import gate, select_rows
         from sweep.report.terminal.answer import print_answer, print_configurations
+        from sweep.report.words import counted
         from sweep.results.folder import check_is_no_own_file
         from sweep.results.results import load
         from sweep.results.so_far import load_so_far
@@ -45,15 +54,18 @@ def show(
         loaded = load(results) if is_gate else load_so_far(results)
         rows = select_rows(loaded.configurations, where, sort)
         code, words = gate(rows) if is_gate else (0, "")
+        first = rows.head(top or (len(rows) if export is not None else n_shown))
         if export is not None:
-            export_table(rows, export)
-            say(f"wrote {len(rows)} rows to {export}")
+            export_table(first, export)
+            say(f"wrote {counted(len(first), 'row')} to {export}")
         elif as_json:
-            tell(json.dumps(to_records(rows.head(top)), indent=2, allow_nan=False, ensure_ascii=False))
+            tell(json.dumps(to_records(first), indent=2, allow_nan=False, ensure_ascii=False))
         elif where is None and sort is None:
-            print_answer(loaded, top)
-        else:
-            print_configurations(loaded, rows.head(top))
+            print_answer(loaded, top or n_shown)
+        elif not rows.empty:
+            print_configurations(loaded, first)
+        if rows.empty:
+            say(f"--where: {where} holds for none of {counted(len(loaded.configurations), 'configuration')}")
         if loaded.so_far and (where, sort, export, as_json) != (None, None, None, False):
             say(loaded.so_far)  # the answer says it itself
         if is_gate:

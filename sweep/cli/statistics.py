@@ -58,9 +58,11 @@ def plan(
     ] = None,
     confidence: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
     power: Annotated[float, typer.Option(help="The chance wanted of the right verdict.")] = 0.8,
-    configurations: Annotated[int, typer.Option(help="How many share the error of seeds added while open.")] = 1,
-    first: Annotated[int, typer.Option(help="The first block of seeds added while open.")] = 16,
-    up_to: Annotated[int, typer.Option(help="The most seeds added while open.")] = 1024,
+    configurations: Annotated[
+        int, typer.Option(help="How many share the error of seeds added while inconclusive.")
+    ] = 1,
+    first: Annotated[int, typer.Option(help="The first block of seeds added while inconclusive.")] = 16,
+    up_to: Annotated[int, typer.Option(help="The most seeds added while inconclusive.")] = 1024,
 ) -> None:
     """Say how many seeds a precision or a verdict needs. Give --half-width for a precision, --target for a verdict."""
     with user_errors():

@@ -47,18 +47,21 @@ def verify(
     """
     with user_errors():
         from sweep.commands.verify import verify
+        from sweep.report.terminal.progress import shown_progress
         from sweep.report.terminal.verify import describe_sample
 
         program = program_of(context, engine_options=("engine",))
-        found = verify(
-            results,
-            _sample_size(sample),
-            engine=engine,
-            workers=workers,
-            storage=storage,
-            nonce=nonce,
-            program=program,
-        )
+        with shown_progress(is_passing=True) as observe:
+            found = verify(
+                results,
+                _sample_size(sample),
+                engine=engine,
+                workers=workers,
+                storage=storage,
+                nonce=nonce,
+                program=program,
+                observe=observe,
+            )
         for finding in found.findings:
             tell(finding)
         if found.comparison is not None and found.sample is not None:

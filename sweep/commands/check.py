@@ -37,7 +37,7 @@ row_bytes = 500
 def n_programs(experiment: Experiment, engine: Engine, n_confirmation: int) -> int:
     """How many programs the engine compiles for an experiment; at most, where seeds are added or points repeat.
 
-    By the configurations of the sample that `core_seconds` takes.
+    By the configurations of the sample that `seconds_of_one` takes.
     """
     counts = Allocation.of(experiment).counts()
     blocks = {n - before for before, n in itertools.pairwise([0, *counts])}
@@ -46,15 +46,13 @@ def n_programs(experiment: Experiment, engine: Engine, n_confirmation: int) -> i
     return len(known) + max(len(engine.programs(c, n_confirmation) - known) for c in configurations)
 
 
-def core_seconds(experiment: Experiment, engine: Engine, n_compiled: int) -> float:
-    """About how long an experiment would train on one core, in seconds; right to a factor of three.
+def seconds_of_one(experiment: Experiment, engine: Engine) -> float:
+    """About how long one of an experiment's networks trains on one core, in seconds; right to a factor of three.
 
     By its configurations' sizes; a grid of over 2,000 points, or another sampler's choice, by a sample of its points.
     """
     configurations = experiment.networks
-    seconds = sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
-    compiling = program_seconds[engine.name] * n_compiled
-    return seconds * experiment.n_trials * len(experiment.seeds) + compiling
+    return sum(run_seconds(c, engine.name) for c in configurations) / len(configurations)
 
 
 def seconds_beside(experiment: Experiment) -> float:
@@ -91,7 +89,7 @@ class Plan:
 
     `n_confirmation`: on how many fresh seeds the configuration that the answer names is trained again. `core_seconds`:
     about how long training would take on one core, 0 where nobody knows; `n_programs`: how many programs the engine
-    compiles, at most.
+    compiles, at most; `confirmation_seconds`: of one core, for the fresh seeds.
     """
 
     source: ExperimentFile
@@ -100,6 +98,7 @@ class Plan:
     n_confirmation: int
     core_seconds: float
     n_programs: int = 0
+    confirmation_seconds: float = 0.0
 
     @property
     def experiment(self) -> Experiment:
@@ -112,9 +111,20 @@ class Plan:
         return str(TrainerName.of(self.trainer))
 
     @property
+    def n_runs(self) -> int:
+        """How many runs it asks for, at most; those on fresh seeds come beside."""
+        return self.experiment.n_trials * len(self.experiment.seeds)
+
+    @property
     def seconds(self) -> float:
         """About how long it will take."""
-        return self.core_seconds / self.executor.n_workers + seconds_beside(self.experiment)
+        return self.seconds_beyond(0)
+
+    def seconds_beyond(self, n_present: int) -> float:
+        """About how long it will take where so many of its runs are there already."""
+        share = 1 - min(1.0, n_present / self.n_runs)
+        training = self.core_seconds * share + self.confirmation_seconds
+        return training / self.executor.n_workers + seconds_beside(self.experiment) * share
 
     def check_limit(self, hours: float) -> None:
         """Raise `ResultsError` where it would take longer than that."""
@@ -157,8 +167,10 @@ def plan(
         raise SettingError(("confirm",), f"found {confirm}", "allowed: a number of seeds, 0 for none")
     n_confirmed = confirm if chosen.is_threaded else min(confirm, len(experiment.seeds))
     n_compiled = n_programs(experiment, chosen, n_confirmed)
-    seconds = core_seconds(experiment, chosen, n_compiled)
-    planned = Plan(source, EngineTrainer(chosen), Threads(n_workers), n_confirmed, seconds, n_compiled)
+    of_one = seconds_of_one(experiment, chosen)
+    seconds = of_one * experiment.n_trials * len(experiment.seeds) + program_seconds[chosen.name] * n_compiled
+    threads_here, fresh = Threads(n_workers), of_one * n_confirmed
+    planned = Plan(source, EngineTrainer(chosen), threads_here, n_confirmed, seconds, n_compiled, fresh)
     planned.check_limit(limit)
     needed = expected_bytes(
         experiment.networks,

@@ -68,7 +68,7 @@ def describe_verdict_plan(rate: float, reliability: Target, power: float, adding
     if rate == target:
         return [f"a rate of exactly the target, {target:g}: no number of seeds settles it"]
     right = "reliable" if rate > target else "unreliable"
-    n = runs_for_verdict(rate, reliability, power)
+    n = runs_for_verdict(rate, bar_of(reliability), power)
     confidence = f"{100 * reliability.confidence:g}%"
     if n is None:
         fixed = f"a fixed number: {rate:g} is too close to {target:g}, about a million seeds would not settle it"
@@ -83,6 +83,6 @@ def describe_verdict_plan(rate: float, reliability: Target, power: float, adding
     return [
         f"at a rate of {rate:g}, against the target {target:g}:",
         fixed,
-        f"added while open, {d.first:,} up to {d.up_to:,}: {right} with a chance of {chance:.3f}, "
+        f"added while inconclusive, {d.first:,} up to {d.up_to:,}: {right} with a chance of {chance:.3f}, "
         f"{found.expected_runs:,.0f} seeds on average (one-sided mixtures, {confidence}{shared})",
     ]

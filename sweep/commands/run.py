@@ -10,24 +10,25 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sweep.commands.check import Plan
 from sweep.commands.confirm import choose_named, summarise
+from sweep.commands.progress import Observer, Progress, counting, ignore
 from sweep.commands.settle import are_of_the_same_seeds, most, settle, smaller_open
 from sweep.experiment.experiment import Experiment
 from sweep.experiment.regular_files import regular
 from sweep.networks.measurements import Example
 from sweep.results.columns import settings_columns
 from sweep.results.configurations import settings_lines
-from sweep.results.files import library_versions, write_atomically
-from sweep.results.folder import Folder
+from sweep.results.files import ResultsError, library_versions, write_atomically
+from sweep.results.folder import Folder, confirming
 from sweep.results.manifest import Confirmation, Manifest, Timings, broken_runs
 from sweep.results.results import Results
-from sweep.results.resume import held, prepare, study_name
+from sweep.results.resume import check_holds, held, prepare, study_name
 from sweep.results.storages import remember
 from sweep.results.stored import Stored
 from sweep.results.tables import (
@@ -46,23 +47,6 @@ from sweep.training.executor import Kept
 from sweep.training.trainer import Guard, TrainerName
 
 libraries = ("xor-sweep", "numpy", "numba", "optuna", "pandas", "scipy", "statsmodels", "tensorflow", "keras")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is: runs done of `n_runs`, how many of them learned, and the stage (`train` or `confirm`)."""
-
-    stage: str
-    n_done: int
-    n_runs: int
-    n_learned: int
-
-
-Observer = Callable[[Progress], None]
-
-
-def ignore(progress: Progress) -> None:
-    """The observer that shows nothing."""
 
 
 def ignore_message(message: str) -> None:
@@ -104,14 +88,7 @@ class _Training:
 
         The observer hears of each piece, from `start` on.
         """
-        progress = start
-        self._observe(progress)
-
-        def count(n_done: int, n_learned: int) -> None:
-            nonlocal progress
-            progress = replace(progress, n_done=progress.n_done + n_done, n_learned=progress.n_learned + n_learned)
-            self._observe(progress)
-
+        count = counting(self._observe, start)
         kept: list[Kept] = []
         started = time.perf_counter()
         for one in self._plan.executor.train(self._plan.trainer, cohorts, count, self._guard):
@@ -258,6 +235,9 @@ class Sweep:
         is_open = {i: len(own) < n for i, own, n in zip(asked, runs, wanted.tolist(), strict=True)}
         for identity, own in zip(asked, runs, strict=True):
             self.entries[identity] = replace(self.entries[identity], runs=own)
+        is_settled = self._allocation.family == "none" or self._allocation.is_together
+        standing = self._allocation.standing(runs) if is_settled else None
+        verdicts = {} if standing is None else dict(zip(asked, standing.verdicts.tolist(), strict=True))
         for suggestion in suggestions:
             entry = self.entries[suggestion.configuration.id]
             if suggestion.is_told:
@@ -267,8 +247,15 @@ class Sweep:
                 continue
             runs, n_parameters = entry.runs, entry.configuration.n_parameters
             course = self._allocation.course(runs)
-            search.tell(suggestion, Result(runs.seed, runs.learned, course, n_parameters, runs.measured))
+            told = self._told(runs, verdicts.get(entry.configuration.id))
+            search.tell(suggestion, Result(runs.seed, runs.learned, course, n_parameters, runs.measured, told))
             self.n_told += 1
+
+    def _told(self, runs: Runs, verdict: str | None) -> dict[str, str]:
+        """What a trial says of its rate; its verdict where those of later trials have no part in it."""
+        rates = self._allocation.rates(int(runs.learned.sum()), len(runs))
+        interval = {"interval": f"{float(rates.low):.3f}-{float(rates.high):.3f}"}
+        return interval if verdict is None else {**interval, "verdict": verdict}
 
     def confirm(self) -> Confirmation | None:
         """Train the configuration that the answer names on fresh seeds."""
@@ -289,7 +276,7 @@ class Sweep:
             block = merge([k.runs for k in kept])
             runs = merge([runs, block])
             if len(runs) < n and len(block):  # else all is known, and its summary is stored at once
-                self.folder.write_part(f"confirm-{named.trial:08d}", {identity: block}, (), self.plan.trained_by)
+                self.folder.write_part(f"{confirming}-{named.trial:08d}", {identity: block}, (), self.plan.trained_by)
         self.training.end_where_stopped()
         return summarise(identity, int(fresh[0]), runs, reliability)
 
@@ -412,6 +399,26 @@ def _has_todays_columns(folder: Folder, experiment: Experiment) -> bool:
     return ("e_reliable" if Allocation.of(experiment).is_adaptive else "p_reliable") in columns
 
 
+def folder_of(plan: Plan, out: str | os.PathLike[str] | None = None) -> Folder:
+    """The results folder of a plan: `out`, `results/<name of the file>` where not given."""
+    return Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
+
+
+def n_present(plan: Plan, out: str | os.PathLike[str] | None = None) -> int:
+    """How many of a plan's runs its folder holds already, all where nothing is left to train.
+
+    Raises `ResultsError` where the folder holds something else.
+    """
+    folder = folder_of(plan, out)
+    before = check_holds(folder, plan.experiment, plan.source.tables)
+    try:
+        if before == plan.experiment and folder.is_finished() and folder.read_manifest().runs_missing == 0:
+            return plan.n_runs
+        return 0 if before is None else folder.n_stored()
+    except ResultsError:  # of a damaged file, which the sweep sets aside and makes anew
+        return 0
+
+
 def execute(
     plan: Plan,
     out: str | os.PathLike[str] | None = None,
@@ -429,7 +436,7 @@ def execute(
     comes to hold, what is in training ends and is stored, then `KeyboardInterrupt` is raised.
     """
     started = time.perf_counter()
-    folder = Folder(Path(out) if out is not None else Path("results") / plan.source.path.stem)
+    folder = folder_of(plan, out)
     folder.check_table_names(plan.source.tables)
     with closing(plan.trainer), held(folder, is_fresh=fresh):
         begun = begin(plan, folder, is_settling=is_settling, observe=observe, say=say, is_stopped=is_stopped)
@@ -465,4 +472,4 @@ def begin(
     if experiment.subject != "network" and not folder.manifest.exists():  # the file itself does not say it
         folder.write_manifest(Manifest(subject=experiment.subject))
     sweep = Sweep(plan, folder, _Training(plan, observe, is_stopped), is_whole=is_whole)
-    return sweep, Search(experiment, study, study_name(experiment, plan.trainer))
+    return sweep, Search(experiment, study, study_name(experiment, plan.trainer), source.path.stem)

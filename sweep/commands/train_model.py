@@ -61,7 +61,7 @@ def plan_built(
     test: Any,
     workers: int | None,
     engine: str = "auto",
-    device: str = "cpu",
+    device: str = "auto",
 ) -> BuiltPlan:
     """What will be trained, and how; a few epochs are, to find out. Raises `SettingError`, `ExperimentFileError`.
 
@@ -75,7 +75,7 @@ def plan_built(
     sections = {"fixed": fixed, "vary": vary, "reliability": {"success": str(job.criterion)}}
     asked = as_source(build, sections, "sweep.train").experiment
     first, seeds = asked.configuration(next(asked.sample_points())), asked.seeds.seeds()
-    stacked = StackedTrainer(job, device)
+    stacked = StackedTrainer(job, "gpu" if device == "gpu" else "cpu")
     tried = "" if engine == "fit" else _tried_at_once(stacked, first, seeds, workers)
     if isinstance(tried, str) and engine == "stacked":
         raise SettingError(("engine",), f"found stacked, but {tried}", "allowed: auto, fit")
@@ -102,7 +102,10 @@ def plan_built(
 
 
 def _check_engine(engine: str, device: str, workers: int | None) -> None:
-    for name, value, allowed in (("engine", engine, ("auto", "stacked", "fit")), ("device", device, ("cpu", "gpu"))):
+    for name, value, allowed in (
+        ("engine", engine, ("auto", "stacked", "fit")),
+        ("device", device, ("auto", "cpu", "gpu")),
+    ):
         if value not in allowed:
             raise SettingError((name,), f"found {show(value)}", f"allowed: {', '.join(allowed)}")
     if device == "gpu" and engine != "stacked":

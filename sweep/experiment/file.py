@@ -1,15 +1,17 @@
 """The experiment file: YAML in, an `Experiment` out, or one message that says what is wrong and where.
 
 The text becomes plain values with a line for each, whose shape is checked; the values become an `Experiment`, whose own
-rules are checked there. Every mistake ends as place, found and allowed, and so as one message.
+rules are checked there. Every mistake ends as place, found and allowed. A message has all mistakes of the shape, of
+single values and of sections; of those across settings, which only the whole shows, the first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sweep.experiment.dimensions import Choices, Dimension, Range
 from sweep.experiment.experiment import Experiment, Study
@@ -19,13 +21,14 @@ from sweep.experiment.shape import read_shape
 from sweep.experiment.table_files import TableFiles, is_file_task
 from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
-from sweep.networks.settings import hyperparameters, resolve
+from sweep.networks.settings import check_value, hyperparameters, resolve
 from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
 from sweep.runs.limits import Limits
 from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
 
 max_bytes = 1 << 20
+max_mistakes = 20  # that a message has
 
 Opener = Callable[[str, int], int]
 
@@ -96,17 +99,68 @@ def parse(
         message = _message(name, error.line, error.place, error.found, error.allowed)
         raise ExperimentFileError(message) from None
     document, mistakes = read_shape({} if source.value is None else source.value)
+    own = _settings_of_ones_own(document) if subject == "network" else None
+    if own is not None:
+        told = f"{own} of one's own: say what runs them: sweep run {name} -- PROGRAM ARG..., or train=function"
+        raise ExperimentFileError(_message(name, None, (), told, ""))
+    if subject == "network":
+        document, mistakes = _check_values(document, mistakes, tables or TableFiles(Path()))
     try:
-        if mistakes:
-            raise min(mistakes, key=lambda mistake: source.line(mistake.place))
-        own = _settings_of_ones_own(document) if subject == "network" else None
-        if own is not None:
-            told = f"{own} of one's own: say what runs them: sweep run {name} -- PROGRAM ARG..., or train=function"
-            raise ExperimentFileError(_message(name, None, (), told, ""))
-        return _experiment(document, tables or TableFiles(Path()), subject)
+        experiment = _experiment(document, subject, mistakes)
     except SettingError as error:
-        found, allowed = _explained(error, source)
-        raise ExperimentFileError(_message(name, source.line(error.place), error.place, found, allowed)) from None
+        experiment, mistakes = None, [error]
+    if experiment is None:
+        raise ExperimentFileError(_all_messages(name, mistakes, source))
+    return experiment
+
+
+def _all_messages(name: str, mistakes: Sequence[SettingError], source: Source) -> str:
+    """Every mistake, by its line."""
+    ordered = sorted(mistakes, key=lambda mistake: source.line(mistake.place) or 0)
+    messages = [_message(name, source.line(x.place), x.place, *_explained(x, source)) for x in ordered[:max_mistakes]]
+    more = len(mistakes) - len(messages)
+    return "\n".join([*messages, f"{_printable(name, 1000)}: {more:,} more"] if more else messages)
+
+
+def _check_values(
+    document: Mapping[str, Any], mistakes: Sequence[SettingError], tables: TableFiles
+) -> tuple[dict[str, Any], list[SettingError]]:
+    """A file of networks with its tables read, and, beside those in its shape, the mistakes that a value has alone.
+
+    A name that there is not is said, and no more of what stands under it.
+    """
+    found = list(mistakes)
+
+    def read(value: Any, name: str, *place: str | int) -> Any:
+        try:
+            if name not in hyperparameters:
+                raise SettingError((name,), "no such hyperparameter", did_you_mean(name, (*hyperparameters, "seed")))
+            value = with_tables({name: value}, tables)[name]
+            check_value(name, value)
+        except SettingError as error:
+            known = [x for x in found if x.place[: len(place)] != place]
+            found[:] = [*known, SettingError((*place, *error.place[1:]), error.found, error.allowed)]
+        return value
+
+    def section(values: Any, *place: str | int) -> Any:
+        return {
+            name: value if name == "seed" else read(value, name, *place, name)
+            for name, value in (values.items() if isinstance(values, Mapping) else ())
+        }
+
+    def choices(name: str, value: Any) -> Any:
+        if name in hyperparameters and isinstance(value, list):
+            return [read(choice, name, "vary", name, i) for i, choice in enumerate(cast(list[Any], value))]
+        return value if name in (*hyperparameters, "seed") else read(value, name, "vary", name)
+
+    vary, cases = document.get("vary"), document.get("cases")
+    is_list, is_mapping = isinstance(cases, list), isinstance(vary, Mapping)
+    checked = {
+        "fixed": section(document.get("fixed"), "fixed"),
+        "vary": {k: choices(k, v) for k, v in cast(Mapping[str, Any], vary).items()} if is_mapping else {},
+        "cases": [section(case, "cases", i) for i, case in enumerate(cast(list[Any], cases))] if is_list else [],
+    }
+    return {**document, **checked}, found
 
 
 def settings(arguments: Sequence[str], *, are_of_networks: bool = True) -> dict[str, Any]:
@@ -207,42 +261,59 @@ def _settings_of_ones_own(document: Mapping[str, Any]) -> str | None:
 
     A name that no network has is a slip of the pen, unless the file says what success is, or what a run may take.
     """
-    sections = [document.get("fixed") or {}, document.get("vary") or {}, *(document.get("cases") or ())]
-    names = {name: None for section in sections for name in section}
+    cases: Any = document.get("cases")
+    sections = [document.get("fixed"), document.get("vary"), *(cases if isinstance(cases, list) else ())]
+    names = {name: None for section in sections if isinstance(section, Mapping) for name in section}
     unknown = [name for name in names if name not in (*hyperparameters, "seed")]
-    success = (document.get("reliability") or {}).get("success")
+    reliability: Any = document.get("reliability")
+    success = reliability.get("success") if isinstance(reliability, Mapping) else None
     if document.get("limits"):
         return "limits of runs"
     return f"settings ({', '.join(unknown[:3])})" if unknown and success is not None else None
 
 
-def _experiment(document: Mapping[str, Any], tables: TableFiles, subject: str) -> Experiment:
-    fixed, vary = dict(document.get("fixed") or {}), dict(document.get("vary") or {})
+def _experiment(document: Mapping[str, Any], subject: str, mistakes: list[SettingError]) -> Experiment | None:
+    """What a file says; where there are `mistakes`, nothing, and those of its other sections are added.
+
+    Raises `SettingError` for the first mistake across settings.
+    """
+    wrong = {mistake.place[:2] for mistake in mistakes}
+
+    def usable(section: str) -> dict[str, Any]:
+        """A section without what is known to be wrong in it."""
+        values: Any = document.get(section)
+        is_mapping = isinstance(values, Mapping) and (section,) not in wrong
+        return {k: v for k, v in values.items() if (section, k) not in wrong} if is_mapping else {}
+
+    @contextmanager
+    def collected(*place: str | int) -> Generator[None]:
+        try:
+            with at(*place):
+                yield
+        except SettingError as error:
+            mistakes.append(error)
+
+    fixed, vary = usable("fixed"), usable("vary")
     under_fixed, under_vary = fixed.pop("seed", None), vary.pop("seed", None)
+    seeds, study, success, limits = SeedBlock(), Study(), None, Limits()
     if under_fixed is not None and under_vary is not None:
-        raise SettingError(("vary", "seed"), "also under fixed", "allowed: one place for the seeds")
-    with at("vary" if under_fixed is None else "fixed", "seed"):
+        mistakes.append(SettingError(("vary", "seed"), "also under fixed", "allowed: one place for the seeds"))
+    with collected("vary" if under_fixed is None else "fixed", "seed"):
         seeds = _seeds(under_vary if under_fixed is None else under_fixed)
-    with at("study"):
-        study = _study(document.get("study") or {})
-    reliability = dict(document.get("reliability") or {})
-    with at("reliability", "success"):
+    with collected("study"):
+        study = _study(usable("study")) if not any(place[0] == "study" for place in wrong if place) else study
+    reliability = usable("reliability")
+    with collected("reliability", "success"):
         written = reliability.pop("success", None)
         success = None if written is None else read_success(written)
     if success is not None and "margin" in reliability:
         allowed = "allowed: one of the two; success: margin > 0.1 says the same"
-        raise SettingError(("reliability", "margin"), "beside success", allowed)
-    with at("limits"):
-        limits = Limits.of(document.get("limits") or {})
+        mistakes.append(SettingError(("reliability", "margin"), "beside success", allowed))
+    with collected("limits"):
+        limits = Limits.of(usable("limits"))
+    if mistakes:
+        return None
     cases: list[Any] = list(document.get("cases") or ())
-    if subject == "network":
-        with at("fixed"):
-            fixed = with_tables(fixed, tables)
-        with at("vary"):
-            vary = with_tables(vary, tables)
-        for i, case in enumerate(cases):
-            with at("cases", i):
-                cases[i] = with_tables(case, tables)
     return Experiment(
         fixed=fixed,
         vary={name: _dimension(name, value) for name, value in vary.items()},

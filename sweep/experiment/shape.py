@@ -136,7 +136,8 @@ document: Schema = {
 def read_shape(value: Any) -> tuple[dict[str, Any], list[SettingError]]:
     """A file's plain values, numbers as floats where its shape has any number, and every mistake in their shape."""
     mistakes: list[SettingError] = []
-    return _read(value, document, (), f"a mapping with the keys {', '.join(_forms_of_keys)}", mistakes), mistakes
+    read = _read(value, document, (), f"a mapping with the keys {', '.join(_forms_of_keys)}", mistakes)
+    return read if isinstance(read, dict) else {}, mistakes
 
 
 _types: Mapping[str, Any] = {
@@ -186,20 +187,30 @@ def _read(value: Any, schema: Schema, place: Place, allowed: str, mistakes: list
             return value
 
 
+def _home_of(name: str, value: Any) -> str | None:
+    """Where a key at the top of a file belongs, if it is a hyperparameter or means the seeds: as one may paste it."""
+    name = "seed" if name == "seeds" else name
+    if name not in (*hyperparameters, "seed"):
+        return None
+    form: Any = _any_dimension["oneOf"]
+    is_varied = name == "seed" or any(_fits(value, one) for alternative in form for one in _forms(alternative))
+    return f"allowed: {'vary' if is_varied else 'fixed'}: {{{name}: {show(value)}}}"
+
+
 def _read_mapping(
     value: Mapping[str, Any], form: Schema, place: Place, allowed: str, mistakes: list[SettingError]
 ) -> dict[str, Any]:
     own: Schema = form.get("properties", {})
     others = form["additionalProperties"]
+    is_known = all(name in own for name in value)  # a key that is no key may be a missing one, misspelt
     for name in form.get("required", ()):
-        if name not in value:
+        if name not in value and is_known:
             mistakes.append(SettingError(place, f"no {name}", f"allowed: {', '.join(own)}"))
     read: dict[str, Any] = {}
     for name, x in value.items():
         schema = own.get(name, others)
         if schema is False:
-            elsewhere = not place and name in hyperparameters
-            hint = "allowed: under fixed, vary or cases" if elsewhere else did_you_mean(name, own)
+            hint = did_you_mean(name, own) if place else _home_of(name, x) or did_you_mean(name, own)
             mistakes.append(SettingError((*place, name), "no such key", hint))
         else:
             read[name] = x if schema is True else _read(x, schema, (*place, name), allowed, mistakes)

@@ -209,13 +209,14 @@ def merged_groups(
 def _judge_failures(
     cohort: NetworkCohort, measurements: Measurements, models: Integers
 ) -> tuple[Integers, npt.NDArray[np.str_]]:
-    """Outcome and merged rows of the models that are open."""
+    """Outcome of the models that are open; merged rows of those that are at rest, or looked it."""
     counts = drawn_counts(cohort, models)
     losses = training_losses(cohort, measurements, models, counts)
     with np.errstate(invalid="ignore"):  # a loss may have been infinite on the way
         course = describe_course(losses + measurements.penalties[models], cohort)
     codes = judge(course, measurements.descents[models])
-    rows = np.flatnonzero(codes == outcomes.index("stuck"))
+    stuck = outcomes.index("stuck")
+    rows = np.flatnonzero((codes == stuck) | (judge_course(course) == stuck))
     named = merged_rows(cohort, measurements.predictions[models[rows], -1], losses[rows, -1], counts[rows])
     merged = np.full(len(models), "", named.dtype)
     merged[rows] = named

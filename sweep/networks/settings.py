@@ -310,6 +310,26 @@ def _resolve_batch_size(value: object, n_rows: int) -> int:
     return n_rows if value == "full" else min(_scalar("batch_size", value, ", or full"), n_rows)
 
 
+def check_value(name: str, value: object) -> None:
+    """Raise `SettingError` for a value of a hyperparameter that no other setting can make right."""
+    usual = {key: _value(key, defaults[key]) for key in of_a_layer}
+    match name:
+        case "task":
+            _resolve_task(value)
+        case "layers":
+            _resolve_hidden({name: value}, usual)
+        case "output":
+            _resolve_output(value, usual)
+        case "optimizer" | "learning_rate":
+            _resolve_optimizer({name: value})
+        case "batch_size":
+            _resolve_batch_size(value, 1)
+        case "samples" if value is None:
+            pass
+        case _:
+            _value(name, value)
+
+
 def resolve(settings: Mapping[str, Any]) -> Configuration:
     """The configuration that `settings` (hyperparameter: value, as in an experiment file) mean.
 

@@ -165,7 +165,7 @@ def commonest_merge(runs: Any) -> str | None:
     """The rows that stuck runs of a table most often give one output; None where none do, or nothing says so."""
     if "merged_rows" not in runs:
         return None
-    merged = runs["merged_rows"]
+    merged = runs["merged_rows"][runs["outcome"] == "stuck"]
     counted = merged[merged != ""].value_counts()
     return None if counted.empty else shorten_merge(str(counted.index[0]))
 
@@ -188,7 +188,10 @@ def gate(rows: Any) -> tuple[int, str]:
     """
     if rows.empty:
         raise ResultsError("--gate: no configuration is asked for; allowed: a --where that holds for one or more")
-    for code, verdict, words in ((3, "unreliable", "not reliable"), (4, "inconclusive", "open, the seeds cannot tell")):
+    for code, verdict, words in (
+        (3, "unreliable", "not reliable"),
+        (4, "inconclusive", "inconclusive, the seeds cannot tell"),
+    ):
         found = rows["configuration"][rows["verdict"] == verdict].tolist()
         if found:
             named = ", ".join(found[:max_gated]) + (", ..." if len(found) > max_gated else "")
@@ -238,7 +241,7 @@ def _check_expression(where: str, columns: Any) -> None:
 
 
 def select_rows(table: Any, where: str | None, sort: str | None) -> Any:
-    """The rows where an expression over columns holds, sorted by a column, largest first.
+    """The rows where an expression over columns holds, sorted by a column, largest first; by `-column` smallest first.
 
     Raises `ResultsError` for an expression or a column that does not fit.
     """
@@ -249,7 +252,8 @@ def select_rows(table: Any, where: str | None, sort: str | None) -> Any:
         except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError) as error:
             raise ResultsError(f"--where: {where} does not fit the columns: {error}") from None
     if sort is not None:
-        if sort not in table.columns:
-            raise ResultsError(f"--sort: no column {sort}; {did_you_mean(sort, table.columns)}")
-        table = table.sort_values(sort, ascending=False, kind="stable")
+        column = sort.removeprefix("-")
+        if column not in table.columns:
+            raise ResultsError(f"--sort: no column {column}; {did_you_mean(column, table.columns)}")
+        table = table.sort_values(column, ascending=sort.startswith("-"), kind="stable")
     return table

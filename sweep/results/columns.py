@@ -142,10 +142,10 @@ of_runs: tuple[Column, ...] = (
     Column(
         "merged_rows",
         "str",
-        "of a stuck run, the rows of unlike target that get one prediction, where the loss is the lowest that such a "
-        "network can have: `00+11`, several groups `00+01 10+11`, several outputs by their number, from 0, `0:00+11`; "
-        "rows of a table that is not Boolean by their number, from 0. Empty where rows rest at a loss without being "
-        "merged",
+        "of a run that is stuck, or unconverged though it looked flat, the rows of unlike target that get one "
+        "prediction, where the loss is the lowest that such a network can have: `00+11`, several groups `00+01 10+11`, "
+        "several outputs by their number, from 0, `0:00+11`; rows of a table that is not Boolean by their number, from "
+        "0. Empty where rows rest at a loss without being merged",
     ),
     Column("dead_units_initial", "int64", _off),
     Column("dead_units", "int64", _off),

@@ -32,6 +32,9 @@ from sweep.runs.endings import Ending
 from sweep.runs.outcomes import lowest_seeds
 from sweep.runs.runs import Runs, merge
 
+# how the names of blocks begin that hold runs on fresh seeds
+confirming = "confirm"
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -269,6 +272,18 @@ class Folder:
             for identity, block in runs.items():
                 blocks.setdefault(identity, []).append(block)
         return {identity: merge(many) for identity, many in blocks.items()}, kept
+
+    def n_stored(self) -> int:
+        """How many runs are stored, in runs.csv and in blocks, but for those of fresh seeds.
+
+        Raises `ResultsError` for a block that is damaged.
+        """
+        n = 0
+        if self.runs.exists():
+            with open(self.runs, "rb", opener=regular) as file:
+                n = max(0, sum(1 for _ in file) - 1)
+        blocks = (path for path in self._part_files() if not path.name.startswith(f"{confirming}-"))
+        return n + sum(len(runs) for path in blocks for runs in _read_part(path)[1].values())
 
     def trained_by(self) -> str | None:
         """Engine and device of the runs that are stored, `native on cpu`; None where there are none."""

@@ -154,6 +154,20 @@ def prepare(folder: Folder, content: bytes, experiment: Experiment, tables: Mapp
     A file of the same meaning leaves the one that is there: the manifest vouches for its bytes. Files that a sweep can
     make anew and that cannot be read get another name; what was done about them comes back, in words.
     """
+    before = check_holds(folder, experiment, tables)
+    folder.remove_leftovers()
+    done = folder.set_aside_damaged() if before is not None else []
+    if before != experiment:
+        folder.write_tables(tables)
+        write_atomically(folder.experiment, content)
+    return done
+
+
+def check_holds(folder: Folder, experiment: Experiment, tables: Mapping[str, bytes] = {}) -> Experiment | None:
+    """The experiment that a folder is of, None of a new one, where `experiment` may be run there.
+
+    Raises `ResultsError` where the folder holds something else.
+    """
     if folder.experiment.exists():
         before = _experiment_of(folder, experiment.subject)
         differences = list(_experiment_differences(before, experiment))
@@ -163,18 +177,10 @@ def prepare(folder: Folder, content: bytes, experiment: Experiment, tables: Mapp
                 + "\n  ".join(differences[:8])
                 + "\n  choose another --out, or --fresh to move it aside"
             )
-        folder.remove_leftovers()
-        done = folder.set_aside_damaged()
-        if before == experiment:
-            return done
-    elif folder.has_other_files(tables):
+        return before
+    if folder.has_other_files(tables):
         raise ResultsError(f"{folder.path}: holds other files and no experiment.yaml; choose another --out")
-    else:
-        folder.remove_leftovers()
-        done = []
-    folder.write_tables(tables)
-    write_atomically(folder.experiment, content)
-    return done
+    return None
 
 
 def _experiment_of(folder: Folder, subject: str) -> Experiment:

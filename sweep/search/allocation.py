@@ -24,7 +24,7 @@ from sweep.statistics.adaptive import Look, Rule, SeedCourse, by_half_width, by_
 from sweep.statistics.evidence import mixtures
 from sweep.statistics.exact_tests import exact_tests, verdicts_of
 from sweep.statistics.intervals import Counts, Floats, Rates, confidence_sequence, wilson
-from sweep.statistics.seeds import Bar, allowed_failures, bar_of, needed_runs, probable_runs
+from sweep.statistics.seeds import Bar, allowed_failures, bar_of, needed_runs, runs_for_verdict
 from sweep.statistics.verdicts import Family, Target, Words
 
 Seeds = npt.NDArray[np.uint32]
@@ -110,9 +110,9 @@ class Allocation:
         """The smallest number of runs that shows the target when all of them learn."""
         return needed_runs(self.bar(n_called))
 
-    def probable_runs(self, n_learned: int, n_runs: int, n_called: int = 0) -> int | None:
-        """About how many runs would settle an open verdict; None where the share is too close to the target."""
-        return probable_runs(n_learned, n_runs, self.bar(n_called))
+    def runs_for_verdict(self, rate: float, n_called: int = 0) -> int | None:
+        """How many runs would probably settle an inconclusive verdict at this rate, as `sweep plan` has it."""
+        return runs_for_verdict(rate, self.bar(n_called))
 
     def course(self, runs: Runs) -> list[tuple[int, float]]:
         """The count and the success rate at each look that these runs, sorted by seed, are enough for."""

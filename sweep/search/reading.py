@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage, get_storage
+from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.trial import TrialState
 
 from sweep.experiment.experiment import Experiment, shown_storage
 from sweep.runs.errors import SettingError
 from sweep.search.parameters import value_of
-from sweep.search.storage import ReadOnlyJournal, reason_of, refusals
+from sweep.search.storage import CopiedJournal, ReadOnlyJournal, reason_of, refusals, stored_name
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,51 @@ class StoredTrial:
     values: tuple[float, ...] | None
 
 
-def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> list[StoredTrial]:
-    """The trials of the study `name` that were suggested completely and not given up, in the order of suggestions.
+Study = optuna.Study
 
-    Reads only. Raises `SettingError` where there is no such study, or one that cannot be read.
+
+def read_study(storage: Path | str, name: str, *, is_copied: bool = False) -> Study:
+    """The study `name`, to be read; a journal `is_copied` into memory, where it may be written.
+
+    Raises `SettingError` where there is no such study, or one that cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    dimensions = experiment.dimensions()
     place = ("study", "storage")
     file = storage if isinstance(storage, Path) else Path(storage.partition(":///")[2])
     if (isinstance(storage, Path) or storage.startswith("sqlite:///")) and not file.exists():
         raise SettingError(place, f"no file {file}", "allowed: the study that the sweep left")
     try:
-        opened = JournalStorage(ReadOnlyJournal(storage)) if isinstance(storage, Path) else get_storage(storage)
-        study = optuna.load_study(storage=opened, study_name=name, sampler=optuna.samplers.RandomSampler(0))
+        journal = CopiedJournal if is_copied else ReadOnlyJournal
+        opened = JournalStorage(journal(storage)) if isinstance(storage, Path) else get_storage(storage)
+        sampler = optuna.samplers.RandomSampler(0)
+        return optuna.load_study(storage=opened, study_name=stored_name(opened, name) or name, sampler=sampler)
+    except (*refusals(storage), OSError) as error:
+        raise _unreadable(storage, error) from None
+
+
+def number_of(study: Study) -> int:
+    """The number by which its storage knows a study."""
+    return study._study_id  # pyright: ignore[reportPrivateUsage]
+
+
+def storage_of(study: Study) -> BaseStorage:
+    """Where a study is kept."""
+    return study._storage  # pyright: ignore[reportPrivateUsage]
+
+
+def _unreadable(storage: Path | str, error: Exception) -> SettingError:
+    message = f"{shown_storage(str(storage))} cannot be read: {reason_of(error)}"
+    return SettingError(("study", "storage"), message, "allowed: the study of this sweep")
+
+
+def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> list[StoredTrial]:
+    """The trials of the study `name` that were suggested completely and not given up, in the order of suggestions.
+
+    Reads only. Raises `SettingError` where there is no such study, or one that cannot be read.
+    """
+    dimensions = experiment.dimensions()
+    study = read_study(storage, name)
+    try:
         states = (TrialState.COMPLETE, TrialState.RUNNING)
         kept = [t for t in study.get_trials(deepcopy=False, states=states) if "index" in t.user_attrs]
         block: dict[str, Any] = {}
@@ -60,6 +91,5 @@ def stored_trials(experiment: Experiment, storage: Path | str, name: str) -> lis
             for t in kept
         ]
     except (*refusals(storage), StopIteration, OSError) as error:
-        message = f"{shown_storage(str(storage))} cannot be read: {reason_of(error)}"
-        raise SettingError(place, message, "allowed: the study of this sweep") from None
+        raise _unreadable(storage, error) from None
     return sorted(found, key=lambda t: t.index)

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Generator, Iterator
+import warnings
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
@@ -16,6 +17,7 @@ from sweep.experiment.experiment import shown_storage
 from sweep.experiment.regular_files import regular
 from sweep.runs.errors import SettingError
 
+n_digits = 6  # of a digest, in the name of a study
 _begins = b'{"op_code":'
 
 
@@ -104,6 +106,21 @@ class ReadOnlyJournal(BaseJournalBackend):
         raise PermissionError(f"{self._path}: opened to be read")
 
 
+class CopiedJournal(BaseJournalBackend):
+    """The entries of a journal file as they are now; what is appended stays in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._logs = list(ReadOnlyJournal(path).read_logs(0))
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Read the entries from a number on."""
+        return iter(self._logs[log_number_from:])
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries."""
+        self._logs += json.loads(json.dumps(logs))
+
+
 # what a damaged journal may raise while Optuna plays it back
 _damages = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
@@ -123,14 +140,35 @@ def reason_of(error: Exception) -> str:
     return str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
 
 
-def open_study(storage: Journal | str, name: str, directions: list[Any]) -> optuna.Study:
-    """The study of this name; opening one that exists writes nothing. `SettingError` where the storage refuses."""
+def stored_name(storage: Any, name: str) -> str | None:
+    """Under which name a storage has the study `sweep-<12 digits of a digest>`; None where it has none.
+
+    Earlier versions stored it under that name, today its title stands before the first six digits.
+    """
+    ending = f"-{name.rpartition('-')[2][:n_digits]}"
+    known = optuna.get_all_study_names(storage)
+    return name if name in known else next((x for x in known if x.endswith(ending)), None)
+
+
+def open_study(storage: Journal | str, name: str, title: str, goals: Sequence[tuple[str, str]]) -> optuna.Study:
+    """The study of this name; a new one is stored as its title and the first digits of the name.
+
+    goals: each objective's metric, and whether it is to be `high` or `low`. Opening a study that exists writes nothing.
+    `SettingError` where the storage refuses.
+    """
     sampler = optuna.samplers.RandomSampler(0)  # never asked: every suggestion brings its own
     try:
         opened = JournalStorage(storage) if isinstance(storage, Journal) else get_storage(storage)
-        if name in optuna.get_all_study_names(opened):
-            return optuna.load_study(storage=opened, study_name=name, sampler=sampler)
-        return optuna.create_study(storage=opened, study_name=name, directions=directions, sampler=sampler)
+        known = stored_name(opened, name)
+        if known is not None:
+            return optuna.load_study(storage=opened, study_name=known, sampler=sampler)
+        named = f"{title}-{name.rpartition('-')[2][:n_digits]}"
+        directions: list[Any] = ["maximize" if goal == "high" else "minimize" for _, goal in goals]
+        made = optuna.create_study(storage=opened, study_name=named, directions=directions, sampler=sampler)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            made.set_metric_names([metric for metric, _ in goals])
+        return made
     except refusals(storage) as error:
         raise SettingError(
             ("study", "storage"),

@@ -43,7 +43,8 @@ class Result:
     """What training a trial's configuration came to.
 
     `seeds` `[run]`, rising, and whether they `learned`; `course`: the number of seeds and the success rate at each look
-    at them, the last one the result; `n_parameters` of the configuration; `measured` of each run.
+    at them, the last one the result; `n_parameters` of the configuration; `measured` of each run; `told`: what else the
+    trial is to say of it, by name.
     """
 
     seeds: npt.NDArray[np.uint32]
@@ -51,6 +52,7 @@ class Result:
     course: Sequence[tuple[int, float]]
     n_parameters: int
     measured: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -61,20 +63,21 @@ class Result:
 class Search:
     """An experiment's study in a storage: a journal file, or an Optuna URL."""
 
-    def __init__(self, experiment: Experiment, storage: Path | str, name: str) -> None:
-        """Open or create the study `name`; trials that a killed process left without a result are given up or kept.
+    def __init__(self, experiment: Experiment, storage: Path | str, name: str, title: str = "sweep") -> None:
+        """Open or create the study `name`, of this title.
 
-        A trial in flight is kept where it was suggested completely, since its rows may be on disk already.
+        Trials that a killed process left without a result are given up or kept: a trial in flight is kept where it was
+        suggested completely, since its rows may be on disk already.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._experiment = experiment
         self._dimensions = experiment.dimensions()
         self._distributions: dict[str, BaseDistribution] = {k: distribution_of(d) for k, d in self._dimensions.items()}
         self._distributions["seed"] = CategoricalDistribution((experiment.seeds.label(),))
-        directions: list[Any] = ["maximize" if goal == "high" else "minimize" for _, goal in experiment.objectives]
         self._storage = str(storage)
         self._journal = Journal(storage) if isinstance(storage, Path) else None
-        opened = open_study(self._journal or str(storage), name, directions)
+        opened = open_study(self._journal or str(storage), name, title, experiment.objectives)
+        directions = opened.directions
         self._networks = _Networks(opened, experiment) if experiment.study.trial == "run" else None
         # with a trial for each network, the trials of configurations live in memory: every suggestion can be made again
         self._study = optuna.create_study(directions=directions) if self._networks else opened
@@ -199,6 +202,7 @@ class Search:
             "first_seed": int(seeds[0]),
             "n_seeds": len(seeds),
             "index": index,
+            **({"parameters": configuration.n_parameters} if configuration.n_parameters else {}),
         }
         self._study.add_trial(
             optuna.create_trial(
@@ -228,6 +232,8 @@ class Search:
                 trial.report(rate, step=n_runs)
         if len(result.seeds) != trial.user_attrs["n_seeds"]:
             trial.set_user_attr("n_seeds", len(result.seeds))
+        for attribute, text in result.told.items():
+            trial.set_user_attr(attribute, text)
         self._study.tell(trial, values)
         self._values[suggestion.index] = values
         if self._networks is not None:

@@ -15,6 +15,9 @@ from sweep.statistics.verdicts import Target, Words
 Judge = Callable[[Counts, int], Words]
 max_planned_runs = 10**7
 max_scanned_runs = 10**6
+usual_power = 0.8
+# the teeth of an exact test's power lie within some 3 / |rate - target| runs of the first that has the power
+tooth_room = 20
 
 
 @dataclass(frozen=True)
@@ -89,26 +92,6 @@ def needed_runs(bar: Bar) -> int:
     return bisect_left(range(most), True, lo=max(1, most // 2), key=is_enough)
 
 
-def probable_runs(n_learned: int, n_runs: int, bar: Bar) -> int | None:
-    """About how many runs in all would settle an inconclusive verdict: at least `n_runs`.
-
-    The count at which the verdict would be settled if the share that learned stayed as it is: where that share is the
-    true rate, about half of such studies are settled by then. None where it would take over ten million runs, the share
-    being too close to the target, or where there are no runs yet.
-
-    >>> [probable_runs(s, n, bar_of(Target(0.9))) for s, n in ((62, 64), (56, 64), (90, 100))]
-    [85, 629, None]
-    """
-    if n_runs == 0:
-        return None
-
-    def is_settled(n: int) -> bool:
-        return str(bar.verdicts(round(n_learned * n / n_runs), n)) != "inconclusive"
-
-    n = bisect_left(range(max_planned_runs + 1), True, lo=n_runs, key=is_settled)
-    return n if n <= max_planned_runs else None
-
-
 def _binomial(n: int, rate: float) -> tuple[Counts, Floats]:
     """The counts that n runs may show at this rate, but for under 1e-20 of the chance, and the chance of each."""
     from scipy.stats import binom
@@ -175,34 +158,43 @@ def runs_for_any_rate_looked_at(half_width: float, confidence: float) -> int:
     return bisect_left(range(max_planned_runs), True, lo=1, key=is_enough)
 
 
-def runs_for_verdict(rate: float, reliability: Target, power: float) -> int | None:
+def runs_for_verdict(rate: float, bar: Bar, power: float = usual_power) -> int | None:
     """The number of runs from which on the right verdict comes with a chance of at least `power`, at this true rate.
 
-    The right verdict is `reliable` for a rate at or above the target, else `unreliable`; by an exact test of a fixed
-    number of runs, one configuration for itself. The chance is exact and rises in a saw-tooth: every larger number has
-    it too. None where the rate lies too close to the target, so that about a million runs would not do. `power` in
-    [0.5, 1).
+    The right verdict is `reliable` for a rate at or above the target, else `unreliable`, judged once at that number.
+    The chance is exact and rises in a saw-tooth: every larger number has it too; where seeds are added
+    (`bar.is_adaptive`), where the tooth is small, it is the first that does. None where the rate lies so close to the
+    target that about a million runs would not do. `power` in [0.5, 1).
 
-    >>> runs_for_verdict(0.95, Target(0.9), 0.8), runs_for_verdict(0.9, Target(0.9), 0.8)
-    (255, None)
+    >>> fixed, adaptive = bar_of(Target(0.9)), bar_of(Target(0.9), is_adaptive=True)
+    >>> runs_for_verdict(0.95, fixed), runs_for_verdict(0.9, fixed), runs_for_verdict(0.95, adaptive)
+    (255, None, 403)
     """
-    from scipy.special import ndtri
     from scipy.stats import binom
 
     if not 0.5 <= power < 1:
         raise ValueError("power must lie in [0.5, 1)")
-    target, level = reliability.target, bar_of(reliability).level
-    spread = -float(ndtri(level)) * np.sqrt(target * (1 - target)) + float(ndtri(power)) * np.sqrt(rate * (1 - rate))
-    about = np.inf if rate == target else (spread / (rate - target)) ** 2
-    if about > max_scanned_runs:
+    if rate == bar.target:
         return None
-    n = np.arange(1, int(2 * about) + 500)
-    if rate > target:
-        chance = binom.sf(binom.isf(level, n, target), n, rate)  # more of them than may be by the level
-    else:
-        most = binom.ppf(level, n, target)
-        chance = binom.cdf(most - (binom.cdf(most, n, target) > level), n, rate)
-    return int(n[np.flatnonzero(chance < power)[-1]]) + 1 if (chance < power).any() else 1
+    right = "reliable" if rate > bar.target else "unreliable"
+
+    def is_enough(n: Counts | int) -> npt.NDArray[np.bool_]:
+        """Whether the count that is reached, or not passed, with a chance of at least `power` shows it."""
+        counts = binom.ppf((1 - power) * (1 + 1e-12) if rate > bar.target else power, n, rate)
+        return bar.verdicts(np.asarray(counts, np.int64), n) == right
+
+    most = 1
+    while not is_enough(most) and most <= max_scanned_runs:
+        most *= 2
+    first = bisect_left(range(most), True, lo=most // 2, key=is_enough)
+    if first > max_scanned_runs:
+        return None
+    if bar.is_adaptive:
+        return max(1, first)
+    room = int(tooth_room / abs(rate - bar.target)) + 500
+    n = np.arange(max(1, first - room), first + room)
+    falls_short = np.flatnonzero(~is_enough(n))
+    return int(n[falls_short[-1]]) + 1 if len(falls_short) else int(n[0])
 
 
 @dataclass(frozen=True)

@@ -241,7 +241,7 @@ def test_a_gate_says_what_is_worst() -> None:
     assert gate(rows("reliable", "reliable")) == (0, "gate: 2 configurations, all reliable")
     assert gate(rows("reliable", "inconclusive", "unreliable")) == (3, "gate: 1 of 3 configurations not reliable: c2")
     code, words = gate(rows("inconclusive", *["reliable"] * 3))
-    assert (code, words) == (4, "gate: 1 of 4 configurations open, the seeds cannot tell: c0")
+    assert (code, words) == (4, "gate: 1 of 4 configurations inconclusive, the seeds cannot tell: c0")
     assert gate(rows(*["unreliable"] * 7))[1].endswith("c3, c4, ...")
 
 
@@ -270,6 +270,7 @@ def test_show_sorts_and_selects(finished: Path) -> None:
 
     assert widths("--sort", "width") == [8, 8, 4, 4, 2, 2]
     assert widths("--sort", "width", "--top", "3") == [8, 8, 4]
+    assert widths("--sort", "-width") == [2, 2, 4, 4, 8, 8]
     assert widths("--where", "width == 4 and optimizer == 'adam'") == [4]
     assert sorted(widths("--where", "not (width in [2, 4]) or optimizer != 'adam'")) == [2, 4, 8, 8]
     assert sorted(widths("--where", "2 < width < 8")) == [4, 4]
@@ -328,14 +329,23 @@ def test_hostile_expressions_get_one_message(
 
 
 def test_sort_by_what_is_no_column(finished: Path) -> None:
-    assert_refused(call("show", finished, "--sort", "widht"), "--sort: no column widht; did you mean width?")
+    for name in ("widht", "-widht"):
+        assert_refused(call("show", finished, "--sort", name), "--sort: no column widht; did you mean width?")
+
+
+def test_a_condition_that_holds_for_none_is_said(finished: Path) -> None:
+    for options, shown in (((), ""), (("--json",), "[]\n")):
+        done = call("show", finished, "--where", "width > 99", *options)
+        assert (done.exit_code, done.stdout) == (0, shown)
+        assert done.stderr == "--where: width > 99 holds for none of 6 configurations\n"
 
 
 def test_export(tmp_path: Path, finished: Path) -> None:
     path = tmp_path / "é x.csv"
     result = call("show", finished, "--export", path, "--where", "width > 2", "--top", "1")
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert "wrote 4 rows" in result.stderr
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"wrote 1 row to {path}\n")
+    assert len(pd.read_csv(path)) == 1
+    assert "wrote 4 rows" in call("show", finished, "--export", path, "--where", "width > 2").stderr
     table = sweep.load(finished).configurations
     exported = pd.read_csv(path)
     assert list(exported.columns) == list(table.columns)

@@ -3,8 +3,12 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import urllib.request
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
@@ -90,10 +94,26 @@ def test_reading_commands_write_nothing(tmp_path: Path, storage: str, monkeypatc
     for arguments in commands:
         assert call(*arguments).exit_code == 0, arguments
         assert listing(tmp_path) == before, arguments
-    served: list[str] = []
-    monkeypatch.setattr("optuna_dashboard.run_server", lambda storage, **_: served.append(storage))
-    assert call("dashboard", out).exit_code == 0
-    assert served and not served[0].startswith(str(out))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    answers: list[str] = []
+
+    def ask(server: HTTPServer) -> None:
+        for path in ("/dashboard/studies/0", "/api/studies"):
+            thread = threading.Thread(target=server.handle_request)
+            thread.start()
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}{path}", timeout=60) as answer:
+                answers.append(answer.read().decode())
+            thread.join()
+
+    monkeypatch.setattr("wsgiref.simple_server.WSGIServer.serve_forever", ask)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = call("dashboard", out, "--port", str(port))
+    (study,) = [x for x in json.loads(answers[1])["study_summaries"] if x["study_name"].startswith("e-")]
+    address = f"http://127.0.0.1:{port}/dashboard/studies/{study['study_id']}"
+    assert (served.exit_code, served.stderr) == (0, f"the study of {out}: {address} (Ctrl-C ends it)\n")
+    assert "Optuna Dashboard" in answers[0]
     assert listing(tmp_path) == before
     assert dashboard.host == "127.0.0.1"
 

@@ -59,7 +59,7 @@ def test_an_export_of_wandb(tmp_path: Path) -> None:
         "left out, as their runs have not ended: 1 of 7 rows",
         "crashed, as they have no accuracy: 1 of 7 rows",
     ]
-    assert "By these 3 seeds 0 of 2 do, 0 do not, 2 are open." in done.stdout
+    assert "By these 3 seeds 0 of 2 do, 0 do not, 2 are inconclusive." in done.stdout
     assert outcomes(tmp_path, "lr", "layers") == {
         **{(0.1, 1, 0): "learned", (0.1, 1, 1): "learned", (0.1, 1, 2): "crashed"},
         **{(0.01, 2, 0): "missed", (0.01, 2, 1): "diverged", (0.01, 2, 2): "missed"},

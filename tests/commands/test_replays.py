@@ -147,6 +147,24 @@ def layers_of(weights: Any, units: tuple[int, ...]) -> list[tuple[Any, Any]]:
     return found
 
 
+def test_of_a_large_table_the_rows_that_came_out_worst_are_shown(tmp_path: Path) -> None:
+    text = "fixed: {task: {name: parity, bits: 4}, width: 3, epochs: 300, learning_rate: 0.05}\nvary: {seed: 4}\n"
+    results = sweep.load(swept(tmp_path, text, confirm=0))
+    again = sweep.replay(results, str(results.runs["run"][1]))
+    p, y = again.example.predictions[-1][:, 0], again.configuration.targets()[:, 0]
+    wrong = np.flatnonzero((p > 0.5) != y)
+    assert 0 < len(wrong) <= 8
+    lines = describe_replay(again)
+    (head,) = [line for line in lines if line.split()[:2] == ["epoch", "loss"]]
+    shown = [int(x.partition("=")[0], 2) for x in head.split()[2:]]
+    assert len(shown) == 8 and shown == sorted(shown) and set(wrong) <= set(shown)
+    assert f"(the 8 worst of 16 rows; {len(wrong)} not on their side)" in lines
+    others = sorted(set(range(16)) - set(shown))
+    assert np.abs(p - y)[others].max() <= np.abs(p - y)[shown].min()
+    (units,) = [line for line in lines if line.startswith("  layer 1: ")]
+    assert re.findall(r"(\d{4}) [.#]{3}", units) == [f"{i:04b}" for i in shown]
+
+
 def test_the_shades_of_the_surface_are_the_networks_answers(folder: Path) -> None:
     again = sweep.replay(sweep.load(folder), run_with(folder, outcome="learned", width="4"))
     picture = [y.partition("│")[2][:-1] for y in describe_replay(again) if "│" in y]

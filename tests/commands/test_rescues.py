@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,12 @@ def test_other_weights_are_those_of_seeds_that_were_not_used(found: Rescue) -> N
     assert a.label == "other weights"
     assert (a.rescued.k, a.lost.k) == (other[~before].sum(), (~other[before]).sum())
     assert a.rescued.k > 0
-    assert found.cause == Cause("only weights", None)
+    assert found.cause == Cause("only weights", None, is_base_rate=True)
+    base, n = found.as_it_is.k, found.as_it_is.n
+    assert found.as_it_is.high < 0.9 and a.rescued.low <= base / n <= a.rescued.high
+    text = describe_cause(found)
+    assert text.startswith("Any other weights fail as often: it is the configuration (other weights: ")
+    assert text.endswith(f"; fresh seeds: {base} of {n:,} learn).")
 
 
 def test_weights_and_order_are_drawn_anew_one_without_the_other() -> None:
@@ -158,16 +164,37 @@ def test_weights_and_order_are_drawn_anew_one_without_the_other() -> None:
     assert attempt(found, "redraw weights").rescued.k == weights.sum()
     assert attempt(found, "redraw rest").rescued.k == order.sum()
     assert attempt(found, "redraw rest").label == "other row order"
-    assert found.cause == Cause("weights", mcnemar(pair(weights, order)))
+    assert found.cause == Cause("weights", mcnemar(pair(weights, order)), is_base_rate=True)
     text = describe_cause(found)
-    assert text.startswith("It was the weights, more than the row order (other weights: ")
-    assert f"McNemar's exact p = {mcnemar(pair(weights, order)):.2g})." in text
+    assert text.startswith("Any other weights fail as often: it is the configuration, and which seeds fail depends ")
+    assert (
+        f"more on the weights than on the row order (other weights: {weights.sum()} of {len(weights)} rescued (" in text
+    )
+    assert f"McNemar's exact p = {mcnemar(pair(weights, order)):.2g}; fresh seeds: {found.as_it_is.k} of 1,024" in text
+
+
+def test_bad_luck_is_told_from_a_bad_configuration() -> None:
+    """The same redraws: a network that is reliable had unlucky weights, of one that is not any others fail as often."""
+    found = rescued(range(64), width=2)
+    assert found.cause is not None and found.cause.is_base_rate
+    unlucky = replace(found, cause=replace(found.cause, is_base_rate=False))
+    assert describe_cause(unlucky).startswith(
+        "It was the weights: nothing else depends on the seed here (other weights: "
+    )
+    reliable = rescued(range(300), width=12, epochs=600)
+    assert reliable.is_reliable and reliable.n_failed
+    assert reliable.cause is not None and not reliable.cause.is_base_rate
 
 
 @pytest.mark.parametrize(
     ("settings", "n_seeds", "name", "words"),
     [
-        ({"width": 16, "samples": 6, "epochs": 100}, 48, "rest", "It was the samples, more than the weights ("),
+        (
+            {"width": 16, "samples": 6, "epochs": 100},
+            48,
+            "rest",
+            "Any other samples fail as often: it is the configuration, and which seeds",
+        ),
         ({"depth": 0, "batch_size": 1}, 32, "neither", "It was hardly the weights or the row order: the configuration"),
         ({"depth": 0}, 32, "neither", "It was hardly the weights: the configuration itself (other weights: 0 of 32"),
         ({"depth": 0}, 4, "open", "Was it the weights? 4 seeds that failed cannot tell ("),
@@ -188,13 +215,13 @@ def test_weights_and_order_are_drawn_anew_one_without_the_other() -> None:
             {"width": 2, "kernel_initializer": "zeros", "depth": 0, "task": "or", "samples": 8, "epochs": 1000},
             32,
             "only rest",
-            "It was the samples: the weights are the same for every seed (other samples: ",
+            "Any other samples fail as often: it is the configuration (other samples: ",
         ),
         (
             {"width": 3, "activation": "tanh", "optimizer": "sgd", "learning_rate": 2.0, "batch_size": 1},
             32,
             "both",
-            "It was the weights and the row order, one as much as the other",
+            "Any other weights or row order fail as often: it is the configuration (",
         ),
     ],
 )

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.folders import TABLES, Stopped, contents, listing, stop_after, swept, written
+from support.shell import call
 
 import sweep
 from sweep.commands import run as run_command
@@ -311,6 +312,44 @@ def test_another_experiment_is_refused(tmp_path: Path, old: str, new: str, messa
         sweep.run(written(tmp_path, GRID.replace(old, new)), out)
     assert message in str(caught.value)
     assert listing(out) == before
+
+
+def test_what_the_folder_holds_is_said_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "fixed: {epochs: 5}\nvary: {width: [2, 4], seed: 40}\n"
+    path, out = written(tmp_path, text), Path("results") / "e"
+    with pytest.raises(Stopped):
+        sweep.run(path, out, observe=stop_after(1))
+    assert "= 80 networks; " in call("check", path).stdout
+    sweep.run(path, out)
+    said = call("run", path).stderr.splitlines()
+    assert said[0] == "e: 2 configurations x 40 seeds = 80 networks, all there already; native engine"
+    written(tmp_path, text.replace("40", "50"))
+    assert "= 100 networks, 80 there already; native engine" in call("check", path).stdout
+
+    def stop_at_fresh_seeds(progress: Progress) -> None:
+        if progress.stage == "confirm" and progress.n_done:
+            raise Stopped
+
+    with pytest.raises(Stopped):  # 20 new ones are in blocks, and none of the fresh seeds counts
+        sweep.run(path, out, observe=stop_at_fresh_seeds)
+    assert Folder(out).n_stored() == 100
+    written(tmp_path, text.replace("5}", "6}"))
+    refusal = "results/e: holds another experiment\n  fixed.epochs: there 5, here 6\n"
+    assert f"sweep run would refuse: {refusal}" in call("check", path).stdout
+    refused = call("run", path)
+    assert refused.exit_code == 2 and refused.stderr.startswith(refusal)
+    assert "80 networks; " in call("run", path, "--fresh").stderr
+
+
+def test_the_estimate_counts_fresh_seeds_and_what_is_there(tmp_path: Path) -> None:
+    path = written(tmp_path, "vary: {width: [2, 4], seed: 50}\n")
+    whole, without = plan(path, workers=1, confirm=1000), plan(path, workers=1, confirm=0)
+    assert without.core_seconds == whole.core_seconds
+    fresh = whole.core_seconds * 1000 / 100
+    assert whole.seconds - without.seconds == pytest.approx(fresh)
+    assert whole.seconds_beyond(75) == pytest.approx(fresh + without.seconds / 4)
+    assert whole.seconds_beyond(100) == pytest.approx(fresh)
 
 
 class RenamedEngine:

@@ -1,4 +1,4 @@
-"""Configurations below the smallest that is shown reliable: what is open of them, and fresh seeds that settle it."""
+"""Configurations below the smallest that is shown reliable: the inconclusive ones, and fresh seeds that settle them."""
 
 import json
 import shutil
@@ -33,7 +33,9 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return sweep.load(swept(tmp_path_factory.mktemp("settled"), TEXT, settle="smaller", confirm=64))
 
 
-def test_smaller_ones_that_are_open_get_fresh_seeds_and_the_tables_stay(tmp_path: Path, settled: Results) -> None:
+def test_smaller_ones_that_are_inconclusive_get_fresh_seeds_and_the_tables_stay(
+    tmp_path: Path, settled: Results
+) -> None:
     plain = sweep.load(swept(tmp_path, TEXT, confirm=64))
     assert contents(plain.folder.path) == contents(settled.folder.path)
     assert plain.manifest.settled == () and "settled" not in json.loads(plain.folder.manifest.read_text())
@@ -51,17 +53,19 @@ def test_smaller_ones_that_are_open_get_fresh_seeds_and_the_tables_stay(tmp_path
     assert {c.verdict for c in settled.manifest.settled} == {"reliable", "unreliable", "inconclusive"}
 
 
-def test_the_answer_says_what_is_open_and_the_command_does_it(tmp_path: Path, settled: Results) -> None:
+def test_the_answer_says_what_is_inconclusive_and_the_command_does_it(tmp_path: Path, settled: Results) -> None:
     out = swept(tmp_path, TEXT, confirm=64)
     before = call("show", out).stdout
     command = f"sweep run {out}/experiment.yaml --out {out} --settle smaller"
-    assert "By these 24 seeds 2 of 6 do (false discovery rate 0.3%), 1 does not, 3 are open." in before
+    assert "By these 24 seeds 2 of 6 do (false discovery rate 0.3%), 1 does not, 3 are inconclusive." in before
     assert f"3 smaller ones are inconclusive: {command}\n" in before
     assert call(*command.split()[1:], "--quiet").exit_code == 0
     again = sweep.load(out)
     assert again.manifest.settled == settled.manifest.settled
     said = call("show", out).stdout
-    assert "3 smaller ones are inconclusive; by fresh seeds, up to 1,024: 1 reliable, 1 unreliable, 1 open" in said
+    assert (
+        "3 smaller ones are inconclusive; by fresh seeds, up to 1,024: 1 reliable, 1 unreliable, 1 inconclusive" in said
+    )
     assert f"the smallest of them: {settled.manifest.settled[2].configuration[:6]}; " in said
     written = again.folder.manifest.read_bytes()
     sweep.run(tmp_path / "e.yaml", out, confirm=1024)  # nothing to do: what was settled stays

@@ -63,8 +63,8 @@ def test_the_answer_in_words_has_rate_interval_outcomes_chart_and_a_line_to_type
     assert lines[2].startswith("the others: dead ")
     assert sum("epochs  " in line for line in lines) == 12
     assert lines[-4:-3] == ["to find out, with cost, combinations and fresh seeds:"]
-    command = shlex.split(lines[-3])
-    assert lines[-2].strip() == "sweep run mine.yaml"
+    command = shlex.split(lines[-3].removesuffix(" &&"))
+    assert lines[-2].strip() == "sweep run mine.yaml &&"
     saved = call(*command[1:])
     assert (saved.exit_code, saved.stdout) == (0, "")
     experiment = experiment_file.load("mine.yaml")
@@ -74,8 +74,24 @@ def test_the_answer_in_words_has_rate_interval_outcomes_chart_and_a_line_to_type
     assert lines[-1].strip() == f"sweep rescue results/mine {record['configuration'][:6]}"
     assert len(experiment.seeds) == 50
     assert call("check", "mine.yaml").exit_code == 0
-    again = call(*command[1:])
+    assert call(*command[1:]).stderr == "unchanged mine.yaml; next: sweep run mine.yaml\n"
+    again = call(*command[1:], "use_bias=false")
     assert (again.exit_code, again.stderr) == (2, "mine.yaml: exists already; choose another name\n")
+
+
+def test_the_commands_to_find_out_name_what_nobody_has_and_answer_for_this_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("new", "mine.yaml").exit_code == 0
+    (tmp_path / "results" / "mine-2").mkdir(parents=True)
+    lines = call("train", "width=1", "epochs=10", "--seeds", "16").stdout.splitlines()[-3:]
+    assert [line.endswith(" &&") for line in lines] == [True, True, False]
+    done = [call(*shlex.split(line.removesuffix("&&"))[1:]) for line in (*lines, *lines)]  # as it stands, twice
+    assert [x.exit_code for x in done] == [0] * 6
+    assert done[-1].stdout == done[2].stdout
+    assert done[-1].stdout.startswith("xor: 1 relu, adam 0.001, batch 4, 10 epochs: 16 of 16 seeds failed")
+    assert {p.name for p in tmp_path.iterdir()} == {"mine.yaml", "sweep.schema.json", "mine-3.yaml", "results"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sweep.experiment.experiment import Experiment, Study
 from sweep.experiment.file import ExperimentFileError, load, parse
 from sweep.experiment.seeds import SeedBlock
 from sweep.experiment.shape import read_shape
+from sweep.networks.settings import check_value, defaults, resolve
 from sweep.statistics.verdicts import Target
 
 whole = """\
@@ -177,6 +178,63 @@ def test_a_mistake_is_one_message(text: str, first: str, allowed: str):
     assert "allowed" in lines[1]
 
 
+def test_all_mistakes_of_a_file_come_at_once_by_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    text = """vary:
+  widht: 3
+  depth: [1, -1, a]
+  task: [xor, {file: none.csv, targets: [y]}, nro]
+  seed: {count: 0}
+reliability: {target: 2, confidence: a}
+study: {sampler: grit}
+fixed: {activation: ReLU, output: softmax, loss: hinge}
+cases: [{epochs: 0}, {epochs: 1}]
+limits: {}
+"""
+    lines = error_of(text).split("\n")
+    assert [line.partition(": ")[2].partition(": ")[0] for line in lines[::2]] == [
+        *("vary.widht", "vary.depth[1]", "vary.depth[2]", "vary.task[1].file", "vary.task[2]", "vary.seed"),
+        *("reliability.target", "reliability.confidence", "study.sampler", "fixed.activation", "cases[0].epochs"),
+    ]
+    assert lines[0] == "mine.yaml:2: vary.widht: no such hyperparameter"
+    assert all(line.startswith("  ") for line in lines[1::2])
+    # what two settings come to is judged when each is right by itself
+    assert error_of("fixed: {output: softmax, loss: hinge}").startswith("mine.yaml:1: fixed.loss: ")
+
+
+def test_of_very_many_mistakes_some_are_shown():
+    lines = error_of(f"vary: {{width: {[0] * 1000}}}").split("\n")
+    assert len(lines) == 2 * 20 + 1 and lines[-1] == "mine.yaml: 980 more"
+
+
+def test_advice_for_a_key_at_the_top_can_be_pasted():
+    for text in ("width: 8", "width: [2, 4]", "seeds: 32", "seed: 5", "epochs: {low: 2, high: 4, step: 1}"):
+        advice = error_of(text).partition("allowed: ")[2]
+        assert parse(advice).n_trials >= 1
+
+
+def test_every_value_that_is_right_somewhere_is_right_alone():
+    for name, value in defaults.items():
+        check_value(name, value)
+    for given_settings in (
+        {"targets": "bipolar", "output": "tanh", "loss": "hinge"},
+        {
+            "loss": "categorical_crossentropy",
+            "targets": "one_hot",
+            "output": {"activation": "softmax", "use_bias": False},
+        },
+        {"samples": 4, "encoding": "bipolar", "batch_size": "full", "shuffle": True, "framework": "pytorch"},
+        {
+            "layers": [{"units": 4, "activation": "tanh"}, 2],
+            "learning_rate": {"name": "cosine_decay", "initial_learning_rate": 0.1, "decay_steps": 5},
+        },
+        {"optimizer": {"name": "sgd", "learning_rate": 0.1}, "task": {"inputs": [[0], [1]], "classes": [0, 1]}},
+    ):
+        resolve(given_settings)
+        for name, value in given_settings.items():
+            check_value(name, value)
+
+
 def test_every_mistake_in_the_shape_is_known():
     text = "reliability: {target: 2, margin: 0}\nstudy: {x: 1, objective: [3]}\n"
     text += "vary: {width: {step: 1, high: a}, seed: [1, a]}"
@@ -306,12 +364,14 @@ def test_what_is_written_is_what_is_read(document: dict[str, Any]):
 
 
 def is_answered(text: str) -> bool:
-    """Whether `text` is an experiment, or its error has two printable lines; any other exception passes."""
+    """Whether `text` is an experiment, or each mistake of it has two printable lines; any other exception passes."""
     try:
         parse(text, "f")
     except ExperimentFileError as error:
         message = str(error)
-        return message.startswith("f:") and [line.isprintable() for line in message.split("\n")] == [True, True]
+        lines = message.split("\n")
+        heads, rest = lines[::2], [line[:2] for line in lines[1::2]]
+        return all(x.startswith("f:") for x in heads) and set(rest) == {"  "} and all(map(str.isprintable, lines))
     return True
 
 

@@ -117,7 +117,7 @@ def test_what_a_configuration_does_not_have_is_none(tmp_path: Path) -> None:
     [
         (0.01, "By these 12 seeds it does.", "smallest shown reliable: c"),
         (0.999, "By these 12 seeds it does not.", "trained again: c"),
-        (0.6, "That is open", ""),
+        (0.6, "That is inconclusive", ""),
     ],
 )
 def test_one_configuration_gets_one_answer(
@@ -152,7 +152,22 @@ def test_the_answer_says_its_seeds_and_its_error(tmp_path: Path, seeds: str, fam
     assert page.exit_code == 0 and other in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_an_open_best_is_said_to_be_open_for_so_many_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_and_plan_say_the_same_number_of_seeds(finished: Path) -> None:
+    lines = shown(finished, "--top", "6", COLUMNS="60").splitlines()
+    n_checked = 0
+    for row in sweep.load(finished).configurations.itertuples():
+        (line,) = [x for x in lines if x.startswith(f"{row.configuration[:6]} ")]
+        if row.verdict != "inconclusive":
+            assert line.split()[-1] == row.verdict
+            continue
+        planned = call("plan", "--rate", row.n_learned / row.n_runs, "--target", "0.2").stdout
+        said = re.search(r"a fixed number: ([\d,]+) seeds", planned)
+        assert line.endswith(f"inconclusive, ~{said[1]} seeds" if said else "inconclusive, too close")
+        n_checked += 1
+    assert n_checked
+
+
+def test_an_inconclusive_best_is_none_for_so_many_seeds(tmp_path: Path) -> None:
     out = swept(tmp_path, "fixed: {epochs: 5}\nvary: {width: [2, 3], seed: 12}\n")
     assert "none is shown reliable by these 12 seeds; the best: c" in shown(out)
 

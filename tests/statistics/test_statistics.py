@@ -14,7 +14,6 @@ from sweep.statistics.seeds import (
     bar_of,
     expected_half_width,
     needed_runs,
-    probable_runs,
     runs_for_any_rate,
     runs_for_any_rate_looked_at,
     runs_for_half_width,
@@ -196,23 +195,6 @@ def test_large_counts_are_quick_to_judge() -> None:
     assert needed_runs(bar_of(Target(1 - 1e-12))) > 10**12
 
 
-@pytest.mark.parametrize("bar", [FIXED, ADAPTIVE])
-@pytest.mark.parametrize(("n_learned", "n_runs"), [(62, 64), (60, 64), (50, 64), (14, 16), (90, 96)])
-def test_the_probable_number_settles_about_half(bar: Bar, n_learned: int, n_runs: int) -> None:
-    n = probable_runs(n_learned, n_runs, bar)
-    assert n is not None and n >= n_runs
-    settled = settling(n_learned / n_runs, (n,), bar.verdicts)
-    assert n == n_runs or 0.25 < 1 - settled.inconclusive < 0.75
-
-
-def test_the_probable_number_at_the_edges() -> None:
-    assert probable_runs(0, 0, FIXED) is None
-    assert probable_runs(9, 10, FIXED) is None
-    assert probable_runs(64, 64, bar_of(Target(0.95))) == 72
-    assert probable_runs(3, 3, FIXED) == 36
-    assert probable_runs(0, 64, FIXED) == 64  # settled already
-
-
 def test_mcnemar_by_known_values() -> None:
     assert f"{mcnemar(Pairs(0, 84, 12, 0)):.10e}" == f"{mcnemar(Pairs(50, 12, 84, 3)):.10e}" == "1.8316192854e-14"
     assert f"{mcnemar(Pairs(7, 90, 5, 9)):.10e}" == "3.0931950486e-21"
@@ -289,27 +271,36 @@ def test_seeds_for_a_precision_whatever_they_show(half: float) -> None:
     assert widest(n - 2) > half
 
 
+def chance_of_the_right_verdict(rate: float, n_runs: int, bar: Bar) -> float:
+    found = settling(rate, (n_runs,), bar.verdicts)
+    return found.reliable if rate > bar.target else found.unreliable
+
+
 @pytest.mark.parametrize(
     ("rate", "target", "power"), [(0.99, 0.9, 0.8), (1.0, 0.9, 0.8), (0.8, 0.9, 0.9), (0.0, 0.5, 0.5), (0.6, 0.5, 0.7)]
 )
 def test_seeds_for_a_verdict_by_enumeration(rate: float, target: float, power: float) -> None:
-    reliability = Target(target)
-    n = runs_for_verdict(rate, reliability, power)
+    bar = bar_of(Target(target))
+    n = runs_for_verdict(rate, bar, power)
     assert n is not None
+    assert all(chance_of_the_right_verdict(rate, m, bar) >= power for m in range(n, 2 * n + 5))
+    assert n == 1 or chance_of_the_right_verdict(rate, n - 1, bar) < power
 
-    def chance(runs: int) -> float:
-        found = settling(rate, (runs,), bar_of(reliability).verdicts)
-        return found.reliable if rate > target else found.unreliable
 
-    assert all(chance(m) >= power for m in range(n, 2 * n + 5))
-    assert n == 1 or chance(n - 1) < power
+@pytest.mark.parametrize("rate", [62 / 64, 50 / 64, 1.0])
+def test_seeds_for_a_verdict_where_seeds_are_added(rate: float) -> None:
+    n = runs_for_verdict(rate, ADAPTIVE)
+    assert n is not None
+    assert chance_of_the_right_verdict(rate, n, ADAPTIVE) >= 0.8
+    assert chance_of_the_right_verdict(rate, int(0.9 * n) - 1, ADAPTIVE) < 0.8
 
 
 def test_seeds_for_a_verdict_that_cannot_be() -> None:
-    assert runs_for_verdict(0.9, Target(0.9), 0.8) is None
-    assert runs_for_verdict(0.8999, Target(0.9), 0.8) is None
+    assert runs_for_verdict(0.9, FIXED) is None and runs_for_verdict(0.9, ADAPTIVE) is None
+    assert runs_for_verdict(0.8999, FIXED) is None
+    assert runs_for_verdict(1.0, bar_of(Target(0.95))) == 72
     with pytest.raises(ValueError, match="power"):
-        runs_for_verdict(0.95, Target(0.9), 1.0)
+        runs_for_verdict(0.95, FIXED, 1.0)
 
 
 @pytest.mark.parametrize("half", [0.05, 0.2])

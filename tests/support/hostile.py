@@ -34,7 +34,7 @@ import sweep
 from sweep.cli.common import app
 from sweep.commands import audit as audit_command
 from sweep.commands.check import plan
-from sweep.experiment.file import ExperimentFileError
+from sweep.experiment.file import ExperimentFileError, max_mistakes
 from sweep.report.terminal.progress import describe_plan, describe_power
 from sweep.results.files import ResultsError
 from sweep.training.engine import EngineError
@@ -102,7 +102,8 @@ def answer(path: Path) -> str:
         assert describe_plan(planned).isprintable() and describe_power(planned.experiment).isprintable()
     except (ExperimentFileError, ResultsError, EngineError) as error:
         lines = str(error).split("\n")
-        assert lines[0].startswith(str(path)) and len(lines) <= 2 and all(map(str.isprintable, lines)), lines
+        assert all(line.startswith(("  ", str(path))) for line in lines) and lines[0][0] != " ", lines
+        assert len(lines) <= 2 * max_mistakes + 1 and all(map(str.isprintable, lines)), lines
         return "refused"
     return "valid"
 

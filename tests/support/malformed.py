@@ -12,7 +12,11 @@ mistakes: dict[str, tuple[str, str, str]] = {
         "1: varies: no such key",
         "did you mean vary? allowed: cases, fixed, limits, reliability, study, vary",
     ),
-    "hyperparameter at the top": ("fixed: {}\nwidth: 8", "2: width: no such key", "under fixed, vary or cases"),
+    "hyperparameter at the top": ("fixed: {}\nwidth: 8", "2: width: no such key", "allowed: fixed: {width: 8}"),
+    "choices at the top": ("width: [2, 4]", "1: width: no such key", "allowed: vary: {width: [2, 4]}"),
+    "seeds at the top": ("seeds: 32", "1: seeds: no such key", "allowed: vary: {seed: 32}"),
+    "seed at the top": ("seed: [1, 2]", "1: seed: no such key", "allowed: vary: {seed: [1, 2]}"),
+    "seeds that vary": ("vary: {seeds: 32}", "1: vary.seeds: no such hyperparameter", "did you mean seed?"),
     "a list as the file": ("- 1", "1: found [1]", "a mapping with the keys fixed, vary, cases, study, reliability"),
     "a text as the file": ("xor", "1: found 'xor'", "a mapping with the keys"),
     "fixed a list": ("fixed:\n  - width", "1: fixed: found ['width']", "a mapping, hyperparameter: value"),
@@ -20,11 +24,6 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "a case a number": ("cases:\n- {width: 1}\n- 3", "3: cases[1]: found 3", "a list of mappings"),
     "study a number": ("study: 3", "1: study: found 3", "a mapping, sampler, trials"),
     "unknown study key": ("study:\n  smapler: tpe", "2: study.smapler: no such key", "did you mean sampler?"),
-    "first mistake by line": (
-        "reliability: {target: 2}\nstudy: {x: 1}\nvary: 3",
-        "1: reliability.target: found 2",
-        "above 0 and below 1",
-    ),
     # values of hyperparameters
     "number as text": ("fixed:\n  width: '8'", "2: fixed.width: found '8'", "1 to 1000000, without quotes"),
     "no space after a colon": ("fixed:\n  task:xor", "1: fixed: found 'task:xor'", "with a space after the colon"),
@@ -242,7 +241,11 @@ mistakes: dict[str, tuple[str, str, str]] = {
     "single value": ("vary: {width: 8}", "1: vary.width: found 8", "a list of choices, [2, 4, 8], or a range"),
     "no choices": ("vary: {width: []}", "1: vary.width: no choices", "at least one"),
     "no low": ("vary:\n  width: {high: 3}", "2: vary.width: no low", "low, high, step, log"),
-    "unknown range key": ("vary:\n  width:\n    low: 1\n    hihg: 3", "2: vary.width: no high", "low, high, step, log"),
+    "unknown range key": (
+        "vary:\n  width:\n    low: 1\n    hihg: 3",
+        "4: vary.width.hihg: no such key",
+        "did you mean high? allowed: high, log, low, step",
+    ),
     "unknown fourth range key": (
         "vary: {width: {low: 1, high: 3, stpe: 1}}",
         "1: vary.width.stpe: no such key",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import sweep
+from sweep.commands.rescue.search import count_failures
 from sweep.networks import vocabulary
 from sweep.networks.diagnosis import diagnose
 from sweep.networks.measurements import Measurements, NetworkCohort
@@ -47,12 +48,16 @@ def test_a_descent_is_tried_of_runs_that_neither_learned_nor_died_nor_diverged()
 
 
 def test_a_plateau_that_looks_flat_is_not_at_rest_and_a_merged_row_is() -> None:
-    plateau = trained(16, width=4, activation="sigmoid", optimizer="sgd", learning_rate=0.01, batch_size="full")
+    near_zero = {"name": "random_normal", "stddev": 0.01}
+    settings: dict[str, Any] = {"width": 5, "activation": "sigmoid", "kernel_initializer": near_zero}
+    plateau = trained(16, **settings, optimizer="sgd", learning_rate=0.03, epochs=2000)
     flat = replace(plateau[1], descents=np.full(16, np.nan, np.float32))
     assert set(ended(plateau[0], flat)) == {"stuck"}
     assert set(diagnose(plateau[0], flat)["rest"].tolist()) == {"flat"}
     assert set(ended(*plateau)) == {"unconverged"}
     assert (plateau[1].descents > 0.3).all()
+    assert set(diagnose(*plateau)["merged_rows"].tolist()) == {"00+01+10+11"}
+    assert set(count_failures(plateau[0].configuration, diagnose(*plateau))) == {"plateau"}
     runs = sweep.train({"width": 2, "learning_rate": 0.01, "epochs": 2000}, seeds=200)
     merged = runs[runs["merged_rows"].str.count(r"\+").between(1, 2)]
     assert len(merged) > 20

@@ -68,10 +68,15 @@ class Cause:
     experiment's confidence. Else by the intervals of both: `both`, each above 1 in 20; `neither`, each below 1 in 5;
     `open`, too few seeds to tell. Where there is one redraw, by its interval: `only weights` or `only rest`, `neither`,
     `open`. `nothing`: no randomness at all. p_value: the test's, where there are both redraws.
+
+    is_base_rate: whether what is named is no bad luck: the configuration is not reliable as it is, and the failing
+    seeds learn no more often with it drawn anew, as far as their intervals show, than fresh seeds do. Then any other
+    weights fail as often: it is the configuration.
     """
 
     name: str
     p_value: float | None
+    is_base_rate: bool = False
 
 
 @dataclass(frozen=True)

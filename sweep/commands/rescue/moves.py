@@ -23,7 +23,7 @@ _rates: Mapping[str, tuple[float, ...]] = {
 # three times as far as Glorot's: what leads off a plateau of units that are all alike
 wide_start = Named("variance_scaling", (("scale", 9.0), ("mode", "fan_avg"), ("distribution", "uniform")))
 
-# the families in the order in which they suit an outcome; `plateau`: stuck with all rows merged
+# the families in the order in which they suit an outcome; `plateau`: flat with all rows merged
 _by_outcome: Mapping[str, tuple[str, ...]] = {
     "plateau": ("start", "rate", "optimizer", "width", "activation", "bias", "loss", "epochs"),
     "dead": ("activation", "start", "width", "depth", "bias", "rate", "optimizer"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sweep.commands.progress import Observer, ignore
 from sweep.commands.rescue.answer import Attempt, Rescue
 from sweep.commands.rescue.search import Say, Search, count_failures
 from sweep.commands.rescue.trainer import Trainer
@@ -29,6 +30,7 @@ def rescue(
     engine: str = "auto",
     workers: int | None = None,
     say: Say = lambda message: None,
+    observe: Observer = ignore,
 ) -> Rescue:
     """What would have rescued the failing seeds of a configuration in a results folder.
 
@@ -42,7 +44,9 @@ def rescue(
     experiment = results.experiment
     reliability, success = experiment.reliability, experiment.criterion
     found = results.configuration(identity)
-    return rescue_configuration(found, seeds, reliability, success, engine=engine, workers=workers, say=say)
+    return rescue_configuration(
+        found, seeds, reliability, success, engine=engine, workers=workers, say=say, observe=observe
+    )
 
 
 def rescue_configuration(
@@ -54,14 +58,17 @@ def rescue_configuration(
     engine: str = "auto",
     workers: int | None = None,
     say: Say = lambda message: None,
+    observe: Observer = ignore,
 ) -> Rescue:
-    """As `rescue`, for a configuration and seeds without a results folder. `say` is told what is being trained.
+    """As `rescue`, for a configuration and seeds without a results folder.
 
-    The same arguments give the same values; what would cost more than the budget is left out. Raises `EngineError`.
+    `say` is told what is being trained, `observe` how many networks are. The same arguments give the same values; what
+    would cost more than the budget is left out. Raises `EngineError`.
     """
     chosen = choice.choose(engine, "auto", [configuration])
     block = SeedBlock(listed=tuple(map(int, seeds)))
-    trainer = Trainer(chosen, workers or threads.available_cores(), block, reliability, success)
+    n_workers = workers or threads.available_cores()
+    trainer = Trainer(chosen, n_workers, block, reliability, success, observe=observe)
     own = trainer.train([configuration], block.seeds())[0]
     fresh = trainer.fresh_rate(configuration)
     trainer.left = trainer.budget  # what was asked for costs nothing of it
@@ -77,7 +84,7 @@ def rescue_configuration(
         say(f"{len(block)} seeds, {int(failed.sum())} failed: one change at a time; {budget}")
         search = Search(trainer, configuration, own, say)
         attempts = search.attempts()
-        cause = search.cause()
+        cause = search.cause(fresh)
         if not fresh.shows(reliability):
             cheapest = search.cheapest(count_failures(configuration, own))
         n_tried = len(search.tried)

@@ -107,11 +107,22 @@ class Search:
             steps_ratio=n_steps(configuration) / n_steps(self.base),
         )
 
-    def cause(self) -> Cause:
-        """What the redraws say of the failing seeds; see `Cause`."""
+    def cause(self, as_it_is: Proportion) -> Cause:
+        """What the redraws say of the failing seeds, beside the rate on fresh seeds; see `Cause`."""
+        found = self._cause()
+        named = {"weights": (0,), "only weights": (0,), "rest": (1,), "only rest": (1,), "both": (0, 1)}
+        shares = [self._share_of_failed(self._redrawn[i]) for i in named.get(found.name, ())]
+        is_no_better = all(share.low <= as_it_is.k / as_it_is.n for share in shares)
+        is_reliable = as_it_is.low >= self.trainer.reliability.target
+        return replace(found, is_base_rate=bool(shares) and is_no_better and not is_reliable)
+
+    def _share_of_failed(self, redrawn: Booleans | None) -> Proportion:
+        return Proportion.of(np.zeros(0, bool) if redrawn is None else redrawn, self.trainer.reliability.confidence)
+
+    def _cause(self) -> Cause:
         weights, rest = self._redrawn
         confidence = self.trainer.reliability.confidence
-        shares = [Proportion.of(x, confidence) for x in (weights, rest) if x is not None]
+        shares = [self._share_of_failed(x) for x in (weights, rest) if x is not None]
         if weights is None or rest is None:
             whole = "only rest" if weights is None else "only weights"
             return Cause(_judge_shares(shares, whole) if shares else "nothing", None)
@@ -199,12 +210,12 @@ def _judge_shares(shares: Sequence[Proportion], whole: str) -> str:
 
 
 def count_failures(configuration: Configuration, own: Runs) -> dict[str, int]:
-    """The failing runs by outcome; those at rest with every row merged count as `plateau`."""
+    """The failing runs by outcome; those that are flat with every row merged count as `plateau`."""
     names = [outcomes[code] for code in own.outcome.tolist()]
     n_rows = configuration.task.n_rows
     counts: dict[str, int] = {}
     for name, merged in zip(names, own["merged_rows"].tolist(), strict=True):
-        is_plateau = name == "stuck" and len(merged.split("+")) == n_rows and " " not in merged
+        is_plateau = name in ("stuck", "unconverged") and len(merged.split("+")) == n_rows and " " not in merged
         name = "plateau" if is_plateau else name
         counts[name] = counts.get(name, 0) + (name != "learned")
     return {name: n for name, n in counts.items() if n}

@@ -5,10 +5,11 @@ answer on every machine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sweep.commands.progress import Observer, Progress, counting, ignore
 from sweep.commands.rescue.answer import Booleans, Proportion
 from sweep.experiment.seeds import SeedBlock
 from sweep.networks.configuration import Configuration
@@ -37,7 +38,8 @@ class Trainer:
     """Trains configurations under the block's seeds, and under fresh ones: first those that confirm, then the screen's.
 
     An engine that trains one network at a time gets as many fresh seeds as the block has. `left`: what is left of the
-    budget; `n_left_out`: configurations that were too costly.
+    budget; `n_left_out`: configurations that were too costly. `observe` is told how many networks are trained, of as
+    many as were asked for so far.
     """
 
     engine: Engine
@@ -47,6 +49,8 @@ class Trainer:
     success: Success
     left: float = 0.0
     n_left_out: int = 0
+    observe: Observer = ignore
+    progress: Progress = Progress("rescue", 0, 0, 0)
 
     def __post_init__(self) -> None:
         self.budget = native_budget if self.engine.name == "native" else other_budget
@@ -82,7 +86,13 @@ class Trainer:
     def train_cohorts(self, cohorts: Sequence[NetworkCohort]) -> list[Runs]:
         """Train cohorts, and take what they cost off the budget."""
         self.left -= sum(self.seconds(cohort.configuration, len(cohort)) for cohort in cohorts)
-        return [runs for _, _, runs in train_cohorts(self.engine, cohorts, self.workers)]
+        asked = replace(self.progress, n_runs=self.progress.n_runs + sum(map(len, cohorts)))
+        count = counting(self._see, asked)
+        return [runs for _, _, runs in train_cohorts(self.engine, cohorts, self.workers, count)]
+
+    def _see(self, progress: Progress) -> None:
+        self.progress = progress
+        self.observe(progress)
 
     def is_affordable(self, configuration: Configuration) -> bool:
         """Whether what is left suffices to confirm a configuration."""

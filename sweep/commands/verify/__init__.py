@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweep.commands.progress import Observer, ignore
 from sweep.commands.verify.files import check_files, check_manifest
 from sweep.commands.verify.retraining import (
     Retraining,
@@ -63,6 +64,7 @@ def verify(
     storage: str | None = None,
     nonce: str | None = None,
     program: tuple[str, ...] | None = None,
+    observe: Observer = ignore,
 ) -> Verification:
     """Check a results folder and train a sample of its runs again, with the engine that trained them or another.
 
@@ -70,8 +72,8 @@ def verify(
     fresh one where it is not given; with the engine native all runs of the configurations that the answer names come
     with them. `storage`: the database to ask for the study, where the folder names one and was not made here.
     `program`: what made the runs, where a program did, 10 of which are made again where not given; without it none is.
-    Raises `ResultsError` where there is no results folder, or one of another program, `EngineError` where the engine
-    cannot do what is asked.
+    `observe` is told how many are made. Raises `ResultsError` where there is no results folder, or one of another
+    program, `EngineError` where the engine cannot do what is asked.
     """
     folder = Folder(Path(path))
     folder.check_has_experiment()
@@ -95,7 +97,7 @@ def verify(
         if program is None:
             return Verification(tuple(findings), len(contents.rows), by, None)
         drawn = sample_runs(contents, 10 if sample is None else sample, drawn_by)
-        again = _make_again(contents, program, drawn, workers)
+        again = _make_again(contents, program, drawn, workers, observe)
         seconds = float(contents.frame["seconds"].sum()) / (workers or threads.available_cores())
         return Verification((*findings, *again.findings), len(contents.rows), by, again, drawn, seconds)
     if program is not None:
@@ -106,7 +108,7 @@ def verify(
     n_workers = workers or threads.available_cores()
     named = contents.manifest.named if chosen.name == "native" and n else ()
     drawn = sample_runs(contents, n, drawn_by, named)
-    comparison = retrain(contents, drawn.seeds, chosen, n_workers)
+    comparison = retrain(contents, drawn.seeds, chosen, n_workers, observe)
     findings += comparison.findings
     if chosen.name == "native" == name:
         findings += check_confirmation(contents, chosen, n_workers)
@@ -116,7 +118,9 @@ def verify(
     return Verification(tuple(findings), len(contents.rows), by, comparison, drawn, seconds)
 
 
-def _make_again(contents: Contents, program: tuple[str, ...], drawn: Sample, workers: int | None) -> Retraining:
+def _make_again(
+    contents: Contents, program: tuple[str, ...], drawn: Sample, workers: int | None, observe: Observer
+) -> Retraining:
     """Make a sample of the runs of a program again, by the command that the user gives: the recorded one."""
     command = Command(program)
     if command.name != contents.trainer.name:
@@ -124,4 +128,4 @@ def _make_again(contents: Contents, program: tuple[str, ...], drawn: Sample, wor
     command.check((), contents.experiment.names)
     n_workers = workers or threads.available_cores()
     trainer = programs.as_trainer(command, contents.experiment.limits, n_workers)
-    return make_again(contents, drawn.seeds, trainer, n_workers)
+    return make_again(contents, drawn.seeds, trainer, n_workers, observe)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.commands.progress import Observer, Progress, counting
 from sweep.commands.repeat import are_same, not_compared
 from sweep.commands.settle import judge, most
 from sweep.networks.measurements import Example, NetworkCohort
@@ -20,7 +21,7 @@ from sweep.runs.runs import Entry, Runs, merge
 from sweep.search.allocation import Allocation
 from sweep.training.cohorts import Trained, train_cohorts
 from sweep.training.engine import Engine
-from sweep.training.trainer import Guard, Trainer, ignore_count
+from sweep.training.trainer import Guard, Trainer
 
 # another engine than native, or than the folder's, may end so large a part of the runs otherwise: float32 trajectories
 # part after many steps, where a network stands on an edge
@@ -82,12 +83,15 @@ def _digest(nonce: str, run: str) -> bytes:
     return hashlib.sha256(f"{nonce} {run}".encode()).digest()
 
 
-def retrain(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Engine, workers: int) -> Retraining:
+def retrain(
+    contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Engine, workers: int, observe: Observer
+) -> Retraining:
     """Train the chosen runs again, and with the engine native every example, and compare."""
     is_exact = engine.name == "native" == contents.trainer.name
     examples = _examples(contents) if is_exact else []
     cohorts = _cohorts(contents, chosen, examples)
-    trained = list(train_cohorts(engine, cohorts, workers))
+    count = counting(observe, Progress("verify", 0, sum(map(len, cohorts)), 0))
+    trained = list(train_cohorts(engine, cohorts, workers, count))
     wanted = {f"{identity}-{seed}" for identity, seeds in chosen.items() for seed in seeds}
     name, rows = contents.folder.runs.name, _rows_of(contents, trained)
     n_identical, different, changed_cells = 0, list[str](), list[str]()
@@ -110,7 +114,9 @@ def retrain(contents: Contents, chosen: Mapping[str, Sequence[int]], engine: Eng
     return Retraining(len(wanted), n_identical, n_same, tuple(different), tuple(findings))
 
 
-def make_again(contents: Contents, chosen: Mapping[str, Sequence[int]], trainer: Trainer, workers: int) -> Retraining:
+def make_again(
+    contents: Contents, chosen: Mapping[str, Sequence[int]], trainer: Trainer, workers: int, observe: Observer
+) -> Retraining:
     """Make the chosen runs of a program again, and compare their outcomes and numbers, not how long they took."""
     entries = {e.configuration.id: e for e in contents.entries}
     cohorts: list[Cohort[Subject]] = [
@@ -118,8 +124,9 @@ def make_again(contents: Contents, chosen: Mapping[str, Sequence[int]], trainer:
         for i, seeds in chosen.items()
     ]
     blocks: dict[str, list[Runs]] = {identity: [] for identity in chosen}
+    count = counting(observe, Progress("verify", 0, sum(map(len, cohorts)), 0))
     with closing(trainer):
-        for kept in trainer.train(cohorts, workers, ignore_count, Guard(lambda _: None, lambda: False, lambda: True)):
+        for kept in trainer.train(cohorts, workers, count, Guard(lambda _: None, lambda: False, lambda: True)):
             blocks[kept.configuration].append(kept.runs)
     n_identical, different = 0, list[str]()
     for identity, seeds in chosen.items():

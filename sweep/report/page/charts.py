@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, cast
@@ -292,16 +292,14 @@ def to_png(chart: Any) -> bytes:
     return vl_convert.vegalite_to_png(_drawn(chart.to_dict()), scale=2, allowed_base_urls=[])
 
 
-def write_figures(folder: Path, charts: Mapping[str, Any]) -> list[Path]:
-    """PNG and SVG of each chart, in a folder that is made where it is not there."""
+def write_figures(folder: Path, charts: Mapping[str, Any]) -> Iterator[Path]:
+    """Write PNG and SVG of each chart, in a folder that is made where it is not there: each path when it is written."""
     check_inside(folder.parent, folder / "any")
     folder.mkdir(exist_ok=True)
-    written: list[Path] = []
     for name, chart in charts.items():
         for path, content in (
             (folder / f"{name}.svg", to_svg(chart, name).encode()),
             (folder / f"{name}.png", to_png(chart)),
         ):
             write_atomically(path, content)
-            written.append(path)
-    return written
+            yield path

@@ -34,7 +34,8 @@ def answer_sentences(answer: Answer, merged: str | None = None, count: Count | N
     first += f"by {seeds_words(answer)}{error_words(answer)} ({conditions}); "
     first += f"{v['unreliable']:,} {'does' if v['unreliable'] == 1 else 'do'} not"
     if v["inconclusive"]:
-        first += f", and {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open: the seeds cannot tell"
+        verb = "is" if v["inconclusive"] == 1 else "are"
+        first += f", and {v['inconclusive']:,} {verb} inconclusive: the seeds cannot tell"
     first = ". ".join([first, *count_words(answer, count)])
     return first + ".", f"{_named_words(answer)}; {_failure_words(answer, merged)}."
 

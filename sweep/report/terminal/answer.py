@@ -1,5 +1,6 @@
 """The answer of a sweep in the terminal: the question, the best configurations, the smallest, how the others failed."""
 
+import io
 import os
 import shlex
 import sys
@@ -24,7 +25,7 @@ from sweep.runs.settings import setting_text, title_of
 bar_width = 14
 verdict_styles = {"reliable": "green", "unreliable": "red", "inconclusive": "yellow"}
 pipe_width = 1000
-_needed_of_runs = ("configuration", "seed", "learned", "merged_rows")
+_needed_of_runs = ("configuration", "seed", "learned", "outcome", "merged_rows")
 _numeric = {"width", "depth", "dropout", "learning_rate", "batch_size", "epochs", "samples"}
 _titles = {"batch_size": "batch", "learning_rate": "rate", "dropout": "drop"}
 
@@ -57,9 +58,8 @@ def print_answer(results: Results, top: int = 10) -> None:
     failures = _failure_line(answer, commonest_merge(runs))
     said = ending_lines(said_at_their_end(results, n_said))
     look = [results.so_far] if results.so_far else [_look_line(results, answer)]
-    closing = (*_named_lines(answer), *smaller, failures, *said, *look)
-    asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
-    console.print(f"\n{asked} reliably {answer.aim}? ({answer.conditions})")
+    closing = (*named_lines(answer), *smaller, failures, *said, *look)
+    console.print(f"\n{question(answer)}")
     console.print(answer_sentence(answer))
     for line in count_words(answer, count):
         console.print(f"{line}.")
@@ -74,6 +74,25 @@ def print_answer(results: Results, top: int = 10) -> None:
         console.print(line)
 
 
+def question(answer: Answer) -> str:
+    """What was asked, and under which conditions."""
+    asked = "Which configurations" if answer.n_configurations > 1 else "Does this configuration"
+    return f"{asked} reliably {answer.aim}? ({answer.conditions})"
+
+
+def brief_text(results: Results, top: int, width: int = 120) -> str:
+    """The question, the answer, the best configurations and the one that is named, by the configurations alone."""
+    answer = summarise(results, top)
+    console = _Output(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        for line in (*([results.so_far] if results.so_far else []), question(answer), answer_sentence(answer)):
+            console.print(line)
+        _print_rows(console, answer.shown, answer)
+        for line in named_lines(answer):
+            console.print(line)
+    return captured.get().rstrip()
+
+
 def print_configurations(results: Results, rows: Any) -> None:
     """Rows of the configurations table."""
     _print_rows(_console(), to_records(rows), summarise(results))
@@ -84,12 +103,12 @@ def answer_sentence(answer: Answer) -> str:
     v, n = answer.verdicts, answer.n_configurations
     by = f"By {seeds_words(answer)}"
     if n == 1:
-        is_open = f"That is open: {seeds_words(answer)} cannot tell."
-        return f"{by} it does." if v["reliable"] else f"{by} it does not." if v["unreliable"] else is_open
+        neither = f"That is inconclusive: {seeds_words(answer)} cannot tell."
+        return f"{by} it does." if v["reliable"] else f"{by} it does not." if v["unreliable"] else neither
     do, do_not = "does" if v["reliable"] == 1 else "do", "does" if v["unreliable"] == 1 else "do"
     sentence = f"{by} {v['reliable']:,} of {n:,} {do}{error_words(answer)}, {v['unreliable']:,} {do_not} not"
     if v["inconclusive"]:
-        sentence += f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} open"
+        sentence += f", {v['inconclusive']:,} {'is' if v['inconclusive'] == 1 else 'are'} inconclusive"
     return sentence + "."
 
 
@@ -104,7 +123,7 @@ def _print_rows(console: Console, rows: Sequence[Mapping[str, Any]], answer: Ans
     for row in rows:
         rate = f"{_learned(row['n_learned'], row['n_runs'])}  {interval(row['ci_low'], row['ci_high'])}"
         head = f"{_short(row, answer)}  {rate}  "
-        console.print(Text(head) + Text(_verdict(row, answer), style=verdict_styles[row["verdict"]]))
+        console.print(Text(head) + Text(verdict_words(row, answer), style=verdict_styles[row["verdict"]]))
         words = Text(describe_settings(row, answer.columns) + describe_size(row).replace(",", ":", 1))
         for line in words.wrap(console, max(20, console.width - 2)):
             console.print(Text("  ") + line)
@@ -130,7 +149,7 @@ def _table(rows: Sequence[Mapping[str, Any]], answer: Answer, *, is_fresh_shown:
         cells.append(_learned(row["n_learned"], row["n_runs"]))
         if is_bar_shown:
             cells.append(Text(bar(row["success_rate"], bar_width) if row["n_runs"] else "", style=style))
-        cells += [interval(row["ci_low"], row["ci_high"]), Text(_verdict(row, answer), style=style)]
+        cells += [interval(row["ci_low"], row["ci_high"]), Text(verdict_words(row, answer), style=style)]
         fresh = _fresh(row, answer) if is_fresh_shown else None
         table.add_row(
             *cells,
@@ -154,17 +173,18 @@ def _learned(n_learned: int, n_runs: int) -> str:
     return f"{n_learned:,}/{n_runs:,}"
 
 
-def _verdict(row: Mapping[str, Any], answer: Answer) -> str:
-    """The verdict; of an open one, about how many seeds in all would probably settle it."""
-    if row["verdict"] != "inconclusive":
+def verdict_words(row: Mapping[str, Any], answer: Answer) -> str:
+    """The verdict; of an inconclusive one, how many seeds in all would probably settle it, the rate being as seen."""
+    if row["verdict"] != "inconclusive" or not row["n_runs"]:
         return str(row["verdict"])
-    is_above = row["n_learned"] >= answer.allocation.reliability.target * row["n_runs"]
-    n_called = answer.verdicts["reliable" if is_above else "unreliable"]
-    wanted = answer.allocation.probable_runs(row["n_learned"], row["n_runs"], n_called)
-    return "open, too close" if wanted is None else f"open, ~{max(wanted, row['n_runs'] + 1):,} seeds"
+    rate = row["n_learned"] / row["n_runs"]
+    n_called = answer.verdicts["reliable" if rate >= answer.allocation.reliability.target else "unreliable"]
+    wanted = answer.allocation.runs_for_verdict(rate, n_called)
+    return "inconclusive, too close" if wanted is None else f"inconclusive, ~{max(wanted, row['n_runs'] + 1):,} seeds"
 
 
-def _named_lines(answer: Answer) -> list[str]:
+def named_lines(answer: Answer) -> list[str]:
+    """The configuration that the answer names, with its rate on fresh seeds."""
     named, confirmation = answer.named, answer.confirmation
     if named is None or confirmation is None:
         return []
@@ -179,7 +199,7 @@ def _named_lines(answer: Answer) -> list[str]:
 
 
 def _smaller_lines(answer: Answer, results: Results) -> list[str]:
-    """What is open below the smallest that is shown reliable: how to settle it, or what came of it."""
+    """What is inconclusive below the smallest that is shown reliable: how to settle it, or what came of it."""
     n, settled = answer.n_smaller_open, answer.settled
     if not n:
         return []
@@ -191,7 +211,7 @@ def _smaller_lines(answer: Answer, results: Results) -> list[str]:
     counts = {word: sum(c.verdict == word for c in settled) for word in verdict_styles}
     lines[0] += (
         f"; by fresh seeds, up to {max(c.n_runs for c in settled):,}: {counts['reliable']:,} reliable, "
-        f"{counts['unreliable']:,} unreliable, {counts['inconclusive']:,} open"
+        f"{counts['unreliable']:,} unreliable, {counts['inconclusive']:,} inconclusive"
     )
     smallest = next((c for c in settled if c.verdict == "reliable"), None)  # they stand by their size
     if smallest is not None:

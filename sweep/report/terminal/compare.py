@@ -22,7 +22,7 @@ def describe_comparison(c: Comparison) -> list[str]:
     ]
     lines += ["", *_pair_lines(c), "", *_best_lines(c)]
     if c.is_adaptive:
-        lines.append("seeds were added while verdicts were open, so the tests are a guide, not exact")
+        lines.append("seeds were added while verdicts were inconclusive, so the tests are a guide, not exact")
     return lines
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from sweep.commands import run as run_command
+from sweep.commands import progress as commands
 from sweep.commands.check import Plan
 from sweep.commands.probe import Probe, expected_seconds
 from sweep.experiment.experiment import Experiment
@@ -22,24 +22,26 @@ from sweep.training.costs import describe_seconds
 from sweep.training.own import Given
 
 seconds_between_lines = 2.0
+line_width = 70  # of lines that are written over each other
 
 
-def describe_plan(plan: Plan) -> str:
-    """One line: configurations, seeds, networks, engine, time."""
+def describe_plan(plan: Plan, n_present: int = 0) -> str:
+    """One line: configurations, seeds, networks, how many of these are there already, engine, time."""
     seeds, n = plan.experiment.seeds, plan.n_configurations
-    where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
-    if plan.experiment.subject != "network":  # how long one of these takes only it can say
-        up_to, workers = "up to " if seeds.up_to else "", counted(plan.executor.n_workers, "worker")
-        return (
-            f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
-            f"seed{'s' if len(seeds) != 1 else ''} = {up_to}{n * len(seeds):,} runs; {plan.trainer.title}, {workers}"
-        )
-    return (
+    is_network, up_to = plan.experiment.subject == "network", "" if seeds.up_to is None else "up to "
+    asked = (
         f"{plan.source.path.stem}: {counted(n, 'configuration')} x {seeds.amount()} "
-        f"seed{'s' if len(seeds) != 1 else ''} = {'' if seeds.up_to is None else 'up to '}{n * len(seeds):,} networks; "
-        f"{plan.trainer.title}{where}{_describe_programs(plan)}; {'about' if seeds.up_to is None else 'at most'} "
-        f"{describe_seconds(plan.seconds)}"
+        f"seed{'s' if len(seeds) != 1 else ''} = {up_to}{n * len(seeds):,} {'networks' if is_network else 'runs'}"
     )
+    if n_present >= plan.n_runs:
+        return f"{asked}, all there already; {plan.trainer.title}"
+    asked += f", {n_present:,} there already" if n_present else ""
+    if not is_network:  # how long one of these takes only it can say
+        return f"{asked}; {plan.trainer.title}, {counted(plan.executor.n_workers, 'worker')}"
+    where = _describe_executor(plan.executor.record()) if plan.trainer.is_threaded else ""
+    about = "about" if seeds.up_to is None else "at most"
+    seconds = describe_seconds(plan.seconds_beyond(n_present))
+    return f"{asked}; {plan.trainer.title}{where}{_describe_programs(plan)}; {about} {seconds}"
 
 
 def _describe_programs(plan: Plan) -> str:
@@ -113,17 +115,22 @@ def _describe_given(given: Given, metric: str) -> str:
 
 
 class _Speed(ProgressColumn):
+    """What was done here over the time that it took: what was there before counts for nothing."""
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s")
+        return Text(f"{(task.completed - task.fields['before']) / max(task.elapsed or 0, 1e-9):,.0f}/s")
 
 
 Watcher = Callable[[int, int], None]
 
 
 @contextmanager
-def shown_progress(*, quiet: bool = False) -> Generator[run_command.Observer]:
-    """An observer that draws a bar for each stage on a terminal, and else prints lines; see `_Lines`."""
-    with _shown(quiet=quiet, is_passing=False) as observe:
+def shown_progress(*, quiet: bool = False, is_passing: bool = False) -> Generator[commands.Observer]:
+    """An observer that draws a bar for each stage on a terminal, and else prints lines; see `_Lines`.
+
+    Of a job that `is_passing` nothing stays when all is done.
+    """
+    with _shown(quiet=quiet, is_passing=is_passing) as observe:
         yield lambda p: observe(p, percent_learned(p))
 
 
@@ -133,13 +140,13 @@ def watched(n_runs: int, *, quiet: bool = False, confidence: float = 0.95) -> Ge
     with _shown(quiet=quiet, is_passing=True) as observe:
 
         def watch(n_done: int, n_learned: int) -> None:
-            progress = run_command.Progress("train", n_done, n_runs, n_learned)
+            progress = commands.Progress("train", n_done, n_runs, n_learned)
             observe(progress, f"{percent_learned(progress)} {interval_so_far(n_learned, n_done, confidence)}")
 
         yield watch
 
 
-def percent_learned(progress: run_command.Progress) -> str:
+def percent_learned(progress: commands.Progress) -> str:
     """The share of the runs done that learned."""
     return f"{progress.n_learned / max(1, progress.n_done):.1%}"
 
@@ -155,14 +162,16 @@ def interval_so_far(n_learned: int, n_done: int, confidence: float) -> str:
 
 
 @contextmanager
-def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[run_command.Progress, str], None]]:
+def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[commands.Progress, str], None]]:
     """What shows how far it is, and how much has learned; where it `is_passing`, nothing stays when all is done."""
     console = Console(stderr=True)
     if quiet:
         yield lambda progress, learned: None
         return
     if not console.is_terminal:
-        yield _Lines(is_passing=is_passing)
+        lines = _Lines(is_passing=is_passing, is_over=_is_notebook())
+        yield lines
+        lines.end()
         return
     columns = (
         TextColumn("{task.description:9}"),
@@ -175,25 +184,41 @@ def _shown(*, quiet: bool, is_passing: bool) -> Generator[Callable[[run_command.
     with Progress(*columns, console=console, transient=is_passing) as bars:
         tasks: dict[str, Any] = {}
 
-        def observe(progress: run_command.Progress, learned: str) -> None:
+        def observe(progress: commands.Progress, learned: str) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, learned="")
+                before = progress.n_done
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.n_runs, learned="", before=before)
             bars.update(tasks[progress.stage], completed=progress.n_done, total=progress.n_runs, learned=learned)
 
         yield observe
 
 
-class _Lines:
-    """Progress for logs: a line every other second, and, of what is not passing, one when a stage ends."""
+def _is_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this: its output is a page, which a line may be written over."""
+    return "ipykernel" in sys.modules
 
-    def __init__(self, *, is_passing: bool) -> None:
+
+def is_watched() -> bool:
+    """Whether a person may be looking at stderr: a terminal, or a notebook."""
+    return sys.stderr.isatty() or _is_notebook()
+
+
+class _Lines:
+    """Progress for logs: a line every other second, and, of what is not passing, one when a stage ends.
+
+    `is_over`: each line stands over the last one.
+    """
+
+    def __init__(self, *, is_passing: bool, is_over: bool = False) -> None:
         self._is_passing = is_passing
+        self._is_over = is_over
+        self._is_begun = False
         self._stage = ""
         self._started = 0.0
         self._printed = 0.0
         self._before = 0
 
-    def __call__(self, progress: run_command.Progress, learned: str) -> None:
+    def __call__(self, progress: commands.Progress, learned: str) -> None:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._started, self._printed, self._before = progress.stage, now, now, progress.n_done
@@ -203,7 +228,15 @@ class _Lines:
         self._printed = now
         speed = (progress.n_done - self._before) / max(now - self._started, 1e-9)
         line = f"{progress.stage} {progress.n_done:,}/{progress.n_runs:,} {speed:,.0f}/s learned {learned}"
-        print(line, file=sys.stderr, flush=True)
+        self._is_begun = self._is_over
+        print(f"\r{line:{line_width}}" if self._is_over else line, end="" if self._is_over else "\n", file=sys.stderr)
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """End the line that others would have been written over; of what is passing nothing stays."""
+        if self._is_begun:
+            sys.stderr.write("\r" + " " * line_width + "\r" if self._is_passing else "\n")
+            sys.stderr.flush()
 
 
 def describe_broken(results: Results) -> str | None:

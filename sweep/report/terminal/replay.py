@@ -134,10 +134,8 @@ def _dead(replayed: Replay) -> str:
     born = "before training began" if at_start == n else f"{at_start} of {n} before training"
     said = f"all {n} units of hidden layer {layer} are off on every row, {born}; no gradient passes it"
     c = replayed.configuration
-    moves_otherwise = c.is_regularized or c.optimizer["weight_decay"] > 0
-    return (
-        said if at_start < n or moves_otherwise else f"{said}, and nothing else moves it: proven, no training wakes it"
-    )
+    may_wake = at_start < n or c.has_dropout or c.is_regularized or c.optimizer["weight_decay"] > 0
+    return said if may_wake else f"{said}, and nothing else moves it: proven, no training wakes it"
 
 
 def _unconverged(replayed: Replay, seen: Evidence) -> str:
@@ -158,6 +156,18 @@ def _stuck(replayed: Replay, seen: Evidence) -> str:
     return f"{still}; rows {merged} get one output{floor}"
 
 
+def row_margins(replayed: Replay) -> npt.NDArray[np.float32]:
+    """The smallest margin of each row at the end, `[row]`; of a prediction that is not finite minus infinity."""
+    c = replayed.configuration
+    margins = c.head.sides(replayed.example.predictions[-1], c.targets()).min(axis=-1)
+    return np.where(np.isnan(margins), -np.inf, margins)
+
+
+def shown_rows(replayed: Replay) -> list[int]:
+    """The rows of a small table; of a larger one those that came out worst, in the order of the table."""
+    return sorted(np.argsort(row_margins(replayed), kind="stable")[:max_shown_rows].tolist())
+
+
 def describe_training(replayed: Replay) -> list[str]:
     """Loss by epoch as a line of bars, high to low, and the predictions at some epochs as a table."""
     e, task = replayed.example, replayed.configuration.task
@@ -166,21 +176,22 @@ def describe_training(replayed: Replay) -> list[str]:
     if len(finite):
         lines[1] += f", lowest {_short(finite.min())}"
     names = task.row_names or tuple(f"row {i}" for i in range(task.n_rows))
-    n_rows = min(task.n_rows, max_shown_rows)
+    shown = shown_rows(replayed)
     head = ["epoch", "loss"]
     coded = replayed.configuration.targets().astype(int).tolist()
-    for i in range(n_rows):
+    for i in shown:
         is_bipolar = replayed.configuration.coding == "bipolar"
         wanted = " ".join(map(str, coded[i])) if is_bipolar else "".join(map(str, task.targets[i]))
         head.append(f"{names[i]}={wanted}")
     rows = [head]
     for s in _shown_snapshots(e.epochs):
-        cells = [" ".join(f"{p:.3f}" for p in e.predictions[s, i]) for i in range(n_rows)]
+        cells = [" ".join(f"{p:.3f}" for p in e.predictions[s, i]) for i in shown]
         rows.append([f"{e.epochs[s]:,}", _short(e.losses[s]), *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines += ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    if n_rows < task.n_rows:
-        lines.append(f"({task.n_rows - n_rows} more rows)")
+    if len(shown) < task.n_rows:
+        n_wrong = int((row_margins(replayed) <= 0).sum())
+        lines.append(f"(the {len(shown)} worst of {task.n_rows} rows; {n_wrong} not on their side)")
     return lines
 
 
@@ -221,8 +232,7 @@ def describe_units(replayed: Replay) -> list[str]:
         n_dead = int(off.all(axis=0).sum())
         n_born = int(replayed.units_off_initial[layer - 1])
         shown = [
-            f"{names[i]} {''.join('.#'[int(not x)] for x in off[i, :max_shown_units])}"
-            for i in range(min(len(off), max_shown_rows))
+            f"{names[i]} {''.join('.#'[int(not x)] for x in off[i, :max_shown_units])}" for i in shown_rows(replayed)
         ]
         more = " ..." if off.shape[1] > max_shown_units or len(off) > max_shown_rows else ""
         lines.append(

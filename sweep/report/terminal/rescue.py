@@ -109,8 +109,8 @@ def _rescues(a: Attempt) -> str:
 
 
 def describe_cause(rescue: Rescue) -> str:
-    """Whether it was the weights, the rest of the randomness, or both; see `commands.rescue.rescue.Cause`."""
-    cause = rescue.cause
+    """Whether it was the weights, the rest of the randomness, or both; see `commands.rescue.answer.Cause`."""
+    cause, as_it_is = rescue.cause, rescue.as_it_is
     drawn = {a.kind: a for a in rescue.attempts if a.kind in redraw_kinds}
     if cause is None:
         return ""
@@ -131,7 +131,13 @@ def describe_cause(rescue: Rescue) -> str:
         "nothing": "Nothing depends on the seed here: every seed ends in the same way",
         "open": f"Was it the {drawn_anew}? {counted(n_tried, 'seed')} that failed cannot tell",
     }
-    return heads[cause.name] + (f" ({told})." if told else ".")
+    if not cause.is_base_rate:
+        return heads[cause.name] + (f" ({told})." if told else ".")
+    named = {"rest": other, "only rest": other, "both": f"weights or {other}"}.get(cause.name, "weights")
+    more = {"weights": other, "rest": "weights"}.get(cause.name)
+    beside = f", and which seeds fail depends more on the {named} than on the {more}" if more else ""
+    base = f"fresh seeds: {as_it_is.k:,} of {as_it_is.n:,} learn"
+    return f"Any other {named} fail as often: it is the configuration{beside} ({told}; {base})."
 
 
 def describe_end(rescue: Rescue) -> list[str]:

@@ -79,11 +79,18 @@ def _chart(shown: str, shares: Sequence[tuple[int, float]]) -> list[str]:
 
 
 def advice_lines(
-    configuration: Configuration, outcomes: Mapping[str, int], likely: Likely | None, arguments: Sequence[str]
+    configuration: Configuration,
+    outcomes: Mapping[str, int],
+    likely: Likely | None,
+    arguments: Sequence[str],
+    stem: str = "mine",
 ) -> list[str]:
-    """What would probably help, and the commands that find out; `arguments` are those of `sweep train`."""
+    """What would probably help, and the commands that find out, each after the one before has worked.
+
+    `arguments` are those of `sweep train`; `stem`: of a file that nobody has yet.
+    """
     failed = {name: n for name, n in outcomes.items() if n and name in failures}
-    save = f"sweep train {shlex.join(arguments)} --save mine.yaml"
+    save = f"sweep train {shlex.join(arguments)} --save {stem}.yaml"
     if not failed:
         return [f"as an experiment: {save}"]
     if likely is not None and likely.rescued.k:
@@ -103,7 +110,7 @@ def advice_lines(
     return [
         f"likely rescue: {said}",
         "to find out, with cost, combinations and fresh seeds:",
-        f"  {save}",
-        "  sweep run mine.yaml",
-        f"  sweep rescue results/mine {configuration.id[:6]}",
+        f"  {save} &&",
+        f"  sweep run {stem}.yaml &&",
+        f"  sweep rescue results/{stem} {configuration.id[:6]}",
     ]
