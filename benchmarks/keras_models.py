@@ -91,7 +91,7 @@ def measure_model(name: str) -> dict[str, float]:
         done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": backend}, stdout=subprocess.PIPE, check=True)
         fitted[f"fit_{backend}"] = json.loads(done.stdout.splitlines()[-1])
     started = time.perf_counter()
-    options = {"seeds": N_SEEDS, "epochs": task.epochs, "batch_size": task.batch_size, "quiet": True}
+    options: dict[str, Any] = {"seeds": N_SEEDS, "epochs": task.epochs, "batch_size": task.batch_size, "quiet": True}
     sweep.train(build=globals()[name], data=task.data, engine="stacked", **options)
     return {"stacked": time.perf_counter() - started, **fitted}
 

@@ -76,7 +76,13 @@ def test_rates_agree_with_those_of_fit(name: str, tmp_path: Path) -> None:
     data = example["pictures"](400) if name == "cnn_on_digits" else (example["x"], example["y"])
     found: list[tuple[int, int]] = []
     for engine, seeds in (("stacked", 64), ("fit", 24)):
-        options = BOTH[name] | {"engine": engine, "seeds": seeds, "out": tmp_path / engine, "quiet": True}
-        runs = sweep.train(build=example["build"], data=data, **options).runs
+        options: dict[str, Any] = BOTH[name] | {
+            "engine": engine,
+            "seeds": seeds,
+            "out": tmp_path / engine,
+            "quiet": True,
+        }
+        results: Any = sweep.train(build=example["build"], data=data, **options)
+        runs = results.runs
         found.append((int(runs["learned"].sum()), len(runs)))
     assert is_alike(*found), found

@@ -32,8 +32,17 @@ def build(seed: int, rate: float) -> keras.Model:
 
 if __name__ == "__main__":
     vary = {"rate": [0.003, 0.03]}
-    options = {"success": "test_accuracy >= 0.9", "test": 0.25, "epochs": 20, "batch_size": 32}
-    results = sweep.train(build=build, data=pictures(400), vary=vary, seeds=64, out="results/digits", **options)
+    results = sweep.train(
+        build=build,
+        data=pictures(400),
+        vary=vary,
+        seeds=64,
+        epochs=20,
+        batch_size=32,
+        test=0.25,
+        success="test_accuracy >= 0.9",
+        out="results/digits",
+    )
     print(results.configurations[[*vary, "n_learned", "n_runs", "ci_low", "ci_high", "verdict"]].to_string(index=False))
     for epochs in (5, 10, 15, 20):
         by_then = results.runs["epochs_to_learn"] <= epochs
