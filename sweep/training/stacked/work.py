@@ -137,8 +137,9 @@ class Prepared:
     def run(self, states: Sequence[State], seeds: Sequence[int]) -> list[Given]:
         """What came of these seeds, whose models begin so; in halves where they do not fit the memory."""
         if len(seeds) > self.most:
-            cut = range(0, len(seeds), self.most)
-            return [given for i in cut for given in self.run(states[i : i + self.most], seeds[i : i + self.most])]
+            size = self.most  # which a piece that does not fit makes smaller
+            cuts = [slice(i, i + size) for i in range(0, len(seeds), size)]
+            return [given for cut in cuts for given in self.run(states[cut], seeds[cut])]
         try:
             return self._run(states, seeds)
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
