@@ -27,7 +27,9 @@ def shown(name: str) -> str:
 
 def counts(text: str, columns: list[str]) -> dict[tuple[str, ...], tuple[int, int]]:
     """Learned and all seeds by setting, of the table that an example prints first."""
-    table = re.search(r"^ *" + r" +".join(columns) + r" .*\n((?: .*\d.*\n)+)", text, flags=re.MULTILINE)
+    table = re.search(
+        r"^ *" + r" +".join(columns) + r" .*\n((?:.*(?:reliable|inconclusive)\n)+)", text, flags=re.MULTILINE
+    )
     assert table is not None, text
     rows = [line.split() for line in table[1].splitlines()]
     n = len(columns)
