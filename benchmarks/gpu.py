@@ -1,17 +1,22 @@
 """The fused engine on the GPU: contract, parity, throughput against the CPU, written into docs/performance.md.
 
-The backend is TensorFlow, or JAX with `KERAS_BACKEND=jax`. Without a GPU it ends with one message and exit code 2.
+Keras models all at once too, under JAX, whose CUDA libraries are those of `jax[cuda12]`. The backend of the engine is
+TensorFlow, or JAX with `KERAS_BACKEND=jax`. Without a GPU it ends with one message and exit code 2.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import keras_models
 import numpy as np
 
+import sweep
 from sweep.networks.settings import resolve
 from sweep.runs.cohort import Cohort
 from sweep.training import choice
@@ -51,6 +56,25 @@ def table(gpu: str) -> str:
     return "\n".join([heading, "", "| width | depth | CPU | GPU | GPU/CPU |", "|" + "---:|" * 5, *rows])
 
 
+def stacked_models() -> str:
+    """A Keras model's seeds all at once on both devices: the seconds of each, and how many seeds learn there.
+
+    Raises `SettingError` where JAX sees no GPU, `AssertionError` where the losses before the first step differ.
+    """
+    task, told, started_at = keras_models.TASKS["softmax"], list[str](), list[float]()
+    for device in ("cpu", "gpu"):
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            options: dict[str, Any] = {"epochs": task.epochs, "batch_size": task.batch_size, "quiet": True}
+            options |= {"engine": "stacked", "device": device, "out": Path(folder) / "softmax"}
+            runs = sweep.train(build=keras_models.softmax, data=task.data, seeds=1024, **options)
+            curve = sweep.load(options["out"]).folder.read_curves()[runs["run"][0]]
+        started_at.append(float(curve.metrics["loss"][0]))
+        told.append(f"{device} {time.perf_counter() - started:.1f} s, {runs['learned'].sum()} learn")
+    np.testing.assert_allclose(*started_at, rtol=1e-4)
+    return f"1,024 seeds of a softmax network at once, 300 epochs, compilation included: {'; '.join(told)}."
+
+
 def main() -> int:
     """Check, measure, write; the exit code."""
     try:
@@ -72,6 +96,7 @@ def main() -> int:
         return done.returncode
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     text = table(subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0])
+    text += f"\n\n{stacked_models()}"
     print(text)
     page = ROOT / "docs" / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)

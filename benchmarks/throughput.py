@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import bound
 import jax_mix
 import jax_training
+import keras_models
 import machine
 import numpy as np
 
@@ -257,6 +258,7 @@ def measure() -> dict[str, Any]:
         "heads": {name: measure_head(settings, workers) for name, settings in HEADS.items()},
         "tables": {name: measure_table(*row, workers) for name, row in TABLES.items()},
         "mix": measure_mix(workers),
+        "keras_models": keras_models.measure(),
         "xor_yaml": measure_sweep(),
     }
 
@@ -285,6 +287,8 @@ def table(measured: dict[str, Any]) -> str:
             *head_rows(measured["heads"]),
             "",
             *table_rows(measured["tables"]),
+            "",
+            *keras_models.rows(measured["keras_models"]),
             "",
             f"The mix: {len(mix['configurations'])} of the 567 configurations of `experiments/xor.yaml`, every 71st, "
             f"for 1,000 epochs, equally many networks of each ({'; '.join(mix['configurations'])}). jax compiles a "

@@ -269,13 +269,15 @@ def train(
 def train(
     *,
     build: Build,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     seeds: Seeds | Mapping[str, int] = 64,
     epochs: int = 1000,
     batch_size: int = 32,
     success: str | Criterion | None = None,
     test: tuple[Any, Any] | float | None = None,
     vary: None = None,
+    engine: str = "auto",
+    device: str = "auto",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -286,13 +288,15 @@ def train(
 def train(
     *,
     build: Build,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     seeds: Seeds | Mapping[str, int] = 64,
     epochs: int = 1000,
     batch_size: int = 32,
     success: str | Criterion | None = None,
     test: tuple[Any, Any] | float | None = None,
     vary: Mapping[str, Any],
+    engine: str = "auto",
+    device: str = "auto",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -309,7 +313,7 @@ def train(
     margin: float = 0.0,
     success: str | Criterion | None = None,
     build: Build | None = None,
-    data: tuple[Any, Any] | None = None,
+    data: tuple[Any, ...] | None = None,
     epochs: int = 1000,
     batch_size: int = 32,
     test: tuple[Any, Any] | float | None = None,
@@ -319,11 +323,11 @@ def train(
 ) -> DataFrame | Results:
     """Train one network under many seeds: a DataFrame with a row for each, its columns those of runs.csv.
 
-    `train({"width": 2, "depth": 3}, seeds=1000)`, with `engine`, `device` and `margin`: see `train_settings`.
-    `train(build=function, data=(x, y), seeds=64)`, with all others: see `train_built`. `workers` and `success` are of
-    both. Raises `TypeError` for what is of the other way.
+    `train({"width": 2, "depth": 3}, seeds=1000)`, with `margin`: see `train_settings`. `train(build=function,
+    data=(x, y), seeds=64)`, with `epochs`, `test` and such: see `train_built`. `engine`, `device`, `workers` and
+    `success` are of both. Raises `TypeError` for what is of the other way.
     """
-    of_settings = {"engine": (engine, "auto"), "device": (device, "auto"), "margin": (margin, 0.0)}
+    of_settings = {"margin": (margin, 0.0)}
     of_built = {"data": (data, None), "epochs": (epochs, 1000), "batch_size": (batch_size, 32), "test": (test, None)}
     of_built |= {"build": (build, None), "vary": (vary, None), "out": (out, None), "quiet": (quiet, False)}
     if settings is None and (build is None or data is None):
@@ -343,6 +347,8 @@ def train(
             success=success,
             test=test,
             vary=vary,
+            engine=engine,
+            device=device,
             workers=workers,
             out=out,
             quiet=quiet,
@@ -356,7 +362,7 @@ def train(
 
 def train_built(
     build: Build,
-    data: tuple[Any, Any],
+    data: tuple[Any, ...],
     seeds: Seeds | Mapping[str, int] = 64,
     *,
     epochs: int = 1000,
@@ -364,6 +370,8 @@ def train_built(
     success: str | Criterion | None = None,
     test: tuple[Any, Any] | float | None = None,
     vary: Mapping[str, Any] | None = None,
+    engine: str = "auto",
+    device: str = "auto",
     workers: int | None = None,
     out: Path | str | None = None,
     quiet: bool = False,
@@ -374,7 +382,11 @@ def train_built(
     come back; `epochs` and `batch_size`, of `model.fit`, may be varied too. success: one comparison of a number that
     the model gives, or a function (model, x, y) that says whether it learned, asked after every epoch; a training
     accuracy of 1 where it is not given. test: x and y that are only evaluated, or a share of the rows that is kept for
-    that. workers: processes, as many as pay where it is not given; several need a function that another process can
+    that. data may have a third part, the weights of the rows in the loss.
+
+    engine: `stacked` trains all seeds of a configuration at once under JAX, on `device`, cpu or gpu; `fit` one after
+    the other by `model.fit`; `auto` at once on the processor where that can be, else by `fit`, and says why. workers:
+    processes of `fit`, as many as pay where it is not given; several need a function that another process can
     import, and in a script the call under `if __name__ == "__main__":`. out: a results folder like any other, with
     `vary` `results/<name of the function>` where it is not given, else nothing is kept. The same call goes on there, a
     larger count of seeds extends it. Says on stderr how long it will take, how far it is and what came of it, unless
@@ -388,7 +400,9 @@ def train_built(
     if isinstance(wanted, SeedBlock):
         wanted = wanted.count if wanted.listed is None else list(wanted.listed)
     fixed, varied = {"epochs": epochs, "batch_size": batch_size}, {**(vary or {}), "seed": wanted}
-    planned = plan_built(build, data, fixed, varied, success=success, test=test, workers=workers)
+    planned = plan_built(
+        *(build, data, fixed, varied), success=success, test=test, workers=workers, engine=engine, device=device
+    )
     if not quiet:
         _say_plan(planned)
     if vary is not None or out is not None:
@@ -432,10 +446,12 @@ def _say_plan(planned: BuiltPlan) -> None:
         *([f"{n:,} configurations"] if n > 1 else []),
         f"{experiment.seeds.amount()} seeds x {experiment.fixed.get('epochs', 'varied')} epochs",
         f"{planned.tried.n_parameters:,} parameters",
-        "this process" if n_workers == 1 else f"{n_workers} processes",
+        "all at once" if planned.is_stacked else "this process" if n_workers == 1 else f"{n_workers} processes",
         f"about {describe_seconds(start + planned.seconds / n_workers)}",
     ]
     _say("; ".join(words) + (f" ({planned.reason})" if planned.reason else ""), quiet=False)
+    if planned.why_fit is not None:
+        _say(f"one seed after the other, by model.fit: {planned.why_fit}", quiet=False)
 
 
 def train_settings(

@@ -20,7 +20,7 @@ HOMES = {
     "orjson": "results/cells",
     "tensorflow": "training",
     "keras": "training",
-    "jax": "training/fused",
+    "jax": "training/fused training/stacked",
     "numba": "training/native",
     "llvmlite": "training/native",
     "statsmodels": "statistics",

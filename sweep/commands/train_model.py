@@ -1,6 +1,7 @@
 """`sweep.train(build=...)`: any Keras model at all that a function of one's own builds, as a trainer of one's own.
 
-A model is trained by plain `model.fit`, over several processes where that pays. The function never comes from a file.
+The models of all seeds are trained at once where JAX can trace them, else one by one by plain `model.fit`, over several
+processes where that pays. The function never comes from a file.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from sweep.training import functions, threads
 from sweep.training.keras.built import Job, Probe, of_training, probe
 from sweep.training.keras.marking import as_arrays, held_out, keras
 from sweep.training.own import RunByRun
+from sweep.training.stacked.trainer import StackedTrainer, why_not
 
 # below this many seconds in one process, starting others takes longer than they spare
 seconds_worth_processes = 30.0
@@ -31,12 +33,22 @@ digits = 12
 
 @dataclass(frozen=True)
 class BuiltPlan:
-    """What `sweep.train(build=...)` will do; why it is done in one process where several would pay, else None."""
+    """What `sweep.train(build=...)` will do, and for about how many seconds of one process.
+
+    reason: why it is done in one process where several would pay, else None; why_fit: why the seeds are not trained at
+    once, None where they are or `fit` was asked for.
+    """
 
     plan: Plan
     tried: Probe
     seconds: float
     reason: str | None
+    why_fit: str | None = None
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether all seeds of a configuration are trained at once."""
+        return isinstance(self.plan.trainer, StackedTrainer)
 
 
 def plan_built(
@@ -48,6 +60,8 @@ def plan_built(
     success: Any,
     test: Any,
     workers: int | None,
+    engine: str = "auto",
+    device: str = "auto",
 ) -> BuiltPlan:
     """What will be trained, and how; a few epochs are, to find out. Raises `SettingError`, `ExperimentFileError`.
 
@@ -55,25 +69,57 @@ def plan_built(
     """
     for name in of_training:
         _check_whole(name, fixed[name])
+    _check_engine(engine, device, workers)
     job = _job(build, data, test, success, tuple(name for name in vary if name not in (*of_training, "seed")))
     fixed = {name: value for name, value in fixed.items() if name not in vary} | {"data": _digest_of_data(job)}
     sections = {"fixed": fixed, "vary": vary, "reliability": {"success": str(job.criterion)}}
     asked = as_source(build, sections, "sweep.train").experiment
-    tried = _tried(job, asked.configuration(next(asked.sample_points())), asked.seeds.seeds()[:n_probed].tolist())
+    first, seeds = asked.configuration(next(asked.sample_points())), asked.seeds.seeds()
+    stacked = StackedTrainer(job, "gpu" if device == "gpu" else "cpu")
+    tried = "" if engine == "fit" else _tried_at_once(stacked, first, seeds, workers)
+    if isinstance(tried, str) and engine == "stacked":
+        raise SettingError(("engine",), f"found stacked, but {tried}", "allowed: auto, fit")
+    why_fit = tried if isinstance(tried, str) else None
+    tried = _tried(job, first, seeds[:n_probed].tolist()) if isinstance(tried, str) else tried
     described = f"{tried.description} {functions.name_of(job.success)}"
     fixed["model"] = hashlib.sha256(described.encode()).hexdigest()[:digits]
     source = as_source(build, sections, "sweep.train")
     n_runs = source.experiment.n_trials * len(source.experiment.seeds)
-    seconds, reason = tried.seconds * n_runs, why_not_elsewhere(job)
+    seconds = tried.seconds * n_runs + tried.start * (source.experiment.n_trials - 1)
+    confirm = len(source.experiment.seeds) if source.experiment.n_trials > 1 else 0
+    if why_fit is None and engine != "fit":
+        return BuiltPlan(plan_own(source, lambda limits, n: stacked, 1, confirm), tried, seconds, None)
+    reason = why_not_elsewhere(job)
     n_workers = choose_n_workers(workers, n_runs, seconds, reason)
     train = job.as_function()
-    confirm = len(source.experiment.seeds) if source.experiment.n_trials > 1 else 0
 
     def trainer(limits: Limits, n: int) -> RunByRun:
         return functions.as_trainer(train, limits, n) if n_workers > 1 else functions.called_here(train)
 
     planned = plan_own(source, trainer, n_workers, confirm)
-    return BuiltPlan(planned, tried, seconds, reason if n_workers == 1 and seconds > seconds_worth_processes else None)
+    reason = reason if n_workers == 1 and seconds > seconds_worth_processes else None
+    return BuiltPlan(planned, tried, seconds, reason, why_fit or None)
+
+
+def _check_engine(engine: str, device: str, workers: int | None) -> None:
+    for name, value, allowed in (
+        ("engine", engine, ("auto", "stacked", "fit")),
+        ("device", device, ("auto", "cpu", "gpu")),
+    ):
+        if value not in allowed:
+            raise SettingError((name,), f"found {show(value)}", f"allowed: {', '.join(allowed)}")
+    if device == "gpu" and engine != "stacked":
+        raise SettingError(("device",), f"found gpu with the engine {engine}", "allowed: cpu, or the engine stacked")
+    if workers is not None and engine == "stacked":
+        raise SettingError(("workers",), f"found {workers} with the engine stacked", "allowed: none, or the engine fit")
+
+
+def _tried_at_once(stacked: StackedTrainer, first: Any, seeds: Any, workers: int | None) -> Probe | str:
+    """What the models of the first configuration are like, trained at once; or why they are not."""
+    if workers is not None:
+        return "workers are processes of fit"
+    reason = why_not(stacked.job)
+    return reason if reason is not None else stacked.try_out(first.values, seeds)
 
 
 def _tried(job: Job, first: Any, seeds: Sequence[int]) -> Probe:
@@ -98,30 +144,34 @@ def _job(build: Any, data: Any, test: Any, success: Any, names: tuple[str, ...])
     except (ValueError, TypeError) as error:
         allowed = "one comparison, accuracy >= 0.95, or a function of model, x and y"
         raise SettingError(("success",), f"found {show(success)}", f"allowed: {allowed}") from error
-    pair = _pair("data", data)
+    parts = _parts("data", data, 3)
     if isinstance(test, float):
         if not 0 < test < 1:
             raise SettingError(("test",), f"found {test:g}", "allowed: (x, y), or a share of the rows between 0 and 1")
-        pair, test = held_out(pair, test)
-    tested = None if test is None else _pair("test", test)
-    return Job(build, pair, tested, success, names, keras().config.dtype_policy().name)
+        parts, kept = held_out(parts, test)
+        test = kept[:2]
+    tested = None if test is None else _parts("test", test, 2)
+    x, y, weights = (*parts, None)[:3]
+    return Job(build, (x, y), tested, success, names, keras().config.dtype_policy().name, weights)
 
 
-def _pair(name: str, given: Any) -> tuple[Any, Any]:
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise SettingError((name,), f"found {type(given).__name__}", "allowed: (x, y)")
+def _parts(name: str, given: Any, most: int) -> tuple[Any, ...]:
+    """X, y and, where there may be so many, the weights of the rows, as arrays. Raises `SettingError`."""
+    if not isinstance(given, tuple | list) or not 2 <= len(given) <= most:
+        allowed = "allowed: (x, y)" + (", or (x, y, weights of the rows)" if most > 2 else "")
+        raise SettingError((name,), f"found {type(given).__name__}", allowed)
     try:
-        x, y = map(as_arrays, given)
+        parts = tuple(map(as_arrays, given))
     except ValueError as error:  # rows of unequal length
         raise SettingError((name,), f"no arrays: {error}", "allowed: (x, y), arrays or lists of numbers") from None
-    for part, own in (("x", x), ("y", y)):
+    for part, own in zip(("x", "y", "weights"), parts, strict=False):
         for leaf in leaves(own):
             if leaf.dtype.kind not in "biuf":
                 raise SettingError((name,), f"{part} of type {leaf.dtype}", "allowed: arrays of numbers")
             if not leaf.size or leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
                 found = f"{part} has no rows" if not leaf.size else f"{part} has numbers that are not finite"
                 raise SettingError((name,), found, "allowed: (x, y) with at least one row, finite numbers")
-    return x, y
+    return parts
 
 
 def leaves(data: Any) -> Iterator[Any]:
@@ -137,7 +187,7 @@ def _check_whole(name: str, value: Any) -> None:
 def _digest_of_data(job: Job) -> str:
     """What tells the data and the test rows of two jobs apart."""
     digest = hashlib.sha256()
-    for leaf in (*leaves(job.data), *leaves(job.test or ())):
+    for leaf in (*leaves(job.rows), *leaves(job.test or ())):
         digest.update(f"{leaf.dtype} {leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()[:digits]
 

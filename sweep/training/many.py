@@ -58,15 +58,12 @@ class ManySeeds:
 
     def train(self, cohorts: Sequence[Cohort[Any]], workers: int, on_count: OnCount, guard: Guard) -> Iterator[Kept]:
         """Make the runs of cohorts; see `Trainer`. Raises `TrainerError` where a seed touches another."""
-        for block in (block for cohort in cohorts for block in cohort.split(block_size)):
-            if guard.is_stopped():
-                return
-            if not self.is_probed and len(block) > 1:
-                self._probe(block)
-            ended = [Ended(place, given, 1) for place, given in enumerate(self._made(block))]
-            success = block.success
-            on_count(len(block), sum(outcome_of(e.given, success) == "learned" for e in ended))
-            yield as_kept(block, ended)._replace(ends_batch=True)
+        return in_blocks(cohorts, self._probed, on_count, guard)
+
+    def _probed(self, block: Cohort[Settings]) -> list[Given]:
+        if not self.is_probed and len(block) > 1:
+            self._probe(block)
+        return self._made(block)
 
     def _made(self, block: Cohort[Settings]) -> list[Given]:
         """What the runs of a block came to; where the function raises, those of its halves, down to those that do."""
@@ -124,6 +121,18 @@ class ManySeeds:
                     f"{self.name}: {found}, and {now[place]:.9g} with the same ones {how}; a run may depend on nothing "
                     "but its settings and its seed"
                 )
+
+
+def in_blocks(
+    cohorts: Sequence[Cohort[Any]], make: Callable[[Cohort[Settings]], list[Given]], on_count: OnCount, guard: Guard
+) -> Iterator[Kept]:
+    """What is kept of cohorts, of which `make` makes the runs of up to 256 seeds in their order; see `Trainer`."""
+    for block in (block for cohort in cohorts for block in cohort.split(block_size)):
+        if guard.is_stopped():
+            return
+        ended = [Ended(place, given, 1) for place, given in enumerate(make(block))]
+        on_count(len(block), sum(outcome_of(e.given, block.success) == "learned" for e in ended))
+        yield as_kept(block, ended)._replace(ends_batch=True)
 
 
 def as_trainer(function: ManyFunction, limits: Limits) -> ManySeeds:

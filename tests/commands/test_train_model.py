@@ -45,7 +45,7 @@ def build_linear(seed: int) -> Any:
 
 
 def trained(function: Any = build, y: Any = XOR, **options: Any) -> Any:
-    given: dict[str, Any] = {"seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True}
+    given: dict[str, Any] = {"seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True, "engine": "fit"}
     return sweep.train(build=function, data=(X, y), **(given | options))
 
 
@@ -206,7 +206,7 @@ def test_rows_are_looked_at_in_pieces_of_one_shape(monkeypatch: pytest.MonkeyPat
 def test_lists_and_frames_are_data() -> None:
     whole = trained(build_linear, seeds=1).drop(columns="seconds")
     for data in ((X.tolist(), XOR.tolist()), (pd.DataFrame(X), pd.Series(XOR.ravel()))):
-        table = sweep.train(build=build_linear, data=data, seeds=1, epochs=2, batch_size=2, quiet=True)
+        table = sweep.train(build=build_linear, data=data, seeds=1, epochs=2, batch_size=2, quiet=True, engine="fit")
         columns = [c for c in whole if c not in ("run", "configuration", "data", "seconds")]
         pd.testing.assert_frame_equal(table[columns], whole[columns])
 
@@ -237,7 +237,7 @@ def test_models_of_several_inputs_and_of_ones_own_class() -> None:
         return model
 
     parts = {"a": X[:, :1], "b": X[:, 1:]}
-    table = sweep.train(build=made, data=(parts, OR), seeds=1, epochs=2, quiet=True)
+    table = sweep.train(build=made, data=(parts, OR), seeds=1, epochs=2, quiet=True, engine="fit")
     assert {"loss", "accuracy", "mae"} <= set(table) and "dead_units" not in table
 
 
@@ -367,6 +367,13 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "seeds": ({"seeds": 0}, "seeds: 0 seeds from 0"),
     "a seed": ({"seeds": [3, -1]}, "seeds.*: found -1; allowed: a seed"),
     "workers": ({"workers": 0}, "workers: found 0; allowed: a whole number from 1 up"),
+    "engine": ({"engine": "native"}, "engine: found 'native'; allowed: auto, stacked, fit"),
+    "device": ({"device": "gpu"}, "device: found gpu with the engine fit; allowed: cpu, or the engine stacked"),
+    "workers at once": ({"engine": "stacked", "workers": 2}, "workers: found 2 with the engine stacked; allowed: "),
+    "a function at once": (
+        {"engine": "stacked", "success": lambda *_: True},
+        "engine: found stacked, but success is a function, which is asked of one model at a time; allowed: auto, fit",
+    ),
     "elsewhere": (
         {"build": lambda seed: build(seed), "workers": 2},
         "workers: found 2, but <lambda> is no function at the head of a module, so another process cannot import it",
@@ -378,6 +385,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 def test_mistakes_are_one_message(name: str) -> None:
     options, message = MISTAKES[name]
     given: dict[str, Any] = {"build": build, "data": (X, XOR), "seeds": 2, "epochs": 2, "batch_size": 2, "quiet": True}
+    given["engine"] = "fit"
     with pytest.raises(SettingError, match=message):
         sweep.train(**(given | options))
 
@@ -387,8 +395,6 @@ def test_settings_or_a_function() -> None:
         sweep.train(seeds=3)  # pyright: ignore[reportCallIssue]
     with pytest.raises(TypeError, match="build"):
         sweep.train({"width": 2}, build=build)  # pyright: ignore[reportCallIssue]
-    with pytest.raises(TypeError, match="engine"):
-        sweep.train(build=build, data=(X, XOR), engine="native")  # pyright: ignore[reportCallIssue]
 
 
 def test_a_function_at_a_prompt_stays_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

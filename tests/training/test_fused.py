@@ -27,12 +27,12 @@ from sweep.networks.vocabulary import Named
 from sweep.report.terminal.progress import describe_plan
 from sweep.runs.cohort import Cohort
 from sweep.runs.success import above_margin
-from sweep.training import choice
+from sweep.training import child, choice
+from sweep.training.child import TrainingError
 from sweep.training.engine import EngineError
 from sweep.training.executor import Threads
-from sweep.training.fused import FusedEngine, process
+from sweep.training.fused import FusedEngine
 from sweep.training.fused.layouts import MAX_UNROLLED, ModelsFirst, ModelsLast, layout_for
-from sweep.training.fused.process import TrainingError
 from sweep.training.fused.shapes import ProgramShape
 from sweep.training.fused.trainer import Trainer, backend
 from sweep.training.native import NativeEngine
@@ -102,7 +102,7 @@ def test_a_process_that_has_grown_is_replaced(monkeypatch: pytest.MonkeyPatch) -
     engine = FusedEngine()
     expected = [engine.train(cohort()), engine.train(cohort(width=4))]
     before, n = now(engine), engine.n_programs
-    monkeypatch.setattr(process, "MAX_GROWTH", -1)
+    monkeypatch.setattr(child, "MAX_GROWTH", -1)
     assert_same_bits(engine.train(cohort(learning_rate=0.02)), expected[0])
     assert now(engine) is before
     assert_same_bits(engine.train(cohort(width=5, epochs=1)), FusedEngine().train(cohort(width=5, epochs=1)))
@@ -113,7 +113,7 @@ def test_a_process_that_has_grown_is_replaced(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_cohorts_in_training_end_before_their_process_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MAX_GROWTH", -1)
+    monkeypatch.setattr(child, "MAX_GROWTH", -1)
     asked = [cohort(8, width=w, epochs=100) for w in (3, 4)]
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(FusedEngine().train, asked))
@@ -178,7 +178,7 @@ def is_alive(pid: int) -> bool:
     return not (state.exists() and ") Z " in state.read_text())  # nobody may take note of its end here
 
 
-def now(engine: FusedEngine) -> process.TrainingProcess:
+def now(engine: FusedEngine) -> child.TrainingProcess:
     found = engine._processes._now  # pyright: ignore[reportPrivateUsage]
     assert found is not None
     return found
@@ -275,7 +275,7 @@ def test_a_gpu_that_is_not_there() -> None:
 def test_a_refusal_leaves_room_for_another_process() -> None:
     if backend("cpu").has_gpu():
         pytest.skip("there is a GPU")
-    processes = process.Processes("gpu", "tensorflow")
+    processes = child.Processes("sweep.training.fused", "gpu", "tensorflow")
     for _ in range(2):
         with pytest.raises(EngineError, match="sees no GPU"):
             processes.wait_until_started()

@@ -11,8 +11,8 @@ from collections.abc import Hashable
 
 from sweep.networks.configuration import Configuration
 from sweep.networks.measurements import Measurements, NetworkCohort
+from sweep.training.child import Processes
 from sweep.training.engine import EngineError
-from sweep.training.fused.process import Processes
 from sweep.training.fused.shapes import MAX_MODELS, shapes_of
 
 backends = ("tensorflow", "jax")
@@ -21,7 +21,7 @@ backends = ("tensorflow", "jax")
 @functools.cache
 def processes(device: str, backend: str) -> Processes:
     """The processes that train on a device, for all engines here: what one compiled serves the others."""
-    return Processes(device, backend)
+    return Processes("sweep.training.fused", device, backend)
 
 
 class FusedEngine:

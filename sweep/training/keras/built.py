@@ -9,7 +9,7 @@ import functools
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,13 @@ from sweep.networks.diagnosis import merged_groups
 from sweep.networks.settings import resolve
 from sweep.networks.snapshots import snapshot_epochs
 from sweep.networks.tasks import Task, table_task
-from sweep.runs.curves import Curve
+from sweep.runs.curves import Curve, Points
 from sweep.runs.errors import SettingError
 from sweep.runs.success import Success
 from sweep.training.courses import course_of_loss
 from sweep.training.functions import Function
 from sweep.training.keras.marking import (
+    Hidden,
     Marking,
     answered_at_once,
     floor_loss,
@@ -50,7 +51,8 @@ class Job:
 
     build: a function of a seed, and of the settings `names` by name, that returns a compiled Keras model; data, test:
     what `model.fit` takes as x and y, and x and y that are only evaluated; success: a comparison of a number, or a
-    function of the model, x and y, asked after every epoch; policy: Keras's policy of numbers.
+    function of the model, x and y, asked after every epoch; policy: Keras's policy of numbers; weights: what each row
+    counts in the loss `[row]`, None where all count 1.
     """
 
     build: Callable[..., Any]
@@ -59,6 +61,12 @@ class Job:
     success: Success | Criterion
     names: tuple[str, ...] = ()
     policy: str = "float32"
+    weights: Any = None
+
+    @property
+    def rows(self) -> tuple[Any, ...]:
+        """What `model.fit` takes: x, y, and the weights of the rows where there are such."""
+        return self.data if self.weights is None else (*self.data, self.weights)
 
     @property
     def criterion(self) -> Success:
@@ -72,11 +80,32 @@ class Job:
 
 @dataclass(frozen=True)
 class Probe:
-    """A model that was trained for a few epochs: its description, its parameters, and the time that a run will take."""
+    """A model that was trained for a few epochs: its description, its parameters, and the time that a run will take.
+
+    start: seconds that a configuration takes before its first run; of the one that was tried they are over.
+    """
 
     description: str
     n_parameters: int
     seconds: float
+    start: float = 0.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a run: the points of its curve, and its end.
+
+    last_unlearned: the last of all `epochs` at which it had not learned, -1 for none; answers: to all rows, None where
+    they are not held against targets; units: of each layer that is looked at, how many are off before, how many after,
+    and how many there are.
+    """
+
+    points: Points
+    last_unlearned: int
+    epochs: int
+    is_finite: bool
+    answers: Any
+    units: tuple[Sequence[int], Sequence[int], Sequence[int]]
 
 
 def fresh_model(job: Job, settings: Mapping[str, Any], seed: int) -> Any:
@@ -85,6 +114,12 @@ def fresh_model(job: Job, settings: Mapping[str, Any], seed: int) -> Any:
     library.utils.clear_session()
     library.config.set_dtype_policy(job.policy)  # a thread and a process begin without the caller's
     library.utils.set_random_seed(seed)
+    return made_model(job, settings, seed)
+
+
+def made_model(job: Job, settings: Mapping[str, Any], seed: int) -> Any:
+    """What the function gives now. Raises `SettingError` where that is no compiled model."""
+    library = keras()
     model = job.build(seed, **{name: settings[name] for name in job.names})
     if not isinstance(model, library.Model):
         raise SettingError(("build",), f"returned {type(model).__name__}", "allowed: a compiled Keras model")
@@ -119,18 +154,19 @@ class Watch:
 
     def numbers(self) -> dict[str, float]:
         """What the model's compiled loss and metrics and its right answers say, of the data and of `test`."""
-        found = self._evaluate(self.job.data, self.marks)
+        found = self._evaluate(self.job.rows, self.marks)
         if self.job.test is not None:
             tested = self._evaluate(self.job.test, self._test_marks)
             found |= {f"test_{name}": value for name, value in tested.items()}
         return found
 
-    def _evaluate(self, data: tuple[Any, Any], marks: Marking | None) -> dict[str, float]:
+    def _evaluate(self, rows: tuple[Any, ...], marks: Marking | None) -> dict[str, float]:
+        x, y, weights = (*rows, None)[:3]
         size = max(self.batch_size, answered_at_once)
-        given = self.model.evaluate(*data, batch_size=size, verbose=0, return_dict=True)
+        given = self.model.evaluate(x, y, batch_size=size, sample_weight=weights, verbose=0, return_dict=True)
         found = {name: float(value) for name, value in given.items()}
         if marks is not None:
-            found["accuracy"] = float(marks.is_right(self.answers(data[0], marks), 0).mean())
+            found["accuracy"] = float(marks.is_right(self.answers(x, marks), 0).mean())
         return found
 
     def has_learned(self) -> bool:
@@ -160,7 +196,7 @@ def probe(job: Job, settings: Mapping[str, Any], seed: int) -> Probe:
     x, y = job.data
     try:
         watch = Watch(model, job, settings)
-        model.fit(x, y, epochs=1, batch_size=watch.batch_size, verbose=0)
+        model.fit(x, y, epochs=1, batch_size=watch.batch_size, sample_weight=job.weights, verbose=0)
     except SettingError:
         raise
     except (ValueError, TypeError) as error:
@@ -173,7 +209,7 @@ def probe(job: Job, settings: Mapping[str, Any], seed: int) -> Probe:
         found = f"found {job.success}, but the model, its loss and its targets give {', '.join(known)}"
         raise SettingError(("success",), found, "allowed: one of these, or a function (model, x, y)")
     start = time.perf_counter()
-    model.fit(x, y, epochs=n_timed_epochs, batch_size=watch.batch_size, verbose=0)
+    model.fit(x, y, epochs=n_timed_epochs, batch_size=watch.batch_size, sample_weight=job.weights, verbose=0)
     watch.has_learned()
     of_epoch = (time.perf_counter() - start) / n_timed_epochs
     start = time.perf_counter()
@@ -204,38 +240,47 @@ def fit(job: Job, settings: Mapping[str, Any], seed: int) -> Given:
     layers = hidden(model)
     off_initial = layers.count_off(x)[0] if layers else []
     callback = keras().callbacks.LambdaCallback(on_epoch_end=watch.record)
-    model.fit(x, y, epochs=watch.epochs, batch_size=watch.batch_size, verbose=0, callbacks=[callback])
-    numbers = dict(watch.points[-1][1])
-    is_finite = math.isfinite(numbers["loss"]) and all(np.isfinite(w).all() for w in model.get_weights())
-    learned = is_finite and watch.last_unlearned < watch.epochs
+    fitted = {"epochs": watch.epochs, "batch_size": watch.batch_size, "sample_weight": job.weights}
+    model.fit(x, y, **fitted, verbose=0, callbacks=[callback])
+    is_finite = all(np.isfinite(w).all() for w in model.get_weights())
+    answers = None if watch.marks is None else watch.answers(x, watch.marks)
+    off, units = layers.count_off(x) if layers else ([], [])
+    seen = Seen(watch.points, watch.last_unlearned, watch.epochs, is_finite, answers, (off_initial, off, units))
+    return ended(job, model, watch.marks, layers, seen)
+
+
+def ended(job: Job, model: Any, marks: Marking | None, layers: Hidden | None, seen: Seen) -> Given:
+    """What came of a run, by what was seen of it: its columns in the tables, see docs/method.md."""
+    numbers = dict(seen.points[-1][1])
+    is_finite = seen.is_finite and math.isfinite(numbers["loss"])
+    learned = is_finite and seen.last_unlearned < seen.epochs
     if job.criterion is asked:
         numbers[asked.metric] = float(learned)
     if learned:
-        numbers["epochs_to_learn"] = watch.last_unlearned + 1
+        numbers["epochs_to_learn"] = seen.last_unlearned + 1
     if layers:
-        off, units = layers.count_off(x)
+        off_initial, off, units = seen.units
         numbers |= {"dead_units_initial": sum(off_initial), "dead_units": sum(off)}
         dead = [i for i, (n, of) in enumerate(zip(off, units, strict=True), 1) if n == of and layers.is_chain]
         numbers |= {"dead_layer": dead[0]} if dead else {}
-    told, merged = read_answers(watch)
+    told, merged = read_answers(job, model, marks, seen)
     outcome = "" if is_finite else "diverged"
-    return Given(numbers | told, outcome, curve=watch.points, words={} if learned or not merged else merged)
+    return Given(numbers | told, outcome, curve=seen.points, words={} if learned or not merged else merged)
 
 
-def read_answers(watch: Watch) -> tuple[dict[str, float], dict[str, str]]:
+def read_answers(job: Job, model: Any, marks: Marking | None, seen: Seen) -> tuple[dict[str, float], dict[str, str]]:
     """Of targets 0 and 1, the margin; of a small table of them the answers, and rows at rest that are given one."""
-    marks, (x, y) = watch.marks, watch.job.data
     if marks is None or marks.is_of_classes:
         return {}, {}
-    probabilities = marks.probabilities(watch.answers(x, marks))
+    probabilities = marks.probabilities(seen.answers)
     told = {"margin": marks.margin(probabilities, 0)}
-    task, loss = _task(x, y), floor_loss(watch.model)
+    task, loss = _task(*job.data), floor_loss(model)
     if task is None:
         return told, {}
     told |= dict(zip(task.prediction_names, map(float, probabilities.ravel()), strict=False))
-    if loss is None or course_of_loss(Curve.of(watch.points)) != "at rest":
+    if loss is None or course_of_loss(Curve.of(seen.points)) != "at rest":
         return told, {}
-    answers, losses = probabilities.reshape(1, task.n_rows, task.n_outputs), [watch.points[-1][1]["loss"]]
+    answers, losses = probabilities.reshape(1, task.n_rows, task.n_outputs), [seen.points[-1][1]["loss"]]
     head = resolve({"loss": loss}).head  # the usual output under it
     names = merged_groups(task, head, answers, np.array(losses), np.ones((1, task.n_rows)))
     return told, {"merged_rows": str(names[0])}

@@ -48,8 +48,8 @@ def n_rows(x: Any) -> int:
     return len(keras().tree.flatten(x)[0])
 
 
-def held_out(data: tuple[Any, Any], share: float) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """X and y without that share of the rows, and x and y of these, which are drawn once, the same for every seed."""
+def held_out(data: tuple[Any, ...], share: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Data without that share of the rows, and that of these, which are drawn once, the same for every seed."""
     pair = tuple(map(as_arrays, data))
     order = np.random.default_rng(0).permutation(n_rows(pair))
     n_tested = min(max(1, round(share * len(order))), len(order) - 1)
@@ -100,24 +100,24 @@ class Marking:
     is_of_classes: bool
     takes_logits: bool
 
-    def probabilities(self, answers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Answers to 0 or 1 as numbers that are right beyond 0.5: `[row, entry]`."""
+    def probabilities(self, answers: npt.NDArray[Any], xp: Any = np) -> npt.NDArray[np.float32]:
+        """Answers to 0 or 1 as numbers that are right beyond 0.5: `[row, entry]`; xp: NumPy, or JAX's twin of it."""
         flat = answers.reshape(len(answers), -1).astype(np.float32)
         if not self.takes_logits:
             return flat
         with np.errstate(over="ignore"):
-            return np.float32(1) / (np.float32(1) + np.exp(-flat))
+            return np.float32(1) / (np.float32(1) + xp.exp(-flat))
 
-    def is_right(self, answers: npt.NDArray[Any], first: int) -> npt.NDArray[np.bool_]:
+    def is_right(self, answers: npt.NDArray[Any], first: int, xp: Any = np) -> npt.NDArray[np.bool_]:
         """Which entries are right, of answers to the rows from `first` on: `[row, entry]`; none that is not finite."""
         wanted = self.targets[first : first + len(answers)]
         if self.is_of_classes:
             chosen = answers.argmax(axis=-1).reshape(len(answers), -1)
-            return (chosen == wanted) & np.isfinite(answers).all(axis=-1).reshape(len(answers), -1)
-        p = self.probabilities(answers)
+            return (chosen == wanted) & xp.isfinite(answers).all(axis=-1).reshape(len(answers), -1)
+        p = self.probabilities(answers, xp)
         # a logit is held against 0, as Keras does: the sigmoid of a small one rounds to 0.5
         is_one = (answers.reshape(len(answers), -1) > 0) if self.takes_logits else p > np.float32(0.5)
-        return (is_one == (wanted > 0)) & np.isfinite(p)
+        return (is_one == (wanted > 0)) & xp.isfinite(p)
 
     def margin(self, probabilities: npt.NDArray[np.float32], first: int) -> float:
         """The smallest `(2y - 1)(2p - 1)`, in [-1, 1]: an answer beyond 0 or 1 counts as that."""
@@ -172,12 +172,23 @@ class Hidden:
         is_on: list[npt.NDArray[np.bool_]] = []
         for _, part in pieces(x, looked_at_once):
             outputs = self.reader([part] if isinstance(part, np.ndarray) else part, training=False)
-            outputs = keras().tree.flatten(outputs)
-            for i, (output, axis) in enumerate(zip(outputs, self.axes, strict=True)):
-                values = np.moveaxis(keras().ops.convert_to_numpy(output), axis, -1)
-                now = (values != 0).reshape(-1, values.shape[-1]).any(axis=0)
-                is_on[i : i + 1] = [is_on[i] | now if i < len(is_on) else now]
+            now = self.are_on(keras().tree.map_structure(keras().ops.convert_to_numpy, outputs))
+            is_on = [a | b for a, b in zip(is_on, now, strict=True)] if is_on else now
         return [int((~on).sum()) for on in is_on], [len(on) for on in is_on]
+
+    @property
+    def n_units(self) -> list[int]:
+        """The units of each layer."""
+        tensors = keras().tree.flatten(self.reader.outputs)
+        return [int(tensor.shape[axis]) for tensor, axis in zip(tensors, self.axes, strict=True)]
+
+    def are_on(self, outputs: Any, xp: Any = np) -> list[Any]:
+        """Which units are not 0 on every row of what the reader gave: bool `[unit]` a layer; xp: see `Marking`."""
+        found: list[Any] = []
+        for output, axis in zip(keras().tree.flatten(outputs), self.axes, strict=True):
+            values = xp.moveaxis(output, axis, -1)
+            found.append((values != 0).reshape(-1, values.shape[-1]).any(axis=0))
+        return found
 
 
 def hidden(model: Any) -> Hidden | None:

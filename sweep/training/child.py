@@ -17,8 +17,8 @@ import threading
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
-from sweep.networks.measurements import Measurements, NetworkCohort
 from sweep.training.engine import EngineError
 
 # by how much a process may grow after its first training before it is replaced, in bytes
@@ -29,31 +29,39 @@ class TrainingError(RuntimeError):
     """An exception in the process that trains, whose traceback is the text, or that process's end."""
 
 
+class ProcessEnded(TrainingError):
+    """The process that trains ended before it answered."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What the process that trains sends, of its start or of a cohort: measurements, or why there are none.
+    """What the process that trains sends, of its start or of what it was asked: what came of it, or why nothing did.
 
-    error: a traceback; refusal: why nothing can be trained at all. n_programs: compiled so far; peak_bytes: the largest
-    resident size so far.
+    error: a traceback; refusal: why nothing can be trained at all; end: how the process ended. n_programs: compiled so
+    far; peak_bytes: the largest resident size so far.
     """
 
     n_programs: int
     peak_bytes: int
-    measurements: Measurements | None = None
+    value: Any = None
     error: str | None = None
     refusal: str | None = None
+    end: str | None = None
 
 
 class TrainingProcess:
-    """One process that trains cohorts, several at once. It ends when it is closed, or when this process ends."""
+    """One process that trains, several things at once. It ends when it is closed, or when this process ends.
 
-    def __init__(self, device: str, backend: str) -> None:
+    module: what it runs, a `serve` of `sweep.training.serving`; backend: Keras's there.
+    """
+
+    def __init__(self, module: str, device: str, backend: str) -> None:
         path = os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": backend}
         if device == "gpu":  # sums there have no order of their own
             environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "sweep.training.fused", device],
+            [sys.executable, "-P", "-m", module, device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -84,15 +92,14 @@ class TrainingProcess:
         """Raise `EngineError` where its backend or device cannot be used."""
         _raise(self._start.result())
 
-    def train(self, cohort: NetworkCohort) -> Measurements:
-        """Train a cohort there. Raises `EngineError`, `TrainingError`."""
+    def train(self, asked: Any) -> Any:
+        """What came of it there, of a cohort measurements. Raises `EngineError`, `TrainingError`."""
         self.wait_until_started()
-        answer = self._ask(cohort).result()
+        answer = self._ask(asked).result()
         _raise(answer)
-        assert answer.measurements is not None
         self._peak_bytes = max(self._peak_bytes, answer.peak_bytes)
         self._first_bytes = self._first_bytes or answer.peak_bytes
-        return answer.measurements
+        return answer.value
 
     def close(self) -> None:
         """End it, whatever it is at, and wait for its end."""
@@ -106,7 +113,7 @@ class TrainingProcess:
         self._waiting[number] = Future()
         return self._waiting[number]
 
-    def _ask(self, cohort: NetworkCohort) -> Future[Answer]:
+    def _ask(self, asked: Any) -> Future[Answer]:
         assert self._process.stdin is not None
         with self._lock:
             number = next(self._numbers)
@@ -115,7 +122,7 @@ class TrainingProcess:
                 answer.set_result(self._end)
                 return answer
             with contextlib.suppress(OSError):  # where it has ended, whoever reads finds that out
-                pickle.dump((number, cohort), self._process.stdin, pickle.HIGHEST_PROTOCOL)
+                pickle.dump((number, asked), self._process.stdin, pickle.HIGHEST_PROTOCOL)
                 self._process.stdin.flush()
         return answer
 
@@ -130,7 +137,7 @@ class TrainingProcess:
         code = self._process.wait()
         told = f"the process that trains ended with code {code}; it may have needed more memory than there is"
         with self._lock:
-            self._end = Answer(self.n_programs, 0, error=told)
+            self._end = Answer(self.n_programs, 0, end=told)
             for waiting in self._waiting.values():
                 waiting.set_result(self._end)
 
@@ -141,13 +148,15 @@ def _raise(answer: Answer) -> None:
         raise EngineError(answer.refusal)
     if answer.error is not None:
         raise TrainingError(answer.error)
+    if answer.end is not None:
+        raise ProcessEnded(answer.end)
 
 
 class Processes:
     """The process that trains now, replaced when it has grown and another program is needed, or when it has ended."""
 
-    def __init__(self, device: str, backend: str) -> None:
-        self._start = functools.partial(TrainingProcess, device, backend)
+    def __init__(self, module: str, device: str, backend: str) -> None:
+        self._start = functools.partial(TrainingProcess, module, device, backend)
         self._turn = threading.Condition()
         self._now: TrainingProcess | None = None
         self._n_running = 0
@@ -166,13 +175,21 @@ class Processes:
         finally:
             self._leave()
 
-    def train(self, cohort: NetworkCohort, programs: frozenset[Hashable]) -> Measurements:
-        """Train a cohort, for which these programs are needed."""
+    def train(self, asked: Any, programs: frozenset[Hashable]) -> Any:
+        """Train what is asked, for which these programs are needed; see `TrainingProcess.train`."""
         process = self._enter(programs)
         try:
-            return process.train(cohort)
+            return process.train(asked)
         finally:
             self._leave()
+
+    def close(self) -> None:
+        """End the process, whatever it is at; the next question starts another."""
+        with self._turn:
+            if self._now is not None:
+                self._n_programs_before = self.n_programs
+                self._now.close()
+                self._now = None
 
     def _enter(self, programs: frozenset[Hashable]) -> TrainingProcess:
         """The process to ask; a new one is started when nobody waits for the old one any more."""
