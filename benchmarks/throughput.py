@@ -235,8 +235,9 @@ def measure_sweep() -> dict[str, float]:
         subprocess.run([*command, str(ROOT / "experiments" / "xor.yaml")], check=True)
         seconds = time.perf_counter() - started
         results = sweep.load(out)
-        training = results.manifest.timings_seconds.training
-        n_trained = len(results.runs) + results.manifest.confirmation.n_runs
+        timings, confirmation = results.manifest.timings_seconds, results.manifest.confirmation
+        assert timings is not None and confirmation is not None  # of a finished sweep
+        training, n_trained = timings.training, len(results.runs) + confirmation.n_runs
     return {"seconds": seconds, "training_seconds": training, "networks_per_second": n_trained / training}
 
 

@@ -56,7 +56,7 @@ def typed_lines(text: str) -> Iterator[str]:
     """The lines of code blocks that begin with a command of this project, as one types them."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     for line in [*"\n".join(blocks).splitlines(), *re.findall(r"^ {4}(.*)$", text, flags=re.MULTILINE)]:
-        line = re.sub(r"^\$ ", "", line.strip()).removeprefix(".venv/bin/")
+        line = re.sub(r"^\$ ", "", line.strip()).removeprefix(".venv/bin/").removesuffix(" &&")
         if re.match(r"(sweep|make) [a-z]", line) and not re.search(r"\.\.\.|\[--", line):
             yield line
 

@@ -6,8 +6,8 @@ import numpy as np
 from support.folders import written
 from support.many import predictions
 from support.shell import call
+from support.untyped import sweep
 
-import sweep
 from sweep.networks.settings import resolve
 from sweep.statistics.intervals import wilson
 

@@ -1,6 +1,6 @@
 """Functions of many seeds: the same rows as one by one, and refused where a seed touches another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
     assert told.splitlines()[-1] == "ValueError: success: found the shape (3,); allowed: (1,), a number a seed"
     with pytest.raises(SettingError, match="limits: found limits of a run"):
         sweep.study(train_many=by_place, out=tmp_path / "out", timeout=3)
-    for both in ({}, {"train": remainders, "train_many": by_place}):
+    given: Sequence[dict[str, Any]] = ({}, {"train": remainders, "train_many": by_place})
+    for both in given:
         with pytest.raises(SettingError, match="allowed: one of the two functions"):
             sweep.study(**both, out=tmp_path / "out")
