@@ -22,7 +22,7 @@ from sweep.experiment.table_files import TableFiles, is_file_task
 from sweep.experiment.yaml_text import Place, Source, YamlError
 from sweep.networks.configuration import Configuration
 from sweep.networks.settings import check_value, hyperparameters, resolve
-from sweep.runs.errors import SettingError, UserError, at, did_you_mean, show
+from sweep.runs.errors import SettingError, UserError, at, did_you_mean, nearest, show
 from sweep.runs.limits import Limits
 from sweep.runs.success import Success
 from sweep.statistics.verdicts import Target
@@ -260,7 +260,8 @@ def with_tables(settings: Mapping[str, Any], tables: TableFiles) -> dict[str, An
 def _settings_of_ones_own(document: Mapping[str, Any]) -> str | None:
     """What of a file no network has, in words, where it is clearly of something else; None where it may be of networks.
 
-    A name that no network has is a slip of the pen, unless the file says what success is, or what a run may take.
+    A name that no network has is a slip of the pen, unless the file says what success is, or what a run may take. It
+    is one even so beside a task, which only networks have, or where it is like a name of theirs.
     """
     cases: Any = document.get("cases")
     sections = [document.get("fixed"), document.get("vary"), *(cases if isinstance(cases, list) else ())]
@@ -270,7 +271,8 @@ def _settings_of_ones_own(document: Mapping[str, Any]) -> str | None:
     success = reliability.get("success") if isinstance(reliability, Mapping) else None
     if document.get("limits"):
         return "limits of runs"
-    return f"settings ({', '.join(unknown[:3])})" if unknown and success is not None else None
+    are_slips = "task" in names or all(nearest(name, hyperparameters) for name in unknown)
+    return None if are_slips or success is None else f"settings ({', '.join(unknown[:3])})"
 
 
 def _experiment(document: Mapping[str, Any], subject: str, mistakes: list[SettingError]) -> Experiment | None:

@@ -41,6 +41,15 @@ def visible(text: str) -> str:
     return _unseen.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that is most like another, None where none is like it.
+
+    >>> nearest("widht", ["depth", "width"]), nearest("lr", ["depth", "width"])
+    ('width', None)
+    """
+    return next(iter(difflib.get_close_matches(word.lower(), sorted(allowed), n=1)), None)
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """The allowed words, the nearest one first in a hint if one is near.
 
@@ -48,8 +57,8 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     ('did you mean width? allowed: depth, width', 'did you mean relu? allowed: elu, relu')
     """
     words = sorted(allowed)
-    near = difflib.get_close_matches(word.lower(), words, n=1)
-    return (f"did you mean {near[0]}? " if near else "") + "allowed: " + ", ".join(words)
+    near = nearest(word, words)
+    return (f"did you mean {near}? " if near else "") + "allowed: " + ", ".join(words)
 
 
 class UserError(ValueError):

@@ -202,6 +202,16 @@ limits: {}
     assert error_of("fixed: {output: softmax, loss: hinge}").startswith("mine.yaml:1: fixed.loss: ")
 
 
+@pytest.mark.parametrize(
+    "text", ["fixed: {widht: 3}", "fixed: {task: xor, units: 3}", "vary: {widht: [2, 3], dept: [1, 2], seed: 4}"]
+)
+def test_a_slip_beside_a_criterion_is_one_of_a_network(text: str):
+    with pytest.raises(ExperimentFileError, match="no such hyperparameter"):
+        parse(text + "\nreliability: {success: 'accuracy >= 0.9'}")
+    with pytest.raises(ExperimentFileError, match=r"settings \(lr\) of one's own"):
+        parse("fixed: {lr: 3, layers: 2}\nreliability: {success: 'accuracy >= 0.9'}")
+
+
 def test_of_very_many_mistakes_some_are_shown():
     lines = error_of(f"vary: {{width: {[0] * 1000}}}").split("\n")
     assert len(lines) == 2 * 20 + 1 and lines[-1] == "mine.yaml: 980 more"
