@@ -65,7 +65,7 @@ def study_of(folder: Path, name: str = "study.journal") -> optuna.Study:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    return optuna.load_study(storage=JournalStorage(JournalFileBackend(str(folder / name))), study_name="sweep")
+    return optuna.load_study(storage=JournalStorage(JournalFileBackend(str(folder / name))), study_name=None)
 
 
 def test_the_grid_is_asked_in_file_order(tmp_path: Path) -> None:
