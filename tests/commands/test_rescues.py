@@ -29,12 +29,14 @@ from sweep.report.terminal.rescue import describe_cause, describe_end, describe_
 from sweep.results.files import ResultsError
 from sweep.runs.cohort import Cohort
 from sweep.runs.outcomes import outcomes
+from sweep.runs.runs import Runs
 from sweep.statistics.intervals import wilson
 from sweep.statistics.pairs import mcnemar, pair
 from sweep.statistics.seeds import bar_of
 from sweep.statistics.verdicts import Target
 from sweep.training.engine import EngineError
 from sweep.training.native import NativeEngine
+from sweep.training.rest import with_descents
 
 # the network of the question, at a rate at which 1,000 epochs are enough
 NETWORK = resolve({"width": 2, "depth": 3, "learning_rate": 0.01})
@@ -54,7 +56,11 @@ ADVICE = {
 def learned(c: Configuration, seeds: Any, **streams: Any) -> Any:
     given: dict[int, Any] = {Stream[name.upper()]: np.asarray(block, np.uint32) for name, block in streams.items()}
     cohort = Cohort(c, np.asarray(seeds, np.uint32), streams=given)
-    return diagnose(cohort, NativeEngine().train(cohort)).learned
+    return trained(cohort).learned
+
+
+def trained(cohort: Cohort[Configuration]) -> Runs:
+    return diagnose(cohort, with_descents(cohort, NativeEngine().train(cohort)))
 
 
 def rescued(seeds: Iterable[int] = range(64), **settings: Any) -> Rescue:
@@ -72,18 +78,16 @@ def found() -> Rescue:
 
 
 def test_the_failing_seeds_are_counted_by_outcome(found: Rescue) -> None:
-    cohort = Cohort(NETWORK, SEEDS)
-    runs = diagnose(cohort, NativeEngine().train(cohort))
+    runs = trained(Cohort(NETWORK, SEEDS))
     names = [outcomes[i] for i in runs.outcome if outcomes[i] != "learned"]
     assert dict(found.by_outcome) == {name: names.count(name) for name in outcomes if name in names}
-    assert set(found.by_outcome) == {"dead", "stuck"}
+    assert set(found.by_outcome) == {"dead", "stuck", "unconverged"}
     assert (found.n_seeds, found.n_failed) == (64, len(names))
 
 
 @pytest.mark.parametrize("kind", ADVICE)
 def test_a_change_is_counted_on_the_same_seeds(found: Rescue, kind: str) -> None:
-    own = NativeEngine().train(Cohort(NETWORK, SEEDS))
-    before = diagnose(Cohort(NETWORK, SEEDS), own)
+    before = trained(Cohort(NETWORK, SEEDS))
     a = attempt(found, kind)
     after = learned(a.configuration, SEEDS)
     assert a.label == ADVICE[kind]
@@ -91,7 +95,7 @@ def test_a_change_is_counted_on_the_same_seeds(found: Rescue, kind: str) -> None
     assert (a.lost.k, a.lost.n) == ((~after[before.learned]).sum(), 64 - found.n_failed)
     interval = wilson(a.rescued.k, a.rescued.n, 0.95)
     assert (a.rescued.low, a.rescued.high) == (interval.low, interval.high)
-    for name in ("dead", "stuck"):
+    for name in found.by_outcome:
         of_name = before.outcome == outcomes.index(name)
         assert a.by_outcome[name] == (after[of_name].sum(), of_name.sum())
     assert sum(k for k, _ in a.by_outcome.values()) == a.rescued.k
@@ -279,7 +283,7 @@ def test_the_words_have_a_row_for_each_change(found: Rescue) -> None:
         (line,) = (x for x in lines if x.startswith(a.label + " "))
         cells = line.removeprefix(a.label).split()
         assert int(cells[0]) == a.rescued.k
-        assert [int(x) for x in cells[-5:-2]] == [a.by_outcome["dead"][0], a.by_outcome["stuck"][0], a.lost.k]
+        assert [int(x) for x in cells[-6:-2]] == [*(a.by_outcome[name][0] for name in found.by_outcome), a.lost.k]
     assert any("█" in line for line in lines)
     longest = "epochs 1000 -> 100000: 0 of 56 rescued (0.0-6.5%)"
     assert f"Longer training does not help; the longest tried, {longest}." in lines
@@ -287,7 +291,13 @@ def test_the_words_have_a_row_for_each_change(found: Rescue) -> None:
 
 @pytest.mark.parametrize(
     ("width", "has_bars", "last"),
-    [(100, True, "steps"), (92, False, "steps"), (80, False, "params"), (70, False, "of 8")],
+    [
+        (108, True, "steps"),
+        (107, False, "steps"),
+        (95, False, "params"),
+        (88, False, "unconverged   of 8"),
+        (80, False, "stuck   of 8"),
+    ],
 )
 def test_the_words_leave_out_what_does_not_fit(found: Rescue, width: int, has_bars: bool, last: str) -> None:
     lines = describe_rescue(found, width)

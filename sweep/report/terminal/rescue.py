@@ -36,7 +36,8 @@ def describe_failures(rescue: Rescue) -> str:
 def _table(rescue: Rescue, width: int) -> Iterator[str]:
     """A row for each change, its cells in columns; then the redraws.
 
-    Where the columns do not fit, those that can be missed most easily are left out: bars, steps, parameters.
+    Where the columns do not fit, those that can be missed most easily are left out: bars, steps, parameters, then those
+    of outcomes, from the right.
     """
     outcomes = list(rescue.by_outcome) if len(rescue.by_outcome) > 1 else []
     above = ["", "rescues", "", f"{100 * rescue.reliability.confidence:g}%"]
@@ -50,7 +51,8 @@ def _table(rescue: Rescue, width: int) -> Iterator[str]:
     rows = [above, below, *changes, *redrawn]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     shown, bars, steps, parameters = list(range(len(widths))), 2, len(widths) - 1, len(widths) - 2
-    for missed in (bars, steps, parameters):
+    of_outcomes = range(4, 4 + len(outcomes))
+    for missed in (bars, steps, parameters, *reversed(of_outcomes)):
         if sum(widths[i] for i in shown) + 2 * (len(shown) - 1) > width:
             shown.remove(missed)
     for row in rows:
