@@ -25,6 +25,14 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def width() -> Iterator[None]:
+    """What is printed is as wide as for a pipe, though workers of pytest-xdist have `COLUMNS`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is remembered between commands is remembered elsewhere than at home."""
     with pytest.MonkeyPatch.context() as patch:
