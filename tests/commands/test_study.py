@@ -237,7 +237,9 @@ def test_points_are_a_curve_and_a_hopeless_run_is_given_up(tmp_path: Path) -> No
 
 
 def test_what_a_run_started_ends_with_it(tmp_path: Path) -> None:
-    sweep.study(parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=10, confirm=0)
+    sweep.study(
+        parent, fixed={"folder": str(tmp_path)}, seeds=2, out=tmp_path / "out", workers=2, timeout=10, confirm=0
+    )
     for seed in range(2):
         assert is_gone(int((tmp_path / str(seed)).read_text()))
 
