@@ -105,7 +105,7 @@ def test_train_counts_prints_and_saves_the_criterion(tmp_path: Path, monkeypatch
     assert record["n_learned"] != json.loads(call("train", *network, "--json").stdout)["n_learned"]
     lines = call("train", *network, "--success", "loss < 0.01").stdout.splitlines()
     assert lines[0].endswith(", 100 epochs, success: loss < 0.01")
-    (save,) = [shlex.split(line) for line in lines if "--save" in line]
+    (save,) = [shlex.split(line.removesuffix(" &&")) for line in lines if "--save" in line]
     assert call(*save[1:]).exit_code == 0
     experiment = experiment_file.load("mine.yaml")
     assert (str(experiment.criterion), len(experiment.seeds)) == ("loss < 0.01", 24)
@@ -118,7 +118,7 @@ def test_train_counts_prints_and_saves_the_criterion(tmp_path: Path, monkeypatch
         (
             "los < 1",
             "--success: no such number of a network: los; did you mean loss? allowed: accuracy, "
-            "loss, margin, max_error",
+            "loss, margin, max_error, test_accuracy, test_loss",
         ),
         ("loss", "--success: found 'loss'; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
         ("accuracy >= 2", "--success: accuracy >= 2 never holds; allowed: a comparison of accuracy, from 0 to 1"),
