@@ -72,7 +72,7 @@ def train(
         from sweep.experiment import file as experiment_file
         from sweep.experiment.seeds import SeedBlock
         from sweep.experiment.writing import experiment_text
-        from sweep.networks.criterion import check_success
+        from sweep.networks.criterion import check_rows, check_success
         from sweep.report.limits import describe_limits
         from sweep.report.terminal.progress import watched
         from sweep.report.terminal.train import advice_lines, answer_lines
@@ -86,6 +86,7 @@ def train(
             with at("--success"):
                 criterion = experiment_file.read_success(success)
                 check_success(criterion)
+                check_rows(criterion, configuration)
         typed = [*given, "--seeds", str(seeds), *(() if success is None else ("--success", success))]
         if save is not None:
             head = f"sweep train {shlex.join(typed)}"

@@ -121,6 +121,10 @@ def test_train_counts_prints_and_saves_the_criterion(tmp_path: Path, monkeypatch
             "loss, margin, max_error, test_accuracy, test_loss",
         ),
         ("loss", "--success: found 'loss'; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
+        (
+            "test_loss < 1",
+            "--success: test_loss, and xor has no test rows; allowed: loss, or a task with test: 0.25",
+        ),
         ("accuracy >= 2", "--success: accuracy >= 2 never holds; allowed: a comparison of accuracy, from 0 to 1"),
         ("", "--success: found ''; allowed: one comparison of a metric with a number, accuracy >= 0.95"),
     ],
