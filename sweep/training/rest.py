@@ -63,11 +63,15 @@ def _decayed(layer: Layer, factor: float) -> Layer:
 def with_descents(cohort: NetworkCohort, measured: Measurements, by: Descent = Descent()) -> Measurements:
     """The measurements with `descents` of those models that neither diverged nor learned nor died.
 
-    As they are where the network is too large.
+    As they are where the network is too large, or has an activation that the kernel lacks.
     """
     c = cohort.configuration
     models = np.flatnonzero(is_open(cohort, measured))
     if not len(models) or c.n_parameters * c.task.n_rows > MAX_WORK:
+        return measured
+    from sweep.training.native.functions import is_known
+
+    if not all(is_known(layer.activation) for layer in c.layers):
         return measured
     descents = measured.descents.copy()
     descents[models] = _falls(replace(cohort, configuration=by.of(c)).part(models), measured.weights[models])

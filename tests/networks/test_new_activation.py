@@ -39,7 +39,8 @@ def add(patch: pytest.MonkeyPatch) -> None:
     def celu(z: activations.Doubles, alpha: float) -> activations.Doubles:
         return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0) / alpha))
 
-    patch.setitem(vocabulary.activations, "celu", {"alpha": Argument(1.0, low=0.0, open_low=True)})
+    for names in (vocabulary.activations, vocabulary.output_activations):  # the second is made of the first
+        patch.setitem(names, "celu", {"alpha": Argument(1.0, low=0.0, open_low=True)})
     patch.setitem(activations.functions, "celu", celu)
 
 

@@ -50,6 +50,11 @@ def activation_settings(activation: Named) -> Activation:
     return Activation(_plain[name])
 
 
+def is_known(activation: Named) -> bool:
+    """Whether the kernel has it; one that only Keras has so far may be trained by the engine keras."""
+    return activation.name in (*_plain, "leaky_relu", "elu", "selu", "gelu")
+
+
 _plain = {
     "linear": LINEAR,
     "relu": RELU,
