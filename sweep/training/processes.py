@@ -37,6 +37,8 @@ _mark = re.compile(rb"SWEEP_PROCESS=[0-9a-f]{32}")
 n_looks = 10  # for what has a mark: who is being killed may have begun another
 
 _live: dict[int, bytes] = {}  # groups that runs are in, with the marks of what they start
+_marks: set[bytes] = set()  # those of what is being started too
+_is_ending = [False]
 _memory_kills = [0]
 _lock = threading.Lock()
 
@@ -72,14 +74,30 @@ def limit_memory(pid: int, memory: int | None) -> None:
 
 
 def new_mark() -> dict[str, str]:
-    """What is added to the environment of what a process starts that leads a group; nothing else has it."""
-    return {mark_name: uuid.uuid4().hex}
+    """What is added to the environment of what a process starts that leads a group; nothing else has it.
+
+    While all ends nothing more is to be started: whoever asks waits for the end of this process.
+    """
+    mark = {mark_name: uuid.uuid4().hex}
+    with _lock:
+        _marks.add(_variable(mark))
+        is_ending = _is_ending[0]
+    if is_ending:
+        threading.Event().wait()
+    return mark
+
+
+def _variable(mark: Mapping[str, str]) -> bytes:
+    return f"{mark_name}={mark[mark_name]}".encode()
 
 
 def note_group(pid: int, mark: Mapping[str, str]) -> None:
     """Remember a process that leads a group, so that `end_all` ends it and what it starts with this mark."""
     with _lock:
-        _live[pid] = f"{mark_name}={mark[mark_name]}".encode()
+        _live[pid] = _variable(mark)
+        is_ending = _is_ending[0]
+    if is_ending:  # it was started while all others were killed
+        signal_group(pid, signal.SIGKILL)
 
 
 def signal_group(pid: int, sign: signal.Signals) -> None:
@@ -99,17 +117,19 @@ def forget_group(pid: int) -> None:
     signal_group(pid, signal.SIGKILL)
     with _lock:
         mark = _live.pop(pid, None)
+        _marks.discard(mark or b"")
     if mark is not None:
         _kill_marked({mark}, pid)
 
 
 def end_all() -> None:
-    """Kill every group that runs are in, and what has left one."""
+    """Kill every group that runs are in, and what has left one, before this process ends; no run is started after."""
     with _lock:
-        groups = dict(_live)
+        _is_ending[0] = True
+        groups, marks = list(_live), set(_marks)
     for pid in groups:
         signal_group(pid, signal.SIGKILL)
-    _kill_marked(set(groups.values()))
+    _kill_marked(marks)
 
 
 def _kill_marked(marks: set[bytes], after: int = 0) -> None:
