@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 import optuna_dashboard
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from optuna_dashboard._storage_url import get_storage  # pyright: ignore[reportPrivateUsage]
+from optuna.storages import BaseStorage
 from support.documents import WithoutAliases, anything, places_of, replaced
 from support.folders import listing, swept
 
@@ -216,11 +217,10 @@ def call(arguments: Sequence[str]) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-def _read_studies(storage: str) -> None:
+def _read_studies(storage: BaseStorage) -> None:
     """Read a storage as the dashboard does, without a server."""
-    opened = get_storage(storage)
-    for study in opened.get_all_studies():
-        opened.get_all_trials(study._study_id)  # pyright: ignore[reportPrivateUsage]
+    for study in storage.get_all_studies():
+        storage.get_all_trials(study._study_id)  # pyright: ignore[reportPrivateUsage]
 
 
 def damage_folders(n: int, folder: Path) -> None:
@@ -232,7 +232,8 @@ def damage_folders(n: int, folder: Path) -> None:
     whole, path = sweep.load(swept(folder, text, "whole")), folder / "e.yaml"
     identities = whole.configurations["configuration"].tolist()
     rows = (identities[0], identities[1], whole.runs["run"].iloc[0])
-    optuna_dashboard.run_server = lambda storage, **_: _read_studies(str(storage))
+    optuna_dashboard.wsgi = _read_studies
+    WSGIServer.serve_forever = lambda self, poll_interval=0.5: None
     referee = audit_command._audit_runs  # pyright: ignore[reportPrivateUsage]
     (folder / decoy).write_text("first\nsecond\n")
     mine = listing(folder)[decoy]
@@ -244,7 +245,7 @@ def damage_folders(n: int, folder: Path) -> None:
         before = listing(out)
         commands = [
             *reading_commands(out, rows),
-            ["dashboard", str(out)],
+            ["dashboard", str(out), "--port", "0"],
             ["report", str(out)],
             ["audit", str(out), "--runs", "1"],
             ["run", str(path), "--out", str(out), "--quiet"],
