@@ -40,7 +40,7 @@ _live: dict[int, bytes] = {}  # groups that runs are in, with the marks of what 
 _marks: set[bytes] = set()  # those of what is being started too
 _is_ending = [False]
 _memory_kills = [0]
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal may come while the thread that answers it has the lock
 
 
 def thread_settings(n_threads: int) -> dict[str, str]:
